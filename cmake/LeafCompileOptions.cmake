@@ -1,0 +1,25 @@
+# Compiler and linker flags of everything built here, as one target: leaf_options.
+add_library(leaf_options INTERFACE)
+target_compile_features(leaf_options INTERFACE cxx_std_20)
+target_compile_options(leaf_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+  $<$<BOOL:${LEAF_WERROR}>:-Werror>)
+if(LEAF_ASAN)
+  target_compile_options(leaf_options INTERFACE
+    -fsanitize=address,undefined -fno-omit-frame-pointer -g)
+  target_link_options(leaf_options INTERFACE -fsanitize=address,undefined)
+endif()
+
+find_program(LEAF_CCACHE ccache)
+mark_as_advanced(LEAF_CCACHE)
+if(LEAF_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # A precompiled header carries time stamps and macros that ccache would otherwise refuse to cache.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${LEAF_CCACHE})
+endif()
+
+find_program(LEAF_MOLD mold)
+mark_as_advanced(LEAF_MOLD)
+if(LEAF_MOLD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_link_options(leaf_options INTERFACE -fuse-ld=mold)
+endif()

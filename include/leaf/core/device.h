@@ -1,0 +1,44 @@
+#pragma once
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include <string>
+#include <string_view>
+
+namespace leaf {
+
+/// Numeric precision of the networks' arithmetic. Weights and results stay float32.
+enum class Precision { kFloat32, kBFloat16 };
+
+/// "auto", "cpu", "cuda" or "cuda:N"; "auto" takes a GPU when there is one. ConfigError on anything
+/// else and on a GPU that is not there.
+c10::Device parse_device(std::string_view text);
+
+/// "fp32" or "bf16"; ConfigError on anything else.
+Precision parse_precision(std::string_view text);
+
+/// Sets the number of threads of LibTorch and OpenCV-free code; 0 keeps one per core.
+void set_threads(int threads);
+
+/// Runs the enclosed operations in bfloat16 where autocast knows them to be safe; nothing in float32.
+class AutocastGuard {
+ public:
+  AutocastGuard(c10::Device device, Precision precision);
+  ~AutocastGuard();
+  AutocastGuard(const AutocastGuard&) = delete;
+  AutocastGuard& operator=(const AutocastGuard&) = delete;
+
+ private:
+  c10::DeviceType type_;
+  bool active_;
+  bool previous_;
+};
+
+/// Peak resident memory of this process so far, in bytes.
+double peak_memory_bytes();
+
+/// leaf's version, "0.1.0".
+std::string version();
+
+}  // namespace leaf

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace leaf {
+
+/// Base of every error that leaf reports. The message is one line: what, where, what to do.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Wrong usage or configuration: unknown key, value out of range, impossible combination (exit code 2).
+class ConfigError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Images, masks or folders that cannot be used.
+class DataError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Weight files that are missing, damaged or of the wrong shape.
+class WeightsError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A file or folder that cannot be read or written.
+class FileError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// What every program returns to the shell.
+enum ExitCode : int {
+  kExitSuccess = 0,
+  kExitSomeFailed = 1,
+  kExitUsage = 2,
+  kExitInterrupted = 130,
+};
+
+}  // namespace leaf

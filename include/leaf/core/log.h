@@ -1,0 +1,25 @@
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+namespace leaf::log {
+
+enum class Level { kQuiet, kNormal, kVerbose };
+
+/// What the terminal shows: kQuiet warnings and errors only, kVerbose debug lines too.
+void set_level(Level level);
+
+/// True after set_level(kVerbose).
+bool verbose();
+
+/// Copies every line, debug lines included, to `path` as well (appending) until close_file().
+void open_file(const std::filesystem::path& path);
+void close_file();
+
+void debug(std::string_view message);
+void info(std::string_view message);
+void warn(std::string_view message);
+void error(std::string_view message);
+
+}  // namespace leaf::log

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace leaf {
+
+/// Concatenates anything that can be streamed.
+template <typename... Parts>
+std::string str(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
+}
+
+/// A number with a fixed count of decimals: fixed(0.5, 3) == "0.500".
+std::string fixed(double value, int decimals);
+
+/// Elements joined by a separator: join({"a", "b"}, ", ") == "a, b".
+std::string join(const std::vector<std::string>& parts, std::string_view separator);
+
+/// The candidate with the smallest edit distance to `word`, if it is close enough to be a misspelling.
+std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+/// " (did you mean 'x'?)" when `nearest` finds one, otherwise "".
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
+
+/// 64-bit FNV-1a hash of the bytes of `text`.
+std::uint64_t fnv1a64(std::string_view text);
+
+/// ASCII lower case.
+std::string to_lower(std::string_view text);
+
+/// A duration for people: "45 s", "12 min 5 s", "3 h 20 min".
+std::string duration_text(double seconds);
+
+/// A byte count for people: "1.4 GB" (powers of 1000).
+std::string bytes_text(double bytes);
+
+}  // namespace leaf

@@ -1,0 +1,82 @@
+#include "leaf/core/device.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
+#include <sys/resource.h>
+
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+
+namespace leaf {
+
+c10::Device parse_device(std::string_view text) {
+  const bool has_cuda = at::hasCUDA() && at::getNumGPUs() > 0;
+  if (text == "auto") {
+    return has_cuda ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
+  }
+  if (text == "cpu") {
+    return c10::kCPU;
+  }
+  std::size_t index = 0;
+  const bool numbered = text.starts_with("cuda:") && text.size() > 5 && text.size() < 9 &&
+                        text.find_first_not_of("0123456789", 5) == std::string_view::npos;
+  if (numbered) {
+    index = std::stoul(std::string(text.substr(5)));
+  } else if (text != "cuda") {
+    throw ConfigError(str("--device '", text, "' is not one of auto, cpu, cuda, cuda:N"));
+  }
+  if (!has_cuda) {
+    throw ConfigError(str("--device ", text, ": no GPU here (or a CPU build); use --device cpu"));
+  }
+  if (index >= at::getNumGPUs()) {
+    throw ConfigError(str("--device ", text, ": there are only ", at::getNumGPUs(), " GPUs"));
+  }
+  return {c10::kCUDA, static_cast<c10::DeviceIndex>(index)};
+}
+
+Precision parse_precision(std::string_view text) {
+  if (text == "fp32") {
+    return Precision::kFloat32;
+  }
+  if (text == "bf16") {
+    return Precision::kBFloat16;
+  }
+  throw ConfigError(str("--precision '", text, "' is not one of fp32, bf16"));
+}
+
+void set_threads(int threads) {
+  if (threads > 0) {
+    at::set_num_threads(threads);
+  }
+}
+
+AutocastGuard::AutocastGuard(c10::Device device, Precision precision)
+    : type_(device.type()),
+      active_(precision == Precision::kBFloat16),
+      previous_(at::autocast::is_autocast_enabled(type_)) {
+  if (active_) {
+    at::autocast::set_autocast_dtype(type_, at::kBFloat16);
+    at::autocast::set_autocast_enabled(type_, true);
+    at::autocast::increment_nesting();
+  }
+}
+
+AutocastGuard::~AutocastGuard() {
+  if (active_) {
+    if (at::autocast::decrement_nesting() == 0) {
+      at::autocast::clear_cache();
+    }
+    at::autocast::set_autocast_enabled(type_, previous_);
+  }
+}
+
+double peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) * 1024.0;
+}
+
+std::string version() { return LEAF_VERSION; }
+
+}  // namespace leaf

@@ -1,0 +1,143 @@
+#include "leaf/core/files.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+
+namespace leaf {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view kTemporaryMark = ".leaf-tmp-";
+
+fs::path temporary_sibling(const fs::path& path) {
+  fs::path clean = path;
+  if (!clean.has_filename()) {
+    clean = clean.parent_path();
+  }
+  return clean.parent_path() / str(".", clean.filename().string(), kTemporaryMark, ::getpid());
+}
+
+/// Forces a file's or folder's content to the disk, so that a rename never overtakes its data.
+void flush_to_disk(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) {
+    return;
+  }
+  ::fsync(descriptor);
+  ::close(descriptor);
+}
+
+void rename_or_throw(const fs::path& from, const fs::path& to) {
+  std::error_code failure;
+  fs::rename(from, to, failure);
+  if (failure) {
+    throw FileError(str("cannot write '", to.string(), "': ", failure.message()));
+  }
+}
+
+/// Runs `fill(temporary)`; removes the temporary when it throws.
+template <typename Fill>
+void fill_or_remove(const fs::path& temporary, const Fill& fill) {
+  try {
+    fill();
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);
+    throw;
+  }
+}
+
+}  // namespace
+
+std::string read_file(const fs::path& path) {
+  std::error_code failure;
+  if (fs::is_directory(path, failure)) {
+    throw FileError(str("cannot read '", path.string(), "': it is a folder"));
+  }
+  std::ifstream in(path, std::ios::binary);
+  if (!in) {
+    throw FileError(str("cannot read '", path.string(), "': ", std::strerror(errno)));
+  }
+  std::ostringstream content;
+  content << in.rdbuf();
+  return std::move(content).str();
+}
+
+void write_file(const fs::path& path, std::string_view content) {
+  replace_file(path, [&](const fs::path& temporary) {
+    std::ofstream out(temporary, std::ios::binary);
+    out.write(content.data(), static_cast<std::streamsize>(content.size()));
+    out.close();
+    if (!out) {
+      throw FileError(str("cannot write '", path.string(), "': ", std::strerror(errno)));
+    }
+  });
+}
+
+void replace_file(const fs::path& path, const std::function<void(const fs::path&)>& write) {
+  if (path.has_parent_path()) {
+    make_folder(path.parent_path());
+  }
+  const fs::path temporary = temporary_sibling(path);
+  fill_or_remove(temporary, [&] {
+    write(temporary);
+    flush_to_disk(temporary);
+    rename_or_throw(temporary, path);
+  });
+}
+
+void replace_folder(const fs::path& path, const std::function<void(const fs::path&)>& fill) {
+  const fs::path temporary = temporary_sibling(path);
+  std::error_code ignored;
+  fs::remove_all(temporary, ignored);
+  make_folder(temporary);
+  fill_or_remove(temporary, [&] {
+    fill(temporary);
+    flush_to_disk(temporary);
+    if (!fs::exists(path)) {
+      rename_or_throw(temporary, path);
+      return;
+    }
+    const fs::path old = temporary.string() + "-old";
+    rename_or_throw(path, old);
+    rename_or_throw(temporary, path);
+    fs::remove_all(old, ignored);
+  });
+}
+
+void make_folder(const fs::path& path) {
+  std::error_code failure;
+  fs::create_directories(path, failure);
+  if (failure || !fs::is_directory(path)) {
+    throw FileError(str("cannot make the folder '", path.string(), "': ",
+                        failure ? failure.message() : "a file of that name exists"));
+  }
+}
+
+bool is_temporary(const fs::path& path) {
+  return path.filename().string().find(kTemporaryMark) != std::string::npos;
+}
+
+std::vector<fs::path> list_folder(const fs::path& folder) {
+  std::error_code failure;
+  std::vector<fs::path> entries;
+  for (fs::directory_iterator it(folder, failure), end; !failure && it != end;
+       it.increment(failure)) {
+    entries.push_back(it->path());
+  }
+  if (failure) {
+    throw FileError(str("cannot list '", folder.string(), "': ", failure.message()));
+  }
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+}  // namespace leaf

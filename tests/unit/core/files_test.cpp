@@ -1,0 +1,56 @@
+#include "leaf/core/files.h"
+
+#include <gtest/gtest.h>
+
+#include "leaf/core/error.h"
+#include "support/temporary_folder.h"
+
+namespace leaf {
+namespace fs = std::filesystem;
+
+TEST(Files, WriteThenRead) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "a/b/c.txt", "hello");
+  EXPECT_EQ(read_file(folder / "a/b/c.txt"), "hello");
+}
+
+TEST(Files, FailedReplacementLeavesTheOldFile) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "a.txt", "old");
+  EXPECT_THROW(replace_file(folder / "a.txt", [](const fs::path&) { throw FileError("no"); }),
+               FileError);
+  EXPECT_EQ(read_file(folder / "a.txt"), "old");
+  EXPECT_EQ(list_folder(folder.path()).size(), 1U);
+}
+
+TEST(Files, ReplaceFolderIsAllOrNothing) {
+  const test::TemporaryFolder folder;
+  const auto target = folder / "model";
+  replace_folder(target, [](const fs::path& t) { write_file(t / "a", "1"); });
+  EXPECT_THROW(replace_folder(target,
+                              [](const fs::path& t) {
+                                write_file(t / "a", "2");
+                                throw FileError("disk full");
+                              }),
+               FileError);
+  EXPECT_EQ(read_file(target / "a"), "1");
+  replace_folder(target, [](const fs::path& t) { write_file(t / "b", "3"); });
+  EXPECT_FALSE(fs::exists(target / "a"));
+  EXPECT_EQ(read_file(target / "b"), "3");
+  EXPECT_EQ(list_folder(folder.path()).size(), 1U);
+}
+
+TEST(Files, ErrorsNameThePath) {
+  const test::TemporaryFolder folder;
+  try {
+    read_file(folder / "missing.txt");
+    FAIL() << "expected a FileError";
+  } catch (const FileError& error) {
+    EXPECT_NE(std::string(error.what()).find("missing.txt"), std::string::npos);
+  }
+  EXPECT_THROW(read_file(folder.path()), FileError);
+  write_file(folder / "file", "");
+  EXPECT_THROW(make_folder(folder / "file"), FileError);
+}
+
+}  // namespace leaf

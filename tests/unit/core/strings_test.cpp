@@ -1,0 +1,27 @@
+#include "leaf/core/strings.h"
+
+#include <gtest/gtest.h>
+
+namespace leaf {
+
+TEST(Strings, NearestFindsAMisspelling) {
+  const std::vector<std::string> keys{"learning_rate", "weight_decay", "seed"};
+  EXPECT_EQ(nearest("learing_rate", keys), "learning_rate");
+  EXPECT_EQ(nearest("sed", keys), "seed");
+  EXPECT_EQ(nearest("completely_different", keys), std::nullopt);
+}
+
+TEST(Strings, HashIsFnv1a64) {
+  EXPECT_EQ(fnv1a64(""), 0xcbf29ce484222325ULL);
+  EXPECT_EQ(fnv1a64("a"), 0xaf63dc4c8601ec8cULL);
+}
+
+TEST(Strings, TextForPeople) {
+  EXPECT_EQ(fixed(0.12345, 3), "0.123");
+  EXPECT_EQ(join({"a", "b", "c"}, ", "), "a, b, c");
+  EXPECT_EQ(duration_text(725), "12 min 5 s");
+  EXPECT_EQ(duration_text(12000), "3 h 20 min");
+  EXPECT_EQ(bytes_text(1.4e9), "1.4 GB");
+}
+
+}  // namespace leaf
