@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "leaf/data/data_config.h"
+#include "leaf/diffusion/scheduler_config.h"
+#include "leaf/models/model_config.h"
+
+namespace leaf {
+
+enum class Task { kSegmentation, kAutoencoder };
+enum class ModelInit { kPretrained, kRandom };
+enum class MixedPrecision { kNo, kBf16 };
+
+/// Section `model`.
+struct ModelSection {
+  /// kRandom ignores every weights path: for tests, dry runs and benchmarks.
+  ModelInit init = ModelInit::kPretrained;
+  /// A model folder whose parts (vae, unet, latent_encoder) are the start where no path below says else.
+  std::filesystem::path pretrained;
+  models::AutoencoderConfig autoencoder;
+  /// A model folder, a `vae` folder, or weight files (encoder and decoder may be apart).
+  std::vector<std::filesystem::path> autoencoder_weights;
+  models::UNetConfig unet;
+  std::filesystem::path unet_weights;
+  double latent_encoder_dropout = 0.2;
+  std::filesystem::path latent_encoder_weights;
+};
+
+/// How the cosine loss is averaged: kMean is the paper's equation 5, kReference divides by the batch
+/// size once more, as the published code does.
+enum class CosineReduction { kMean, kReference };
+
+/// Section `alignment`: the frozen vision transformer that the U-Net's features are aligned with.
+struct AlignmentSection {
+  /// none, or the name of a vision transformer (models/vision_transformer.h lists them).
+  std::string teacher = "dinov2_vitb14_reg";
+  std::filesystem::path weights;
+  double lambda = 0.75;
+  CosineReduction reduction = CosineReduction::kMean;
+  std::int64_t projector_dim = 2048;
+};
+
+enum class DiffusionLoss { kL1, kSdseg };
+
+/// Section `diffusion`.
+struct DiffusionSection {
+  diffusion::SchedulerConfig scheduler;
+  /// kL1: on the predicted quantity (the paper). kSdseg: L1 on the noise plus L1 on the recovered latent.
+  DiffusionLoss loss = DiffusionLoss::kL1;
+};
+
+/// Section `train`.
+struct TrainSection {
+  double learning_rate = 4e-5;
+  double weight_decay = 0.01;
+  double adam_beta1 = 0.9;
+  double adam_beta2 = 0.999;
+  double adam_epsilon = 1e-8;
+  double max_grad_norm = 1.0;
+  std::int64_t num_warmup_steps = 10000;
+  std::int64_t max_train_steps = 100000;
+  std::int64_t train_batch_size = 4;
+  std::int64_t gradient_accumulation_steps = 1;
+  MixedPrecision mixed_precision = MixedPrecision::kNo;
+  bool use_ema = true;
+  double ema_decay = 0.9999;
+  bool train_latent_encoder = true;
+  /// task: autoencoder only; weight of the KL term.
+  double kl_weight = 1e-6;
+  std::int64_t log_steps = 50;
+  std::int64_t checkpoint_steps = 1000;
+  std::int64_t checkpoints_total_limit = 2;
+};
+
+/// Section `validation`.
+struct ValidationSection {
+  /// First step at which the validation part is scored, and how often from then on.
+  std::int64_t start_steps = 30000;
+  std::int64_t steps = 200;
+  std::int64_t batch_size = 16;
+  std::int64_t num_inference_steps = 1;
+  double threshold = 0.5;
+};
+
+/// Section `output`.
+struct OutputSection {
+  std::filesystem::path dir = "runs/leaf";
+};
+
+/// Everything that a run depends on. The default of every value is the paper's.
+struct Config {
+  Task task = Task::kSegmentation;
+  std::uint64_t seed = 1337;
+  ModelSection model;
+  AlignmentSection alignment;
+  DiffusionSection diffusion;
+  data::DataConfig data;
+  TrainSection train;
+  ValidationSection validation;
+  OutputSection output;
+};
+
+}  // namespace leaf

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace leaf::data {
+
+/// How the pairs that a data set does not split itself are divided.
+///   kRandom    a seeded shuffle of the sorted list
+///   kTail      no shuffle: the first part trains, then validation, then test
+///   kGroups    whole groups (`groups` file) stay together: the last groups validate and test
+///   kManifest  as listed in the `manifest` file (a split.csv of an earlier run)
+///   kPublished the reference's protocol: its train part, and validation = test
+enum class SplitStrategy { kRandom, kTail, kGroups, kManifest, kPublished };
+
+struct SplitConfig {
+  SplitStrategy strategy = SplitStrategy::kRandom;
+  /// Parts as fractions of all pairs (below 1) or as counts (1 and above).
+  double validation = 0.1;
+  double test = 0.1;
+  /// kManifest: CSV with the columns image,mask,split.
+  std::filesystem::path manifest;
+  /// kGroups: CSV whose first column is the image's name without extension, second its group.
+  std::filesystem::path groups;
+};
+
+/// Which images and masks, and how they become tensors.
+struct DataConfig {
+  /// folder | cvc-clinicdb | isic2018 | qata-cov19 | refuge2
+  std::string dataset = "folder";
+  std::filesystem::path root;
+  /// `folder` only: sub-folders of root, and what a mask's name has beyond its image's name.
+  std::string images = "images";
+  std::string masks = "masks";
+  std::string mask_prefix;
+  std::string mask_suffix;
+  SplitConfig split;
+  /// Side in pixels of the square that images are resized to.
+  std::int64_t resolution = 256;
+  /// Grey values above this are foreground.
+  std::int64_t mask_threshold = 127;
+  double horizontal_flip = 0.5;
+  double vertical_flip = 0.5;
+  std::int64_t num_workers = 2;
+  /// Keep decoded, resized images in memory up to this many megabytes (0: decode every time).
+  std::int64_t cache_mb = 1024;
+};
+
+}  // namespace leaf::data

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace leaf::models {
+
+enum class AutoencoderType { kKl, kTiny };
+
+/// Variants of the tiny autoencoder: kTaesd (plain blocks) and kTaef2 (with pooling blocks).
+enum class TinyVariant { kTaesd, kTaef2 };
+
+/// A latent autoencoder. The defaults are CompVis `kl-f8`, the paper's. Downsampling is
+/// 2^(ch_mult.size() - 1) for kKl and 8 for kTiny.
+struct AutoencoderConfig {
+  AutoencoderType type = AutoencoderType::kKl;
+  std::int64_t latent_channels = 4;
+  /// kKl only: base width, multipliers per level, residual blocks per level.
+  std::int64_t ch = 128;
+  std::vector<std::int64_t> ch_mult{1, 2, 4, 4};
+  std::int64_t num_res_blocks = 2;
+  /// kKl only: latents are multiplied by this after encoding and divided by it before decoding.
+  double scaling_factor = 0.18215;
+  /// kTiny only.
+  TinyVariant variant = TinyVariant::kTaesd;
+};
+
+/// The denoising U-Net (CompVis `UNetModel`); the defaults are the paper's. Its channels follow from the
+/// autoencoder: in = 2 x latent channels, out = latent channels.
+struct UNetConfig {
+  std::int64_t in_channels = 8;
+  std::int64_t out_channels = 4;
+  std::int64_t model_channels = 192;
+  std::vector<std::int64_t> channel_mult{1, 2, 2, 4, 4};
+  std::int64_t num_res_blocks = 2;
+  /// Downsampling rates (relative to the latent) at which attention blocks stand.
+  std::vector<std::int64_t> attention_resolutions{1, 2, 4, 8};
+  std::int64_t num_heads = 8;
+  double dropout = 0.2;
+};
+
+}  // namespace leaf::models
