@@ -40,7 +40,7 @@ struct DataConfig {
   /// Side in pixels of the square that images are resized to.
   std::int64_t resolution = 256;
   /// Grey values above this are foreground.
-  std::int64_t mask_threshold = 127;
+  std::int64_t mask_threshold = 128;
   double horizontal_flip = 0.5;
   double vertical_flip = 0.5;
   std::int64_t num_workers = 2;
