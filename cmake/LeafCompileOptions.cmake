@@ -4,6 +4,10 @@ target_compile_features(leaf_options INTERFACE cxx_std_20)
 target_compile_options(leaf_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
   $<$<BOOL:${LEAF_WERROR}>:-Werror>)
+# GCC 12 reports overflows that cannot happen in std::string's own code (GCC bug 105329).
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  target_compile_options(leaf_options INTERFACE -Wno-stringop-overflow -Wno-restrict)
+endif()
 if(LEAF_ASAN)
   target_compile_options(leaf_options INTERFACE
     -fsanitize=address,undefined -fno-omit-frame-pointer -g)

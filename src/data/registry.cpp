@@ -19,7 +19,7 @@ fs::path first_folder(const DataConfig& config, const std::vector<std::string>& 
     if (fs::is_directory(folder)) {
       return folder;
     }
-    tried.push_back("'" + folder.string() + "'");
+    tried.push_back(str("'", folder.string(), "'"));
   }
   throw DataError(str("data set '", config.dataset, "': no folder ", join(tried, " or "),
                       "; check data.root and data.dataset"));
@@ -42,10 +42,10 @@ PairList find_cvc(const DataConfig& config) {
 PairList find_isic2018(const DataConfig& config) {
   const std::string official = "ISIC2018_Task1";
   const fs::path images =
-      first_folder(config, {"train_Data", "ISIC18/train_Data", official + "-2_Training_Input"});
+      first_folder(config, {"train_Data", "ISIC18/train_Data", str(official, "-2_Training_Input")});
   const bool renamed = images.filename() == "train_Data";
   const fs::path masks =
-      images.parent_path() / (renamed ? "train_GroundTruth" : official + "_Training_GroundTruth");
+      images.parent_path() / (renamed ? "train_GroundTruth" : str(official, "_Training_GroundTruth"));
   return {match_pairs({images, masks, "", "_segmentation", MaskRule::kThreshold}), {}};
 }
 
