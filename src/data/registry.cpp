@@ -19,7 +19,7 @@ fs::path first_folder(const DataConfig& config, const std::vector<std::string>& 
     if (fs::is_directory(folder)) {
       return folder;
     }
-    tried.push_back("'" + folder.string() + "'");
+    tried.push_back(str("'", folder.string(), "'"));
   }
   throw DataError(str("data set '", config.dataset, "': no folder ", join(tried, " or "),
                       "; check data.root and data.dataset"));
