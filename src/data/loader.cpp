@@ -128,7 +128,7 @@ class Loader::Workers {
   std::int64_t ahead() const { return options_.num_workers + 2; }
 
   const Dataset& dataset_;
-  const LoaderOptions& options_;
+  const LoaderOptions options_;
   std::mutex mutex_;
   std::condition_variable room_;
   std::condition_variable ready_;

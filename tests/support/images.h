@@ -3,11 +3,18 @@
 #include <ATen/ATen.h>
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "leaf/data/image_io.h"
 
 namespace leaf::test {
+
+/// An empty file, its folders made: enough where names alone matter.
+inline void touch(const std::filesystem::path& path) {
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream{path};
+}
 
 /// Every pixel different from its neighbours: uint8 [height,width,3].
 inline at::Tensor picture(std::int64_t height, std::int64_t width, std::int64_t salt = 0) {

@@ -84,9 +84,13 @@ TEST(ImageIo, EveryTruncatedFileIsAnError) {
       EXPECT_NE(read_error(folder / "cut").find("truncated"), std::string::npos) << name << share;
     }
   }
-  const std::string bitmap = read_file(fixture("rgb.bmp"));
-  write_file(folder / "cut.bmp", bitmap.substr(0, bitmap.size() / 2));
-  EXPECT_THROW(read_image(folder / "cut.bmp"), DataError);
+  for (const char* name : {"rgb.bmp", "rgb.tif"}) {
+    const std::string whole = read_file(fixture(name));
+    for (const double share : {0.3, 0.6, 0.95}) {
+      write_file(folder / "cut", whole.substr(0, static_cast<std::size_t>(whole.size() * share)));
+      EXPECT_NE(read_error(folder / "cut").find("cut': "), std::string::npos) << name << share;
+    }
+  }
 }
 
 TEST(ImageIo, OverlayDrawsOutlinesOnly) {

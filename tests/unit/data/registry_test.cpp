@@ -10,10 +10,9 @@
 namespace leaf::data {
 namespace {
 
-/// Discovery looks at names alone, so that empty files do.
 void touch(const test::TemporaryFolder& folder, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    write_file(folder / name, "");
+    test::touch(folder / name);
   }
 }
 

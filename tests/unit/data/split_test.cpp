@@ -27,8 +27,8 @@ Names names(const std::vector<Pair>& pairs) {
 void touch_pairs(const std::filesystem::path& images, const std::filesystem::path& masks,
                  int count) {
   for (int i = 1; i <= count; ++i) {
-    write_file(images / str(i, ".png"), "");
-    write_file(masks / str(i, ".png"), "");
+    test::touch(images / str(i, ".png"));
+    test::touch(masks / str(i, ".png"));
   }
 }
 
