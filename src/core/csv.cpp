@@ -3,7 +3,6 @@
 #include <sstream>
 
 #include "leaf/core/files.h"
-#include "leaf/core/strings.h"
 
 namespace leaf {
 namespace {
@@ -58,11 +57,13 @@ std::vector<std::vector<std::string>> read_csv(const std::filesystem::path& path
 }
 
 std::string csv_row(const std::vector<std::string>& fields) {
-  std::vector<std::string> quoted;
+  std::string row;
   for (const std::string& field : fields) {
-    quoted.push_back(quote(field));
+    row += quote(field);
+    row += ',';
   }
-  return join(quoted, ",") + '\n';
+  row.back() = '\n';
+  return row;
 }
 
 }  // namespace leaf

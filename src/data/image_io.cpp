@@ -46,11 +46,24 @@ bool jpeg_is_cut(std::string_view bytes) {
   return bytes.find("\xFF\xD9", at) == std::string_view::npos;
 }
 
+/// A BMP shorter than its header says.
+bool bitmap_is_cut(std::string_view bytes) {
+  constexpr std::size_t kHeaderBytes = 54;
+  std::uint32_t stated = 0;
+  for (std::size_t i = 5; i >= 2 && i < bytes.size(); --i) {
+    stated = stated << 8 | static_cast<unsigned char>(bytes[i]);
+  }
+  return bytes.size() < std::max<std::size_t>(kHeaderBytes, stated);
+}
+
 bool is_cut(std::string_view bytes) {
   if (is_jpeg(bytes)) {
     return jpeg_is_cut(bytes);
   }
-  return bytes.starts_with("\x89PNG") && bytes.find("IEND") == std::string_view::npos;
+  if (bytes.starts_with("\x89PNG")) {
+    return bytes.find("IEND") == std::string_view::npos;
+  }
+  return bytes.starts_with("BM") && bitmap_is_cut(bytes);
 }
 
 std::string read_bytes(const fs::path& path) {

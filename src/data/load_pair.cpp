@@ -41,21 +41,23 @@ std::string values_text(const Histogram& counts) {
 /// anti-aliased drawing or JPEG leaves.
 std::string threshold_warning(const Pair& pair, const Histogram& counts, std::int64_t threshold) {
   constexpr double kEdgeShare = 0.05;
+  constexpr std::size_t kNear = 32;
   std::int64_t total = 0;
   std::int64_t above = 0;
+  std::int64_t grey = 0;
   for (std::size_t value = 0; value < counts.size(); ++value) {
     total += counts[value];
     above += static_cast<std::int64_t>(value) > threshold ? counts[value] : 0;
+    grey += value > kNear && value < counts.size() - 1 - kNear ? counts[value] : 0;
   }
-  const std::int64_t between = total - counts.front() - counts.back();
   const std::string found =
       str("mask '", pair.mask.string(), "' holds the values ", values_text(counts));
-  if (above == 0 && between > 0) {
+  if (above == 0 && counts.front() < total) {
     return str(found, ", none above data.mask_threshold ", threshold,
                ": its target is EMPTY; set data.mask_threshold: 0 if every value but 0 is target");
   }
   const bool labels = threshold == 0 && counts.back() == 0;  // 0/1 masks, taken as such
-  if (!labels && static_cast<double>(between) > kEdgeShare * static_cast<double>(total)) {
+  if (!labels && static_cast<double>(grey) > kEdgeShare * static_cast<double>(total)) {
     return str(found, "; values above data.mask_threshold ", threshold,
                " become target: check that this is meant");
   }

@@ -18,32 +18,38 @@
 namespace leaf::data {
 namespace {
 
+/// The samples of a step: its place in the order of its epoch.
+std::vector<std::size_t> step_indices(std::size_t count, const LoaderOptions& options,
+                                      std::int64_t step) {
+  const std::int64_t per_epoch = static_cast<std::int64_t>(count) / options.batch_size;
+  const auto order =
+      permutation(count, RandomStream(options.seed, Purpose::kShuffle, step / per_epoch));
+  const auto begin = order.begin() + step % per_epoch * options.batch_size;
+  return {begin, begin + options.batch_size};
+}
+
+void copy_to(const at::Tensor& batch, std::int64_t place, const at::Tensor& sample) {
+  auto* target = batch.mutable_data_ptr<std::uint8_t>() + place * sample.numel();
+  std::memcpy(target, sample.const_data_ptr(), sample.nbytes());
+}
+
 /// A batch as bytes: images [N,R,R,3], masks [N,1,R,R]. Threads make these with plain loops and
 /// copies; the conversion to float, which LibTorch spreads over its own threads, is left to next().
 Batch make_byte_batch(const Dataset& dataset, const LoaderOptions& options, std::int64_t step) {
-  const auto per_epoch = static_cast<std::int64_t>(dataset.size()) / options.batch_size;
-  const auto epoch = static_cast<std::uint64_t>(step / per_epoch);
-  const auto order =
-      permutation(dataset.size(), RandomStream(options.seed, Purpose::kShuffle, epoch));
   const std::int64_t side = dataset.config().resolution;
   Batch batch;
   batch.step = step;
   batch.images = at::empty({options.batch_size, side, side, 3}, at::kByte);
   batch.masks = at::empty({options.batch_size, 1, side, side}, at::kByte);
-  auto* images = batch.images.mutable_data_ptr<std::uint8_t>();
-  auto* masks = batch.masks.mutable_data_ptr<std::uint8_t>();
+  batch.indices = step_indices(dataset.size(), options, step);
   for (std::int64_t i = 0; i < options.batch_size; ++i) {
-    const std::size_t index = order[(step % per_epoch) * options.batch_size + i];
     RandomStream draw(options.seed, Purpose::kFlip, step, i);
     const bool horizontal = draw.uniform() < options.horizontal_flip;
     const bool vertical = draw.uniform() < options.vertical_flip;
-    const DecodedSample sample = dataset.decoded(index);
-    const at::Tensor image = flip(sample.image, horizontal, vertical);
-    const at::Tensor mask = flip(sample.mask, horizontal, vertical);
-    std::memcpy(images + i * image.numel(), image.const_data_ptr(), image.nbytes());
-    std::memcpy(masks + i * mask.numel(), mask.const_data_ptr(), mask.nbytes());
-    batch.names.push_back(dataset.pairs()[index].name);
-    batch.indices.push_back(index);
+    const DecodedSample sample = dataset.decoded(batch.indices[i]);
+    copy_to(batch.images, i, flip(sample.image, horizontal, vertical));
+    copy_to(batch.masks, i, flip(sample.mask, horizontal, vertical));
+    batch.names.push_back(dataset.pairs()[batch.indices[i]].name);
     batch.flips.push_back((horizontal ? 1 : 0) + (vertical ? 2 : 0));
   }
   return batch;
@@ -128,7 +134,7 @@ class Loader::Workers {
   std::int64_t ahead() const { return options_.num_workers + 2; }
 
   const Dataset& dataset_;
-  const LoaderOptions& options_;
+  const LoaderOptions options_;
   std::mutex mutex_;
   std::condition_variable room_;
   std::condition_variable ready_;

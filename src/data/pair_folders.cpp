@@ -29,10 +29,15 @@ bool is_mask_beside_images(const PairFolders& folders, const fs::path& file) {
          stem.starts_with(folders.prefix) && stem.ends_with(folders.suffix);
 }
 
+struct NaturalOrder {
+  bool operator()(const std::string& a, const std::string& b) const { return natural_less(a, b); }
+};
+using FilesByName = std::map<std::string, fs::path, NaturalOrder>;
+
 /// The image files of one side by their names; DataError when two differ in the extension alone.
-std::map<std::string, fs::path> files_by_name(const PairFolders& folders, bool masks) {
+FilesByName files_by_name(const PairFolders& folders, bool masks) {
   const fs::path& folder = masks ? folders.masks : folders.images;
-  std::map<std::string, fs::path> files;
+  FilesByName files;
   for (const fs::path& file : list_images(folder, true)) {
     if (folders.images == folders.masks && is_mask_beside_images(folders, file) != masks) {
       continue;
@@ -56,25 +61,21 @@ std::string missing_text(const std::vector<std::string>& missing, std::size_t to
 }  // namespace
 
 std::vector<Pair> match_pairs(const PairFolders& folders) {
-  const auto images = files_by_name(folders, false);
-  auto masks = files_by_name(folders, true);
+  const FilesByName images = files_by_name(folders, false);
+  FilesByName masks = files_by_name(folders, true);
   const std::size_t mask_count = masks.size();
   std::vector<Pair> pairs;
   std::vector<std::string> without_mask;
-  for (const fs::path& image : list_images(folders.images, true)) {
-    const std::string name = name_below(folders.images, image);
-    if (!images.contains(name)) {
-      continue;  // a mask beside the images
-    }
+  for (const auto& [name, image] : images) {
     const std::string expected = mask_name(folders, name);
     const auto mask = masks.find(expected);
     if (mask == masks.end()) {
       without_mask.push_back(
           str("'", image.string(), "', expected '", (folders.masks / expected).string(), ".png'"));
-      continue;
+    } else {
+      pairs.push_back({image, mask->second, name, folders.rule});
+      masks.erase(mask);
     }
-    pairs.push_back({image, mask->second, name, folders.rule});
-    masks.erase(mask);
   }
   std::vector<std::string> without_image;
   for (const auto& [name, file] : masks) {

@@ -17,8 +17,6 @@ namespace leaf::data {
 namespace fs = std::filesystem;
 namespace {
 
-using PairSpan = std::vector<Pair>;
-
 /// How many of `total` images a part asks for: a fraction below 1 or a count.
 std::size_t wanted_count(double value, std::size_t total, std::string_view key) {
   if (!(value >= 0) || (value >= 1 && value != std::floor(value))) {
@@ -50,7 +48,7 @@ Counts wanted_counts(const DataConfig& config, const PairList& list) {
 }
 
 /// Sorts the pairs into parts by a part for each.
-SplitPairs gather(const PairSpan& pairs, const std::vector<Split>& parts) {
+SplitPairs gather(const std::vector<Pair>& pairs, const std::vector<Split>& parts) {
   SplitPairs result;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     switch (parts[i]) {
@@ -69,7 +67,7 @@ SplitPairs gather(const PairSpan& pairs, const std::vector<Split>& parts) {
 }
 
 /// The last `counts.test` places of `order` are the test part, those before them validation.
-SplitPairs split_by_order(const PairSpan& pairs, const std::vector<std::size_t>& order,
+SplitPairs split_by_order(const std::vector<Pair>& pairs, const std::vector<std::size_t>& order,
                           Counts counts) {
   std::vector<Split> parts(pairs.size(), Split::kTrain);
   for (std::size_t back = 0; back < counts.test + counts.validation; ++back) {
@@ -101,7 +99,7 @@ std::map<std::string, std::string> read_groups(const fs::path& path) {
   return groups;
 }
 
-SplitPairs split_by_groups(const PairSpan& pairs, const fs::path& file, Counts counts) {
+SplitPairs split_by_groups(const std::vector<Pair>& pairs, const fs::path& file, Counts counts) {
   const auto groups = read_groups(file);
   std::vector<std::string> order;
   std::map<std::string, std::vector<std::size_t>> members;
@@ -147,8 +145,8 @@ SplitPairs split_as_published(const DataConfig& config, const PairList& list) {
   const auto train = static_cast<std::ptrdiff_t>(total * protocol->train + kRoundingRoom);
   const auto unused = static_cast<std::ptrdiff_t>(total * protocol->unused + kRoundingRoom);
   const auto begin = list.pairs.begin();
-  const PairSpan test(begin + train + unused, list.pairs.end());
-  return {PairSpan(begin, begin + train), test, test};
+  const std::vector<Pair> test(begin + train + unused, list.pairs.end());
+  return {std::vector<Pair>(begin, begin + train), test, test};
 }
 
 SplitPairs divide(const DataConfig& config, const PairList& list, std::uint64_t seed) {
@@ -169,7 +167,7 @@ SplitPairs divide(const DataConfig& config, const PairList& list, std::uint64_t 
   return split_by_groups(list.pairs, config.split.groups, wanted_counts(config, list));
 }
 
-std::string manifest_rows(const PairSpan& pairs, Split split, const fs::path& root) {
+std::string manifest_rows(const std::vector<Pair>& pairs, Split split, const fs::path& root) {
   std::string rows;
   for (const Pair& pair : pairs) {
     rows += csv_row({pair.image.lexically_relative(root).generic_string(),

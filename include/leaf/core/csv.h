@@ -10,7 +10,7 @@ namespace leaf {
 /// as RFC 4180 says, but hold no line breaks; FileError when the file cannot be read.
 std::vector<std::vector<std::string>> read_csv(const std::filesystem::path& path);
 
-/// One row with its line break; fields that need quotes get them.
+/// One row of at least one field, with its line break; fields that need quotes get them.
 std::string csv_row(const std::vector<std::string>& fields);
 
 }  // namespace leaf

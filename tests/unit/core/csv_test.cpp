@@ -1,0 +1,34 @@
+#include "leaf/core/csv.h"
+
+#include <gtest/gtest.h>
+
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "support/temporary_folder.h"
+
+namespace leaf {
+
+TEST(Csv, RowsComeBackAsWritten) {
+  const test::TemporaryFolder folder;
+  const std::vector<std::vector<std::string>> rows = {
+      {"name", "group"}, {"a,b", "say \"x\""}, {"", "last"}};
+  std::string content;
+  for (const auto& row : rows) {
+    content += csv_row(row);
+  }
+  write_file(folder / "t.csv", content);
+  EXPECT_EQ(read_csv(folder / "t.csv"), rows);
+}
+
+TEST(Csv, WindowsLinesBlankLinesAndByteOrderMark) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "t.csv",
+             "\xEF\xBB\xBF"
+             "a,b\r\n\r\n1,2");
+  EXPECT_EQ(read_csv(folder / "t.csv"),
+            (std::vector<std::vector<std::string>>{{"a", "b"}, {"1", "2"}}));
+}
+
+TEST(Csv, MissingFile) { EXPECT_THROW(read_csv("/no/such.csv"), FileError); }
+
+}  // namespace leaf

@@ -1,0 +1,111 @@
+#include "leaf/data/exif.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "leaf/core/files.h"
+#include "leaf/data/image_io.h"
+#include "support/images.h"
+#include "support/temporary_folder.h"
+
+namespace leaf::data {
+namespace {
+
+std::string little_endian(unsigned value, int width) {
+  std::string bytes;
+  for (int i = 0; i < width; ++i) {
+    bytes += static_cast<char>(value >> (8 * i) & 0xFF);
+  }
+  return bytes;
+}
+
+std::string encode(unsigned value, int width, bool big) {
+  std::string bytes = little_endian(value, width);
+  return big ? std::string(bytes.rbegin(), bytes.rend()) : bytes;
+}
+
+/// An APP1 segment whose only entry, after another tag, is the orientation.
+std::string exif_segment(unsigned orientation, bool big) {
+  const auto entry = [big](unsigned tag, unsigned value) {
+    return encode(tag, 2, big) + encode(3, 2, big) + encode(1, 4, big) + encode(value, 2, big) +
+           encode(0, 2, big);
+  };
+  const std::string tiff = std::string(big ? "MM" : "II") + encode(42, 2, big) + encode(8, 4, big) +
+                           encode(2, 2, big) + entry(0x0100, 77) + entry(0x0112, orientation) +
+                           encode(0, 4, big);
+  const std::string body = std::string("Exif\0\0", 6) + tiff;
+  return "\xFF\xE1" + encode(static_cast<unsigned>(body.size()) + 2, 2, true) + body;
+}
+
+std::string with_exif(const std::string& jpeg, unsigned orientation, bool big) {
+  return jpeg.substr(0, 2) + exif_segment(orientation, big) + jpeg.substr(2);
+}
+
+TEST(Exif, ReadsBothByteOrders) {
+  for (unsigned orientation = 1; orientation <= 8; ++orientation) {
+    for (const bool big : {false, true}) {
+      EXPECT_EQ(exif_orientation("\xFF\xD8" + exif_segment(orientation, big)),
+                static_cast<int>(orientation));
+    }
+  }
+}
+
+TEST(Exif, DamagedOrAbsentMeansAsStored) {
+  EXPECT_EQ(exif_orientation(""), 1);
+  EXPECT_EQ(exif_orientation("\xFF\xD8\xFF\xD9"), 1);
+  EXPECT_EQ(exif_orientation("\xFF\xD8" + exif_segment(9, false)), 1);
+  const std::string whole = "\xFF\xD8" + exif_segment(6, true);
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    EXPECT_EQ(exif_orientation(std::string_view(whole).substr(0, size)), 1) << size;
+  }
+}
+
+TEST(Exif, CorruptBytesNeverReachBeyondTheEnd) {
+  const std::string whole = "\xFF\xD8" + exif_segment(6, true);
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    for (const char value : {'\x00', '\x7F', '\xFF'}) {
+      std::string damaged = whole;
+      damaged[i] = value;
+      const int orientation = exif_orientation(damaged);
+      EXPECT_TRUE(orientation >= 1 && orientation <= 8);
+    }
+  }
+}
+
+TEST(Exif, OrientationsTurnAsTheStandardSays) {
+  const at::Tensor stored = at::arange(6).view({2, 3});  // 0 1 2 / 3 4 5
+  const std::vector<std::vector<std::int64_t>> shown = {
+      {0, 1, 2, 3, 4, 5}, {2, 1, 0, 5, 4, 3}, {5, 4, 3, 2, 1, 0}, {3, 4, 5, 0, 1, 2},
+      {0, 3, 1, 4, 2, 5}, {3, 0, 4, 1, 5, 2}, {5, 2, 4, 1, 3, 0}, {2, 5, 1, 4, 0, 3}};
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    const at::Tensor turned = apply_orientation(stored, orientation);
+    EXPECT_EQ(turned.size(0), orientation >= 5 ? 3 : 2);
+    EXPECT_TRUE(turned.flatten().equal(at::tensor(shown[orientation - 1]))) << orientation;
+  }
+}
+
+TEST(Exif, UndoIsTheInverse) {
+  const at::Tensor stored = test::picture(5, 7);
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    EXPECT_TRUE(undo_orientation(apply_orientation(stored, orientation), orientation).equal(stored))
+        << orientation;
+  }
+}
+
+TEST(Exif, PhotographIsReadAsDisplayed) {
+  const test::TemporaryFolder folder;
+  write_jpeg(folder / "plain.jpg", test::picture(16, 24), 100);
+  const std::string plain = read_file(folder / "plain.jpg");
+  const LoadedImage stored = read_image(folder / "plain.jpg");
+  EXPECT_EQ(stored.exif_orientation, 1);
+  for (unsigned orientation = 1; orientation <= 8; ++orientation) {
+    write_file(folder / "turned.jpg", with_exif(plain, orientation, orientation % 2 == 0));
+    const LoadedImage turned = read_image(folder / "turned.jpg");
+    EXPECT_EQ(turned.exif_orientation, static_cast<int>(orientation));
+    EXPECT_EQ(size_of(turned.rgb).height, orientation >= 5 ? 24 : 16);
+    EXPECT_TRUE(undo_orientation(turned.rgb, turned.exif_orientation).equal(stored.rgb));
+  }
+}
+
+}  // namespace
+}  // namespace leaf::data

@@ -1,0 +1,204 @@
+#include "leaf/data/split.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/core/strings.h"
+#include "support/images.h"
+#include "support/temporary_folder.h"
+
+namespace leaf::data {
+namespace {
+
+using Names = std::vector<std::string>;
+
+Names names(const std::vector<Pair>& pairs) {
+  Names result;
+  for (const Pair& pair : pairs) {
+    result.push_back(pair.name);
+  }
+  return result;
+}
+
+/// Empty files 1.png .. COUNT.png in two folders.
+void touch_pairs(const std::filesystem::path& images, const std::filesystem::path& masks,
+                 int count) {
+  for (int i = 1; i <= count; ++i) {
+    test::touch(images / str(i, ".png"));
+    test::touch(masks / str(i, ".png"));
+  }
+}
+
+class SplitTest : public ::testing::Test {
+ protected:
+  SplitTest() {
+    touch_pairs(folder_ / "images", folder_ / "masks", 10);
+    config_.root = folder_.path();
+    config_.split = {SplitStrategy::kTail, 2, 3, {}, {}};
+  }
+
+  template <typename Exception>
+  std::string error() const {
+    return test::message_of<Exception>([&] { split_pairs(config_, 1); });
+  }
+
+  test::TemporaryFolder folder_;
+  DataConfig config_;
+};
+
+TEST_F(SplitTest, TailKeepsTheOrder) {
+  const SplitPairs split = split_pairs(config_, 1);
+  EXPECT_EQ(names(split.train), (Names{"1", "2", "3", "4", "5"}));
+  EXPECT_EQ(names(split.validation), (Names{"6", "7"}));
+  EXPECT_EQ(names(split.test), (Names{"8", "9", "10"}));
+  EXPECT_EQ(&split.part(Split::kTest), &split.test);
+}
+
+TEST_F(SplitTest, FractionsRoundButTakeAtLeastOne) {
+  config_.split.validation = 0.26;
+  config_.split.test = 0.01;
+  const SplitPairs split = split_pairs(config_, 1);
+  EXPECT_EQ(split.validation.size(), 3U);
+  EXPECT_EQ(split.test.size(), 1U);
+}
+
+TEST_F(SplitTest, EmptyTestPartIsAllowed) {
+  config_.split.test = 0;
+  EXPECT_TRUE(split_pairs(config_, 1).test.empty());
+}
+
+TEST_F(SplitTest, RandomDependsOnTheSeedAloneAndCoversAll) {
+  config_.split.strategy = SplitStrategy::kRandom;
+  const SplitPairs a = split_pairs(config_, 1);
+  EXPECT_EQ(names(a.train), names(split_pairs(config_, 1).train));
+  EXPECT_NE(names(a.train), names(split_pairs(config_, 2).train));
+  EXPECT_EQ(a.train.size(), 5U);
+  std::set<std::string> all;
+  for (const auto* part : {&a.train, &a.validation, &a.test}) {
+    for (const std::string& name : names(*part)) {
+      EXPECT_TRUE(all.insert(name).second) << name << " is in two parts";
+    }
+  }
+  EXPECT_EQ(all.size(), 10U);
+}
+
+TEST_F(SplitTest, ImpossibleAmounts) {
+  config_.split.validation = -0.1;
+  EXPECT_NE(error<ConfigError>().find("data.split.validation"), std::string::npos);
+  config_.split.validation = 2.5;
+  EXPECT_NE(error<ConfigError>().find("data.split.validation"), std::string::npos);
+  config_.split.validation = 7;
+  EXPECT_NE(error<DataError>().find("no images are left to train on"), std::string::npos);
+}
+
+TEST_F(SplitTest, GroupsStayWhole) {
+  config_.split.strategy = SplitStrategy::kGroups;
+  config_.split.groups = folder_ / "groups.csv";
+  write_file(config_.split.groups,
+             "frame,sequence\n1,a\n2,a\n3,a\n4,b\n5,b\n6,c\n7,c\n8,d\n9,d\n10,e\n");
+  const SplitPairs split = split_pairs(config_, 1);
+  EXPECT_EQ(names(split.test), (Names{"8", "9", "10"}));
+  EXPECT_EQ(names(split.validation), (Names{"6", "7"}));
+  EXPECT_EQ(split.train.size(), 5U);
+}
+
+TEST_F(SplitTest, GroupErrors) {
+  config_.split.strategy = SplitStrategy::kGroups;
+  EXPECT_NE(error<ConfigError>().find("data.split.groups"), std::string::npos);
+  config_.split.groups = folder_ / "groups.csv";
+  write_file(config_.split.groups, "name,group\n1,a\n");
+  EXPECT_NE(error<DataError>().find("'2' has no group"), std::string::npos);
+  write_file(config_.split.groups, "name,group\n1\n");
+  EXPECT_NE(error<DataError>().find("row 2"), std::string::npos);
+  std::string one_group = "name,group\n";
+  for (int i = 1; i <= 10; ++i) {
+    one_group += str(i, ",a\n");
+  }
+  write_file(config_.split.groups, one_group);
+  EXPECT_NE(error<DataError>().find("no images are left to train on"), std::string::npos);
+}
+
+TEST_F(SplitTest, ManifestReproducesASplit) {
+  config_.split.strategy = SplitStrategy::kRandom;
+  const SplitPairs random = split_pairs(config_, 5);
+  config_.split.manifest = folder_ / "split.csv";
+  write_split_csv(config_.split.manifest, random, config_.root);
+  EXPECT_TRUE(read_file(config_.split.manifest).starts_with("image,mask,split\nimages/"));
+  config_.split.strategy = SplitStrategy::kManifest;
+  const SplitPairs again = split_pairs(config_, 99);
+  EXPECT_EQ(names(again.train), names(random.train));
+  EXPECT_EQ(names(again.validation), names(random.validation));
+  EXPECT_EQ(names(again.test), names(random.test));
+}
+
+TEST_F(SplitTest, ManifestErrorsNameTheRow) {
+  config_.split.strategy = SplitStrategy::kManifest;
+  EXPECT_NE(error<ConfigError>().find("data.split.manifest"), std::string::npos);
+  config_.split.manifest = folder_ / "split.csv";
+  const auto error_for = [this](const std::string& rows) {
+    write_file(config_.split.manifest, "image,mask,split\n" + rows);
+    return error<DataError>();
+  };
+  const std::string one = "images/1.png,masks/1.png,";
+  EXPECT_NE(error_for(one + "train\nimages/x.png,masks/x.png,train\n").find("row 3: no image"),
+            std::string::npos);
+  EXPECT_NE(error_for("images/1.png,masks/2.png,train\n").find("the mask of"), std::string::npos);
+  EXPECT_NE(error_for(one + "validaton\n").find("did you mean 'validation'"), std::string::npos);
+  EXPECT_NE(error_for(one + "test\n").find("no images are left to train on"), std::string::npos);
+  EXPECT_NE(error_for(one + "train\n" + one + "test\n").find("listed for training"),
+            std::string::npos);
+  EXPECT_NE(error_for("images/1.png\n").find("expected image,mask,split"), std::string::npos);
+}
+
+TEST_F(SplitTest, ManifestMayValidateOnTheTestPart) {
+  config_.split.strategy = SplitStrategy::kManifest;
+  config_.split.manifest = folder_ / "split.csv";
+  write_file(config_.split.manifest,
+             "image,mask,split\nimages/1.png,masks/1.png,train\n"
+             "images/2.png,masks/2.png,validation\nimages/2.png,masks/2.png,test\n");
+  const SplitPairs split = split_pairs(config_, 1);
+  EXPECT_EQ(names(split.validation), names(split.test));
+}
+
+TEST_F(SplitTest, FolderHasNoPublishedSplit) {
+  config_.split.strategy = SplitStrategy::kPublished;
+  EXPECT_NE(error<ConfigError>().find("no published split"), std::string::npos);
+}
+
+TEST(PublishedSplit, CvcIs490And60Of612) {
+  const test::TemporaryFolder folder;
+  touch_pairs(folder / "PNG/Original", folder / "PNG/Ground Truth", 612);
+  DataConfig config;
+  config.dataset = "cvc-clinicdb";
+  config.root = folder.path();
+  config.split.strategy = SplitStrategy::kPublished;
+  const SplitPairs split = split_pairs(config, 1);
+  EXPECT_EQ(split.train.size(), 490U);
+  EXPECT_EQ(split.test.size(), 60U);
+  EXPECT_EQ(split.test.front().name, "553");
+  EXPECT_EQ(names(split.validation), names(split.test));
+}
+
+TEST(OwnTestPart, StaysTheTestPart) {
+  const test::TemporaryFolder folder;
+  touch_pairs(folder / "train/Images", folder / "train/Ground-truths", 8);
+  touch_pairs(folder / "test/Images", folder / "test/Ground-truths", 3);
+  DataConfig config;
+  config.dataset = "qata-cov19";
+  config.root = folder.path();
+  config.split = {SplitStrategy::kTail, 2, 5, {}, {}};
+  SplitPairs split = split_pairs(config, 1);
+  EXPECT_EQ(split.train.size(), 6U);
+  EXPECT_EQ(names(split.validation), (Names{"7", "8"}));
+  EXPECT_EQ(names(split.test), (Names{"1", "2", "3"}));
+  config.split.strategy = SplitStrategy::kPublished;
+  split = split_pairs(config, 1);
+  EXPECT_EQ(split.train.size(), 8U);
+  EXPECT_EQ(split.validation.size(), 3U);
+}
+
+}  // namespace
+}  // namespace leaf::data
