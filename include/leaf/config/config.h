@@ -19,7 +19,8 @@ enum class MixedPrecision { kNo, kBf16 };
 struct ModelSection {
   /// kRandom ignores every weights path: for tests, dry runs and benchmarks.
   ModelInit init = ModelInit::kPretrained;
-  /// A model folder whose parts (vae, unet, latent_encoder) are the start where no path below says else.
+  /// A model folder whose parts (vae, unet, latent_encoder) are the start where no path below says
+  /// else.
   std::filesystem::path pretrained;
   models::AutoencoderConfig autoencoder;
   /// A model folder, a `vae` folder, or weight files (encoder and decoder may be apart).
@@ -30,8 +31,8 @@ struct ModelSection {
   std::filesystem::path latent_encoder_weights;
 };
 
-/// How the cosine loss is averaged: kMean is the paper's equation 5, kReference divides by the batch
-/// size once more, as the published code does.
+/// How the cosine loss is averaged: kMean is the paper's equation 5, kReference divides by the
+/// batch size once more, as the published code does.
 enum class CosineReduction { kMean, kReference };
 
 /// Section `alignment`: the frozen vision transformer that the U-Net's features are aligned with.
@@ -49,7 +50,8 @@ enum class DiffusionLoss { kL1, kSdseg };
 /// Section `diffusion`.
 struct DiffusionSection {
   diffusion::SchedulerConfig scheduler;
-  /// kL1: on the predicted quantity (the paper). kSdseg: L1 on the noise plus L1 on the recovered latent.
+  /// kL1: on the predicted quantity (the paper). kSdseg: L1 on the noise plus L1 on the recovered
+  /// latent.
   DiffusionLoss loss = DiffusionLoss::kL1;
 };
 
