@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "leaf/config/schema.h"
+#include "leaf/core/enum_names.h"
 
 namespace leaf::config {
 
@@ -30,10 +31,6 @@ Range between(double low, double high);
 /// low <= value < high.
 Range from_to_below(double low, double high);
 
-/// The spellings of an enumeration's values.
-template <typename Enum>
-using Names = std::vector<std::pair<Enum, std::string>>;
-
 // One function per type of value: each binds a key to a member.
 Field boolean(std::string key, bool& member, std::string help);
 Field integer(std::string key, std::int64_t& member, const Range& range, std::string help);
@@ -43,33 +40,27 @@ Field text(std::string key, std::string& member, std::string help);
 Field path(std::string key, std::filesystem::path& member, std::string help);
 Field path_list(std::string key, std::vector<std::filesystem::path>& member, std::string help);
 Field integer_list(std::string key, std::vector<std::int64_t>& member, std::string help);
-/// A text that is one of `names`.
-Field word(std::string key, std::string& member, const std::vector<std::string>& names,
-           std::string help);
-
 /// The index of the value in `names`; ConfigError when it is none of them.
 std::size_t parse_choice(const Field& field, const Value& value,
                          const std::vector<std::string>& names);
 std::string choice_text(const std::vector<std::string>& names);
 
+/// A text that is one of `names`.
+Field word(std::string key, std::string& member, const std::vector<std::string>& names,
+           std::string help);
+
+/// The same for an enumeration that has enum_names().
 template <typename Enum>
-Field choice(std::string key, Enum& member, const Names<Enum>& names, std::string help) {
-  std::vector<std::string> spellings;
-  for (const auto& [value, spelling] : names) {
-    spellings.push_back(spelling);
+Field choice(std::string key, Enum& member, std::string help) {
+  std::vector<std::string> names;
+  for (const auto& [value, name] : enum_names(Enum{})) {
+    names.push_back(name);
   }
-  Field field{.key = std::move(key), .expects = choice_text(spellings), .help = std::move(help)};
-  field.set = [&member, names, spellings, declared = field](const Value& value) {
-    member = names[parse_choice(declared, value, spellings)].first;
+  Field field{.key = std::move(key), .expects = choice_text(names), .help = std::move(help)};
+  field.set = [&member, names, declared = field](const Value& value) {
+    member = enum_names(Enum{})[parse_choice(declared, value, names)].first;
   };
-  field.get = [&member, names]() -> Value {
-    for (const auto& [value, spelling] : names) {
-      if (value == member) {
-        return {{spelling}};
-      }
-    }
-    return {};
-  };
+  field.get = [&member]() -> Value { return {{enum_text(member)}}; };
   return field;
 }
 

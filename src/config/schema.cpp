@@ -8,10 +8,6 @@
 namespace leaf::config {
 namespace {
 
-using diffusion::BetaSchedule;
-using diffusion::PredictionType;
-using diffusion::TimestepSpacing;
-
 using Fields = std::vector<Field>;
 
 void append(Fields& fields, Fields more) {
@@ -22,9 +18,8 @@ void append(Fields& fields, Fields more) {
 
 Fields top_fields(Config& c) {
   return {
-      choice<Task>("task", c.task,
-                   {{Task::kSegmentation, "segmentation"}, {Task::kAutoencoder, "autoencoder"}},
-                   "What is trained: the segmentation model, or the autoencoder that it rests on."),
+      choice("task", c.task,
+             "What is trained: the segmentation model, or the autoencoder that it rests on."),
       seed_number("seed", c.seed,
                   "Every random draw (split, order, flips, timesteps, noise) follows from it."),
   };
@@ -33,11 +28,9 @@ Fields top_fields(Config& c) {
 Fields autoencoder_fields(ModelSection& m) {
   auto& a = m.autoencoder;
   return {
-      choice<models::AutoencoderType>(
-          "model.autoencoder.type", a.type,
-          {{models::AutoencoderType::kKl, "kl"}, {models::AutoencoderType::kTiny, "tiny"}},
-          "kl: CompVis AutoencoderKL; tiny: the TAESD family, downsampling 8, about 50 times "
-          "cheaper."),
+      choice("model.autoencoder.type", a.type,
+             "kl: CompVis AutoencoderKL; tiny: the TAESD family, downsampling 8, about 50 times "
+             "cheaper."),
       integer("model.autoencoder.latent_channels", a.latent_channels, at_least(1),
               "Channels of a latent; the U-Net takes twice as many and gives as many."),
       integer("model.autoencoder.ch", a.ch, at_least(32), "kl only: width of the first level."),
@@ -49,10 +42,8 @@ Fields autoencoder_fields(ModelSection& m) {
       number(
           "model.autoencoder.scaling_factor", a.scaling_factor, above(0),
           "kl only: latents are multiplied by it after encoding, divided by it before decoding."),
-      choice<models::TinyVariant>(
-          "model.autoencoder.variant", a.variant,
-          {{models::TinyVariant::kTaesd, "taesd"}, {models::TinyVariant::kTaef2, "taef2"}},
-          "tiny only: plain blocks (taesd) or blocks with pooling (taef2)."),
+      choice("model.autoencoder.variant", a.variant,
+             "tiny only: plain blocks (taesd) or blocks with pooling (taef2)."),
       path_list("model.autoencoder.weights", m.autoencoder_weights,
                 "A model folder, a vae folder, or weight files; encoder and decoder may be apart."),
   };
@@ -81,9 +72,8 @@ Fields unet_fields(ModelSection& m) {
 
 Fields model_fields(ModelSection& m) {
   Fields fields{
-      choice<ModelInit>("model.init", m.init,
-                        {{ModelInit::kPretrained, "pretrained"}, {ModelInit::kRandom, "random"}},
-                        "random ignores every weights path: for tests, dry runs and benchmarks."),
+      choice("model.init", m.init,
+             "random ignores every weights path: for tests, dry runs and benchmarks."),
       path("model.pretrained", m.pretrained,
            "A model folder (vae, unet, latent_encoder) whose parts are the start wherever no "
            "weights key below says else."),
@@ -106,11 +96,9 @@ Fields alignment_fields(AlignmentSection& a) {
            "(dinov2_vitb14_reg, vit_tiny_patch16_224, ...); none switches alignment off."),
       path("alignment.weights", a.weights, "The teacher's weight file."),
       number("alignment.lambda", a.lambda, at_least(0), "Weight of the alignment loss."),
-      choice<CosineReduction>(
-          "alignment.reduction", a.reduction,
-          {{CosineReduction::kMean, "mean"}, {CosineReduction::kReference, "reference"}},
-          "mean: the paper's equation 5; reference: divided by the batch size once more, as the "
-          "published code does."),
+      choice("alignment.reduction", a.reduction,
+             "mean: the paper's equation 5; reference: divided by the batch size once more, as the "
+             "published code does."),
       integer("alignment.projector_dim", a.projector_dim, at_least(1),
               "Hidden width of the projector from the U-Net's features to the teacher's."),
   };
@@ -118,20 +106,14 @@ Fields alignment_fields(AlignmentSection& a) {
 
 Fields schedule_fields(diffusion::SchedulerConfig& s) {
   return {
-      choice<BetaSchedule>("diffusion.beta_schedule", s.beta_schedule,
-                           {{BetaSchedule::kLinear, "linear"},
-                            {BetaSchedule::kScaledLinear, "scaled_linear"},
-                            {BetaSchedule::kSquaredcosCapV2, "squaredcos_cap_v2"}},
-                           "The diffusers library's names; CompVis calls scaled_linear linear."),
+      choice("diffusion.beta_schedule", s.beta_schedule,
+             "The diffusers library's names; CompVis calls scaled_linear linear."),
       number("diffusion.beta_start", s.beta_start, above(0), "Variance of the first step."),
       number("diffusion.beta_end", s.beta_end, from_to_below(0, 1), "Variance of the last step."),
       integer("diffusion.num_train_timesteps", s.num_train_timesteps, at_least(1),
               "Number of noise levels."),
-      choice<PredictionType>("diffusion.prediction_type", s.prediction_type,
-                             {{PredictionType::kEpsilon, "epsilon"},
-                              {PredictionType::kVPrediction, "v_prediction"},
-                              {PredictionType::kSample, "sample"}},
-                             "What the U-Net predicts: the noise, v, or the clean latent (x0)."),
+      choice("diffusion.prediction_type", s.prediction_type,
+             "What the U-Net predicts: the noise, v, or the clean latent (x0)."),
   };
 }
 
@@ -146,28 +128,19 @@ Fields sampling_fields(DiffusionSection& d) {
               "The last inference step ends at the clean latent."),
       integer("diffusion.steps_offset", s.steps_offset, at_least(0),
               "Added to the timesteps of inference."),
-      choice<TimestepSpacing>("diffusion.timestep_spacing", s.timestep_spacing,
-                              {{TimestepSpacing::kLeading, "leading"},
-                               {TimestepSpacing::kTrailing, "trailing"},
-                               {TimestepSpacing::kLinspace, "linspace"}},
-                              "How the timesteps of inference are placed; one step is always the "
-                              "last timestep."),
-      choice<DiffusionLoss>(
-          "diffusion.loss", d.loss, {{DiffusionLoss::kL1, "l1"}, {DiffusionLoss::kSdseg, "sdseg"}},
+      choice("diffusion.timestep_spacing", s.timestep_spacing,
+             "How the timesteps of inference are placed; one step is always the "
+             "last timestep."),
+      choice(
+          "diffusion.loss", d.loss,
           "l1: on the predicted quantity; sdseg: L1 on the noise plus L1 on the recovered latent."),
   };
 }
 
 Fields split_fields(data::SplitConfig& s) {
-  using data::SplitStrategy;
   return {
-      choice<SplitStrategy>(
+      choice(
           "data.split.strategy", s.strategy,
-          {{SplitStrategy::kRandom, "random"},
-           {SplitStrategy::kTail, "tail"},
-           {SplitStrategy::kGroups, "groups"},
-           {SplitStrategy::kManifest, "manifest"},
-           {SplitStrategy::kPublished, "published"}},
           "random: seeded shuffle; tail: the sorted list's end validates and tests; groups: whole "
           "groups stay together; manifest: as listed; published: the reference's protocol, where "
           "validation and test are the same images."),
@@ -240,9 +213,8 @@ Fields train_fields(TrainSection& t) {
   Fields fields = optimizer_fields(t);
   append(
       fields,
-      {choice<MixedPrecision>("train.mixed_precision", t.mixed_precision,
-                              {{MixedPrecision::kNo, "no"}, {MixedPrecision::kBf16, "bf16"}},
-                              "Arithmetic of the networks; weights stay float32."),
+      {choice("train.mixed_precision", t.mixed_precision,
+              "Arithmetic of the networks; weights stay float32."),
        boolean("train.use_ema", t.use_ema, "Keep and validate an average of the U-Net's weights."),
        number("train.ema_decay", t.ema_decay, from_to_below(0, 1),
               "Largest decay of that average; it rises with the steps."),

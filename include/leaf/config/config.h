@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "leaf/core/enum_names.h"
 #include "leaf/data/data_config.h"
 #include "leaf/diffusion/scheduler_config.h"
 #include "leaf/models/model_config.h"
@@ -12,8 +13,19 @@
 namespace leaf {
 
 enum class Task { kSegmentation, kAutoencoder };
+inline EnumNames<Task> enum_names(Task /*tag*/) {
+  return {{Task::kSegmentation, "segmentation"}, {Task::kAutoencoder, "autoencoder"}};
+}
+
 enum class ModelInit { kPretrained, kRandom };
+inline EnumNames<ModelInit> enum_names(ModelInit /*tag*/) {
+  return {{ModelInit::kPretrained, "pretrained"}, {ModelInit::kRandom, "random"}};
+}
+
 enum class MixedPrecision { kNo, kBf16 };
+inline EnumNames<MixedPrecision> enum_names(MixedPrecision /*tag*/) {
+  return {{MixedPrecision::kNo, "no"}, {MixedPrecision::kBf16, "bf16"}};
+}
 
 /// Section `model`.
 struct ModelSection {
@@ -34,6 +46,9 @@ struct ModelSection {
 /// How the cosine loss is averaged: kMean is the paper's equation 5, kReference divides by the
 /// batch size once more, as the published code does.
 enum class CosineReduction { kMean, kReference };
+inline EnumNames<CosineReduction> enum_names(CosineReduction /*tag*/) {
+  return {{CosineReduction::kMean, "mean"}, {CosineReduction::kReference, "reference"}};
+}
 
 /// Section `alignment`: the frozen vision transformer that the U-Net's features are aligned with.
 struct AlignmentSection {
@@ -46,6 +61,9 @@ struct AlignmentSection {
 };
 
 enum class DiffusionLoss { kL1, kSdseg };
+inline EnumNames<DiffusionLoss> enum_names(DiffusionLoss /*tag*/) {
+  return {{DiffusionLoss::kL1, "l1"}, {DiffusionLoss::kSdseg, "sdseg"}};
+}
 
 /// Section `diffusion`.
 struct DiffusionSection {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "leaf/core/enum_names.h"
+
 namespace leaf::data {
 
 /// How the pairs that a data set does not split itself are divided.
@@ -14,6 +16,10 @@ namespace leaf::data {
 ///   kManifest  as listed in the `manifest` file (a split.csv of an earlier run)
 ///   kPublished the reference's protocol: its train part, and validation = test
 enum class SplitStrategy { kRandom, kTail, kGroups, kManifest, kPublished };
+inline EnumNames<SplitStrategy> enum_names(SplitStrategy /*tag*/) {
+  return {{SplitStrategy::kRandom, "random"}, {SplitStrategy::kTail, "tail"}, {SplitStrategy::kGroups, "groups"}, {SplitStrategy::kManifest, "manifest"}, {SplitStrategy::kPublished, "published"}};
+}
+
 
 struct SplitConfig {
   SplitStrategy strategy = SplitStrategy::kRandom;

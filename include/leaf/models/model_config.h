@@ -5,12 +5,22 @@
 #include <string>
 #include <vector>
 
+#include "leaf/core/enum_names.h"
+
 namespace leaf::models {
 
 enum class AutoencoderType { kKl, kTiny };
+inline EnumNames<AutoencoderType> enum_names(AutoencoderType /*tag*/) {
+  return {{AutoencoderType::kKl, "kl"}, {AutoencoderType::kTiny, "tiny"}};
+}
+
 
 /// Variants of the tiny autoencoder: kTaesd (plain blocks) and kTaef2 (with pooling blocks).
 enum class TinyVariant { kTaesd, kTaef2 };
+inline EnumNames<TinyVariant> enum_names(TinyVariant /*tag*/) {
+  return {{TinyVariant::kTaesd, "taesd"}, {TinyVariant::kTaef2, "taef2"}};
+}
+
 
 /// A latent autoencoder. The defaults are CompVis `kl-f8`, the paper's. Downsampling is
 /// 2^(ch_mult.size() - 1) for kKl and 8 for kTiny.

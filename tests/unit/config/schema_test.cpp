@@ -9,6 +9,8 @@
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/strings.h"
+#include "leaf/data/registry.h"
 
 namespace leaf::config {
 namespace {
@@ -75,6 +77,15 @@ TEST(Schema, DefaultsAreAcceptedByTheirOwnRanges) {
     EXPECT_NO_THROW(field.set(field.get())) << field.key;
   }
   EXPECT_NO_THROW(check(config));
+}
+
+TEST(Schema, DatasetsAreThoseOfTheRegistry) {
+  std::vector<std::string> names;
+  for (const auto& layout : data::dataset_layouts()) {
+    names.push_back(layout.name);
+  }
+  Config config;
+  EXPECT_EQ(find_field(schema(config), "data.dataset")->expects, "one of " + join(names, ", "));
 }
 
 TEST(Schema, DocumentationIsUpToDate) {

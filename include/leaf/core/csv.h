@@ -1,0 +1,16 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace leaf {
+
+/// The rows of a comma-separated file, header included, blank lines left out. Fields may be quoted
+/// as RFC 4180 says, but hold no line breaks; FileError when the file cannot be read.
+std::vector<std::vector<std::string>> read_csv(const std::filesystem::path& path);
+
+/// One row with its line break; fields that need quotes get them.
+std::string csv_row(const std::vector<std::string>& fields);
+
+}  // namespace leaf

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <ATen/core/TensorBody.h>
+
+#include <string_view>
+
+namespace leaf::data {
+
+/// The EXIF orientation (1 to 8) that a JPEG file's bytes state; 1, "as stored", where they state
+/// none or are damaged.
+int exif_orientation(std::string_view jpeg);
+
+/// Turns stored pixels, [H,W] or [H,W,C] of any type, into what a viewer shows: for orientations 5
+/// to 8 height and width change places.
+at::Tensor apply_orientation(const at::Tensor& stored, int orientation);
+
+/// The inverse: brings a mask that was made on the displayed picture back to the stored pixels.
+at::Tensor undo_orientation(const at::Tensor& displayed, int orientation);
+
+}  // namespace leaf::data

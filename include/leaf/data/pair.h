@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace leaf::data {
+
+enum class Split { kTrain, kValidation, kTest };
+
+/// "train", "validation" or "test": the words of split.csv.
+std::string to_string(Split split);
+
+/// How the grey values of a mask file become target (1) and background (0).
+///   kThreshold     the largest channel above data.mask_threshold
+///   kZeroIsTarget  a label map whose value 0 is the target
+///   kGreenChannel  an RGB mask whose green channel above data.mask_threshold is the target
+enum class MaskRule { kThreshold, kZeroIsTarget, kGreenChannel };
+
+/// An image and its mask.
+struct Pair {
+  std::filesystem::path image;
+  std::filesystem::path mask;
+  /// Path of the image below its folder of images, without extension: the image's identity.
+  std::string name;
+  MaskRule rule = MaskRule::kThreshold;
+};
+
+/// What a data set consists of. `own_test` is the test part that the data set itself lays down; it
+/// is empty for those that leave the division to their users. Both are in natural order of their
+/// names.
+struct PairList {
+  std::vector<Pair> pairs;
+  std::vector<Pair> own_test;
+};
+
+}  // namespace leaf::data

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "leaf/data/data_config.h"
+#include "leaf/data/pair.h"
+
+namespace leaf::data {
+
+/// Empty validation and test parts are allowed; an empty train part never is.
+struct SplitPairs {
+  std::vector<Pair> train;
+  std::vector<Pair> validation;
+  std::vector<Pair> test;
+
+  const std::vector<Pair>& part(Split split) const;
+};
+
+/// Finds the pairs of a data set (list_pairs) and divides them as config.split says. Deterministic:
+/// the lists are in natural order, and kRandom's shuffle depends on `seed` and the count alone.
+///
+/// Where the data set has a test part of its own, that is the test part (split.test is not used)
+/// and only validation is taken out of the rest. A fraction is rounded, but takes at least one
+/// image.
+///   kRandom    a seeded choice; within a part the list's order is kept
+///   kTail      the first images train, then validation, then test
+///   kGroups    walking back from the last group (groups in order of their first image), whole
+///   groups
+///              go to the test part until it is large enough, then to validation
+///   kManifest  as the file says (read by relative image path); images that it leaves out are left
+///              out with a warning
+///   kPublished validation = test, as the published code has it: CVC-ClinicDB the first 490 and
+///   last
+///              60 of 612 (in proportion for other counts; 62 between them are unused), ISIC 2018
+///              the first 70 % and the rest, QaTa-COV19 and REFUGE2 all of the train part and their
+///              own test part (or, when that is missing, a DataError)
+/// ConfigError for values that cannot be, DataError for files that do not fit or an empty train
+/// part.
+SplitPairs split_pairs(const DataConfig& config, std::uint64_t seed);
+
+/// Writes the manifest (columns image,mask,split; paths relative to `root`), atomically.
+void write_split_csv(const std::filesystem::path& path, const SplitPairs& pairs,
+                     const std::filesystem::path& root);
+
+}  // namespace leaf::data

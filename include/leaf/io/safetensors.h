@@ -1,0 +1,28 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "leaf/io/tensor_map.h"
+
+namespace leaf::io {
+
+/// All tensors of a safetensors file, on the CPU, with the file's own types (F64, F32, F16, BF16,
+/// I64, I32, I16, I8, U8, BOOL). They share a private mapping of the file, so pages are read when
+/// first used and writing into a tensor never changes the file; only misaligned and boolean data
+/// are copied. WeightsError names the path and the reason when anything in the file is not as the
+/// format demands.
+TensorMap read_safetensors(const std::filesystem::path& path);
+
+/// The free-form strings of the file's header ("__metadata__"); empty when it has none.
+std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path);
+
+/// Writes `tensors` (any device and strides, stored row-major) so that `path` is complete or as
+/// before. `metadata` is stored with them, by default {"format": "pt"}, which Python's libraries
+/// ask for. FileError when the file cannot be written, WeightsError for a type or name the format
+/// cannot hold.
+void write_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
+                       const std::map<std::string, std::string>& metadata = {});
+
+}  // namespace leaf::io

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <filesystem>
+
+#include "leaf/io/tensor_map.h"
+
+namespace leaf::io {
+
+/// The tensors of a PyTorch checkpoint (torch.save's zip format, PyTorch 1.6 and later) without
+/// running anything that it holds: objects other than dictionaries and tensors are passed over
+/// unopened.
+///
+/// Tensors in nested dictionaries get names joined by '.'; where the top level has a `state_dict`
+/// (PyTorch Lightning) only its tensors are returned, without that prefix. Tensors keep their type,
+/// strides and shared storages. WeightsError names the path and the reason when the file is
+/// damaged, is of another format or holds no tensors.
+TensorMap read_torch_zip(const std::filesystem::path& path);
+
+}  // namespace leaf::io

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "leaf/io/tensor_map.h"
+
+namespace torch::nn {
+class Module;
+}
+
+namespace leaf::io {
+
+/// The tensors of any supported weight file, told apart by content: safetensors, the index of a
+/// sharded safetensors model (*.index.json), a PyTorch zip checkpoint, or a folder that holds
+/// diffusion_pytorch_model.safetensors or model.safetensors (or their index).
+/// WeightsError names the path and what was expected.
+TensorMap read_weights(const std::filesystem::path& path);
+
+/// Copies every tensor into the parameter or buffer of the same name, converting to its type and
+/// device. Names and shapes must match exactly: otherwise nothing is copied and one WeightsError
+/// lists the missing, unexpected and misshapen ones. `source` says in that message where `tensors`
+/// came from.
+void load_parameters(torch::nn::Module& module, const TensorMap& tensors,
+                     const std::string& source);
+
+/// All parameters and buffers of the module by name; they share its memory and carry no gradient.
+TensorMap state_dict(const torch::nn::Module& module);
+
+/// The same tensors with `prefix` put before every name.
+TensorMap with_prefix(const TensorMap& tensors, std::string_view prefix);
+
+/// The tensors whose names start with `prefix`, under the rest of their names.
+TensorMap strip_prefix(const TensorMap& tensors, std::string_view prefix);
+
+}  // namespace leaf::io

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <vector>
+
+#include "leaf/models/autoencoder.h"
+#include "leaf/nn/layers.h"
+
+namespace leaf::models {
+
+/// GroupNorm(32), SiLU, 3x3 convolution, twice, with a skip. Keys as in CompVis latent-diffusion.
+class KlResidualBlock : public torch::nn::Module {
+ public:
+  KlResidualBlock(std::int64_t in_channels, std::int64_t out_channels, double dropout);
+  /// x [N, C_in, H, W] -> [N, C_out, H, W]
+  at::Tensor forward(const at::Tensor& x) const;
+
+ private:
+  std::shared_ptr<nn::GroupNorm> norm1_, norm2_;
+  std::shared_ptr<nn::Conv2d> conv1_, conv2_, nin_shortcut_;
+  double dropout_;
+};
+
+/// Single-head self-attention over all positions, with a skip.
+class KlAttentionBlock : public torch::nn::Module {
+ public:
+  explicit KlAttentionBlock(std::int64_t channels);
+  /// x [N, C, H, W] -> same shape
+  at::Tensor forward(const at::Tensor& x) const;
+
+ private:
+  std::shared_ptr<nn::GroupNorm> norm_;
+  std::shared_ptr<nn::Conv2d> q_, k_, v_, proj_out_;
+};
+
+/// Residual block, attention, residual block at the deepest level. Keys block_1, attn_1, block_2.
+class KlMiddle : public torch::nn::Module {
+ public:
+  KlMiddle(std::int64_t channels, double dropout);
+  /// x [N, C, H, W] -> same shape
+  at::Tensor forward(const at::Tensor& x) const;
+
+ private:
+  std::shared_ptr<KlResidualBlock> block_1_, block_2_;
+  std::shared_ptr<KlAttentionBlock> attn_1_;
+};
+
+/// image [N, 3, H, W] -> [N, 2*L, H/f, W/f]
+class KlEncoder : public torch::nn::Module {
+ public:
+  KlEncoder(const AutoencoderConfig& config, double dropout);
+  at::Tensor forward(const at::Tensor& x) const;
+
+ private:
+  struct Level {
+    std::vector<std::shared_ptr<KlResidualBlock>> blocks;
+    std::shared_ptr<nn::Conv2d> downsample;  // null at the last level
+  };
+  std::shared_ptr<nn::Conv2d> conv_in_, conv_out_;
+  std::vector<Level> levels_;
+  std::shared_ptr<KlMiddle> mid_;
+  std::shared_ptr<nn::GroupNorm> norm_out_;
+};
+
+/// latent [N, L, h, w] -> image [N, 3, f*h, f*w]
+class KlDecoder : public torch::nn::Module {
+ public:
+  explicit KlDecoder(const AutoencoderConfig& config);
+  at::Tensor forward(const at::Tensor& z) const;
+
+ private:
+  struct Level {
+    std::vector<std::shared_ptr<KlResidualBlock>> blocks;
+    std::shared_ptr<nn::Conv2d> upsample;  // null at level 0
+  };
+  std::shared_ptr<nn::Conv2d> conv_in_, conv_out_;
+  std::vector<Level> levels_;  // by level: run from the last to the first
+  std::shared_ptr<KlMiddle> mid_;
+  std::shared_ptr<nn::GroupNorm> norm_out_;
+};
+
+/// The encoder half of a KL autoencoder: `encoder` and `quant_conv`, registered in their owner.
+class KlEncoderHalf {
+ public:
+  KlEncoderHalf(torch::nn::Module& owner, const AutoencoderConfig& config, double dropout);
+  /// image [N, 3, H, W] in [0, 1] -> moments (mean, log variance) [N, 2*L, H/f, W/f], not scaled
+  at::Tensor moments(const at::Tensor& image) const;
+  /// image [N, 3, H, W] in [0, 1] -> the mode, scaled [N, L, H/f, W/f]
+  at::Tensor encode(const at::Tensor& image) const;
+
+ private:
+  std::shared_ptr<KlEncoder> encoder_;
+  std::shared_ptr<nn::Conv2d> quant_conv_;
+  std::int64_t latent_channels_;
+  double scaling_factor_;
+};
+
+/// KL-regularised autoencoder (CompVis `kl-f8` at the default configuration).
+class AutoencoderKL : public Autoencoder {
+ public:
+  explicit AutoencoderKL(const AutoencoderConfig& config);
+  at::Tensor encode(const at::Tensor& image) override;
+  at::Tensor decode(const at::Tensor& latent) override;
+
+  /// image [N, 3, H, W] in [0, 1] -> mean and log variance [N, 2*L, H/f, W/f], not scaled
+  at::Tensor moments(const at::Tensor& image) const;
+  /// unscaled latent [N, L, h, w] -> image in about [-1, 1], not clamped (training, golden numbers)
+  at::Tensor decode_raw(const at::Tensor& latent) const;
+
+ private:
+  KlEncoderHalf encoder_half_;
+  std::shared_ptr<nn::Conv2d> post_quant_conv_;
+  std::shared_ptr<KlDecoder> decoder_;
+  double scaling_factor_;
+};
+
+/// The trained image encoder of LEAF for a KL autoencoder: same keys as the autoencoder's half.
+class KlLatentEncoder : public LatentEncoder {
+ public:
+  KlLatentEncoder(const AutoencoderConfig& config, double dropout);
+  at::Tensor encode(const at::Tensor& image) override;
+
+ private:
+  KlEncoderHalf encoder_half_;
+};
+
+}  // namespace leaf::models

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "leaf/nn/layers.h"
+
+namespace leaf::models {
+
+/// A vision transformer in timm's and DINOv2's form. `grid` is the side, in patches, of the position
+/// grid that the weights carry; other sizes are resampled.
+struct VisionTransformerConfig {
+  std::string name;
+  std::int64_t width = 768;
+  std::int64_t depth = 12;
+  std::int64_t num_heads = 12;
+  std::int64_t patch_size = 14;
+  std::int64_t grid = 37;
+  std::int64_t num_registers = 0;
+  bool layer_scale = true;
+  /// SwiGLU instead of the two-layer GELU network (DINOv2 giant).
+  bool swiglu = false;
+  /// Normalisation of the input image.
+  std::array<double, 3> mean{0.485, 0.456, 0.406};
+  std::array<double, 3> std{0.229, 0.224, 0.225};
+};
+
+/// The teacher of that name: dinov2_vit{s,b,l,g}14[_reg], vit_{tiny,small,base}_patch16_224.
+/// ConfigError lists the known ones.
+VisionTransformerConfig vision_transformer_config(const std::string& name);
+std::vector<std::string> vision_transformer_names();
+
+class TransformerBlock;
+
+/// Keys as in DINOv2's state dicts: patch_embed.proj, cls_token, register_tokens, pos_embed, blocks.I.*,
+/// norm. GELU is exact, LayerNorm's eps 1e-6.
+class VisionTransformer : public nn::Layer {
+ public:
+  explicit VisionTransformer(const VisionTransformerConfig& config);
+
+  /// x [N, 3, h*p, w*p], normalised -> layer-normed patch tokens [N, h*w, D], row-major, without class
+  /// and register tokens
+  at::Tensor forward(const at::Tensor& x) const;
+  void reset_parameters(at::Generator generator) override;
+
+  const VisionTransformerConfig& config() const { return config_; }
+
+ private:
+  VisionTransformerConfig config_;
+  std::shared_ptr<nn::Conv2d> patch_embed_;
+  at::Tensor cls_token_, register_tokens_, pos_embed_;
+  std::vector<std::shared_ptr<TransformerBlock>> blocks_;
+  std::shared_ptr<nn::LayerNorm> norm_;
+};
+
+/// A position embedding [1, 1 + G*G, D] resampled to [1, 1 + h*w, D]: the class token's entry stays, the
+/// grid is resized bicubically with antialiasing, as timm's `resample_abs_pos_embed` does.
+at::Tensor resample_position_embedding(const at::Tensor& embedding, std::int64_t height,
+                                       std::int64_t width);
+
+/// What the U-Net is aligned with: images [N, 3, H, W] in [0, 1] are resized bicubically (no antialias)
+/// to `side` patches, normalised, and run through the teacher -> [N, side*side, D].
+at::Tensor teacher_tokens(const VisionTransformer& teacher, const at::Tensor& images,
+                          std::int64_t side);
+
+}  // namespace leaf::models

@@ -1,0 +1,107 @@
+#pragma once
+
+#include "leaf/nn/module.h"
+
+namespace leaf::nn {
+
+struct Conv2dOptions {
+  std::int64_t in_channels;
+  std::int64_t out_channels;
+  std::int64_t kernel_size = 3;
+  std::int64_t stride = 1;
+  std::int64_t padding = 1;
+  bool bias = true;
+  /// A fresh layer is all zeros (the last layer of a residual branch).
+  bool zero_init = false;
+};
+
+/// 2-D convolution. Keys: weight [C_out, C_in, k, k], bias [C_out].
+class Conv2d : public Layer {
+ public:
+  explicit Conv2d(const Conv2dOptions& options);
+  /// x [N, C_in, H, W] -> [N, C_out, H', W']
+  at::Tensor forward(const at::Tensor& x) const;
+  void reset_parameters(at::Generator generator) override;
+
+  at::Tensor weight;
+  at::Tensor bias;
+
+ private:
+  Conv2dOptions options_;
+};
+
+/// A 1x1 convolution, without padding.
+Conv2dOptions pointwise(std::int64_t in_channels, std::int64_t out_channels, bool bias = true);
+
+/// Affine map of the last dimension. Keys: weight [out, in], bias [out].
+class Linear : public Layer {
+ public:
+  Linear(std::int64_t in_features, std::int64_t out_features, bool bias = true);
+  /// x [..., in] -> [..., out]
+  at::Tensor forward(const at::Tensor& x) const;
+  void reset_parameters(at::Generator generator) override;
+
+  at::Tensor weight;
+  at::Tensor bias;
+};
+
+/// The same map under a 1-D convolution's key shape: weight [out, in, 1] (the attention blocks of the
+/// CompVis U-Net). Applied to tokens, channels last.
+class TokenConv1d : public Layer {
+ public:
+  TokenConv1d(std::int64_t in_channels, std::int64_t out_channels, bool zero_init = false);
+  /// x [N, T, in] -> [N, T, out]
+  at::Tensor forward(const at::Tensor& x) const;
+  void reset_parameters(at::Generator generator) override;
+
+  at::Tensor weight;
+  at::Tensor bias;
+
+ private:
+  bool zero_init_;
+};
+
+/// Group normalisation with affine. Keys: weight [C], bias [C].
+class GroupNorm : public Layer {
+ public:
+  GroupNorm(std::int64_t groups, std::int64_t channels, double eps);
+  /// x [N, C, ...] -> same shape
+  at::Tensor forward(const at::Tensor& x) const;
+  void reset_parameters(at::Generator generator) override;
+
+  at::Tensor weight;
+  at::Tensor bias;
+
+ private:
+  std::int64_t groups_;
+  double eps_;
+};
+
+/// Layer normalisation of the last dimension. Keys: weight [D], bias [D].
+class LayerNorm : public Layer {
+ public:
+  LayerNorm(std::int64_t features, double eps);
+  /// x [..., D] -> same shape
+  at::Tensor forward(const at::Tensor& x) const;
+  void reset_parameters(at::Generator generator) override;
+
+  at::Tensor weight;
+  at::Tensor bias;
+
+ private:
+  double eps_;
+};
+
+/// [N, C, H, W] -> tokens [N, H*W, C], row-major; a view when x is channels-last.
+at::Tensor to_tokens(const at::Tensor& x);
+
+/// Tokens [N, H*W, C] -> [N, C, H, W] (channels-last strides).
+at::Tensor from_tokens(const at::Tensor& tokens, std::int64_t height, std::int64_t width);
+
+/// Nearest-neighbour upsampling by 2: [N, C, H, W] -> [N, C, 2H, 2W].
+at::Tensor upsample_nearest_2x(const at::Tensor& x);
+
+/// Multi-head attention, scale 1/sqrt(d): q, k, v [N, heads, T, d] -> [N, T, heads*d].
+at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
+
+}  // namespace leaf::nn

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "leaf/diffusion/scheduler_config.h"
+#include "leaf/models/autoencoder.h"
+#include "leaf/models/unet.h"
+
+namespace leaf {
+
+/// How images become the model's input and its output becomes a mask (`preprocessing.json`).
+struct Preprocessing {
+  /// Side in pixels of the square that images are resized to (antialiased bilinear), RGB in [0, 1].
+  std::int64_t resolution = 256;
+  /// Foreground where the mean over the decoded channels exceeds this.
+  double threshold = 0.5;
+  std::vector<std::string> classes{"background", "foreground"};
+};
+
+/// Everything about a model but its weights.
+struct ModelDescription {
+  models::AutoencoderConfig autoencoder;
+  models::UNetConfig unet;
+  double latent_encoder_dropout = 0.2;
+  diffusion::SchedulerConfig scheduler;
+  Preprocessing preprocessing;
+};
+
+/// A model that segments: the networks that inference needs, float32.
+struct Model {
+  ModelDescription description;
+  std::shared_ptr<models::Autoencoder> autoencoder;
+  std::shared_ptr<models::LatentEncoder> latent_encoder;
+  std::shared_ptr<models::UNet> unet;
+};
+
+/// The networks of a description, parameters allocated but not initialised.
+Model make_model(const ModelDescription& description);
+
+/// Fresh random weights, a function of the seed alone. The latent encoder starts as a copy of the
+/// autoencoder's encoder.
+void initialise(Model& model, std::uint64_t seed);
+
+/// Reads a model folder: the published layout (model_index.json, unet/, vae/, latent_encoder/,
+/// scheduler/) plus preprocessing.json, without which the published preprocessing is assumed and said.
+/// WeightsError names what is missing or does not fit.
+Model load_model(const std::filesystem::path& folder);
+
+/// Only the description, without reading weights.
+ModelDescription load_description(const std::filesystem::path& folder);
+
+/// Writes a model folder, complete or not at all. FileError when that fails.
+void save_model(const std::filesystem::path& folder, const Model& model);
+
+/// Puts the weights found in a part's folder (`vae`, `unet`, `latent_encoder`) or file into `module`.
+void load_part(torch::nn::Module& module, const std::filesystem::path& path);
+
+}  // namespace leaf

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "leaf/core/device.h"
+#include "leaf/diffusion/noise_scheduler.h"
+#include "leaf/pipeline/model.h"
+
+namespace leaf {
+
+struct SegmenterOptions {
+  c10::Device device = c10::kCPU;
+  Precision precision = Precision::kFloat32;
+  /// The starting noise of an image is a function of this and of the image's pixels.
+  std::uint64_t seed = 0;
+  std::int64_t num_inference_steps = 1;
+};
+
+/// One image's result at its own size.
+struct Segmentation {
+  at::Tensor mask;         ///< uint8 [H, W], 0 or 255
+  at::Tensor probability;  ///< float32 [H, W] in [0, 1]
+};
+
+/// Image -> mask: the one path that validation, evaluation and inference share.
+class Segmenter {
+ public:
+  /// Loads a model folder and prepares it for inference.
+  static Segmenter load(const std::filesystem::path& folder, const SegmenterOptions& options = {});
+
+  /// Uses the networks of `model` as they are: nothing is copied or prepared, so that networks in
+  /// training can be scored. They must be in evaluation mode while they are used here.
+  Segmenter(Model model, const SegmenterOptions& options);
+
+  /// images [N, 3, R, R] in [0, 1] at the model's resolution -> foreground probability [N, 1, R, R] in
+  /// [0, 1], float32. Independent of the batch: an image's starting noise follows from its pixels.
+  at::Tensor probability(const at::Tensor& images) const;
+
+  /// As above, from a given starting noise [N, L, r, r].
+  at::Tensor probability(const at::Tensor& images, const at::Tensor& noise) const;
+
+  /// rgb uint8 [H, W, 3] of any size -> mask and probability at the same size: resized to the model's
+  /// resolution, segmented, the probability resized back and then thresholded.
+  Segmentation segment(const at::Tensor& rgb) const;
+
+  /// probability [...] -> bool [...], foreground where it exceeds the model's threshold.
+  at::Tensor foreground(const at::Tensor& probability) const;
+
+  const Model& model() const { return model_; }
+
+ private:
+  at::Tensor starting_noise(const at::Tensor& images) const;
+
+  Model model_;
+  SegmenterOptions options_;
+  diffusion::NoiseScheduler scheduler_;
+};
+
+/// Moves a model to the device and puts its weights into the form in which inference runs fastest.
+void prepare_for_inference(Model& model, c10::Device device);
+
+}  // namespace leaf

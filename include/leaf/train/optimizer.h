@@ -1,0 +1,62 @@
+#pragma once
+
+#include <ATen/core/TensorBody.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "leaf/io/tensor_map.h"
+
+namespace leaf {
+
+/// Parameters with the names under which their state is saved ("unet.out.2.weight").
+using NamedParameters = std::vector<std::pair<std::string, at::Tensor>>;
+
+struct AdamWOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0.01;
+};
+
+/// AdamW with decoupled weight decay (PyTorch's, through LibTorch's fused operator). Parameters whose
+/// gradient is undefined are left alone.
+class AdamW {
+ public:
+  AdamW(NamedParameters parameters, const AdamWOptions& options);
+
+  /// One update at this learning rate.
+  void step(double learning_rate);
+  void zero_grad();
+
+  /// Scales all gradients so that their global L2 norm is at most `max_norm`; returns the norm before.
+  double clip_gradients(double max_norm);
+
+  /// Both moments of every parameter (NAME.exp_avg, NAME.exp_avg_sq), and how often it was updated.
+  io::TensorMap state() const;
+  /// WeightsError when a name or shape does not fit.
+  void load_state(const io::TensorMap& state);
+
+ private:
+  struct Slot {
+    std::string name;
+    at::Tensor parameter, exp_avg, exp_avg_sq, updates;
+  };
+  std::vector<Slot> slots_;
+  AdamWOptions options_;
+};
+
+/// Linear warm-up, then constant: step k (from 0) uses base * min(1, k / warmup_steps).
+double warmup_learning_rate(double base, std::int64_t warmup_steps, std::int64_t step);
+
+/// Exponential moving average of a network, updated after every optimizer step with diffusers' decay:
+/// 0 at the first update, then min(max_decay, (1 + k) / (10 + k)), k = 1 at the second.
+double ema_decay(double max_decay, std::int64_t update);
+
+/// average <- average + (1 - decay) * (value - average), element by element, for equal lists.
+void update_average(const std::vector<at::Tensor>& average, const std::vector<at::Tensor>& values,
+                    double decay);
+
+}  // namespace leaf

@@ -1,0 +1,89 @@
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/core/strings.h"
+#include "leaf/data/image_io.h"
+
+namespace leaf::data {
+namespace fs = std::filesystem;
+namespace {
+
+bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
+
+/// The run of digits at `at`, without leading zeros; `at` moves behind it.
+std::string_view take_number(std::string_view text, std::size_t& at) {
+  while (at < text.size() && text[at] == '0') {
+    ++at;
+  }
+  const std::size_t begin = at;
+  while (at < text.size() && is_digit(text[at])) {
+    ++at;
+  }
+  return text.substr(begin, at - begin);
+}
+
+void collect(const fs::path& folder, bool recursive, std::vector<fs::path>& found) {
+  for (const fs::path& entry : list_folder(folder)) {
+    if (fs::is_directory(entry)) {
+      if (recursive && !entry.filename().string().starts_with('.')) {
+        collect(entry, recursive, found);
+      }
+    } else if (is_image_file(entry)) {
+      found.push_back(entry);
+    }
+  }
+}
+
+}  // namespace
+
+ImageSize size_of(const at::Tensor& image) { return {image.size(0), image.size(1)}; }
+
+bool is_image_file(const fs::path& path) {
+  static constexpr std::array kExtensions = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"};
+  const std::string extension = to_lower(path.extension().string());
+  return !path.filename().string().starts_with('.') &&
+         std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
+}
+
+bool natural_less(const std::string& a, const std::string& b) {
+  std::size_t i = 0;
+  std::size_t j = 0;
+  while (i < a.size() && j < b.size()) {
+    if (is_digit(a[i]) && is_digit(b[j])) {
+      const std::string_view x = take_number(a, i);
+      const std::string_view y = take_number(b, j);
+      if (x != y) {
+        return x.size() != y.size() ? x.size() < y.size() : x < y;
+      }
+    } else if (a[i] != b[j]) {
+      return a[i] < b[j];
+    } else {
+      ++i;
+      ++j;
+    }
+  }
+  const std::size_t rest_a = a.size() - i;
+  const std::size_t rest_b = b.size() - j;
+  return rest_a != rest_b ? rest_a < rest_b : a < b;  // "01" and "1" still need an order
+}
+
+std::vector<fs::path> list_images(const fs::path& folder, bool recursive) {
+  if (!fs::is_directory(folder)) {
+    throw DataError(str("no folder '", folder.string(), "'; check the path"));
+  }
+  std::vector<fs::path> found;
+  collect(folder, recursive, found);
+  if (found.empty()) {
+    throw DataError(
+        str("no images (png, jpg, jpeg, tif, tiff, bmp) in folder '", folder.string(), "'"));
+  }
+  std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) {
+    return natural_less(a.string(), b.string());
+  });
+  return found;
+}
+
+}  // namespace leaf::data

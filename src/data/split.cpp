@@ -1,0 +1,216 @@
+#include "leaf/data/split.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <map>
+
+#include "leaf/core/csv.h"
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/core/random.h"
+#include "leaf/core/strings.h"
+#include "leaf/data/registry.h"
+#include "manifest.h"
+
+namespace leaf::data {
+namespace fs = std::filesystem;
+namespace {
+
+using PairSpan = std::vector<Pair>;
+
+/// How many of `total` images a part asks for: a fraction below 1 or a count.
+std::size_t wanted_count(double value, std::size_t total, std::string_view key) {
+  if (!(value >= 0) || (value >= 1 && value != std::floor(value))) {
+    throw ConfigError(str("data.split.", key, " is ", value,
+                          "; give a fraction below 1, or a whole number of images"));
+  }
+  if (value == 0 || value >= 1) {
+    return static_cast<std::size_t>(value);
+  }
+  return static_cast<std::size_t>(std::max(1.0, std::round(value * static_cast<double>(total))));
+}
+
+struct Counts {
+  std::size_t validation;
+  std::size_t test;
+};
+
+Counts wanted_counts(const DataConfig& config, const PairList& list) {
+  const std::size_t total = list.pairs.size();
+  const bool own_test = !list.own_test.empty();
+  const Counts counts{wanted_count(config.split.validation, total, "validation"),
+                      own_test ? 0 : wanted_count(config.split.test, total, "test")};
+  if (counts.validation + counts.test >= total) {
+    throw DataError(str("no images are left to train on: '", config.root.string(), "' has ", total,
+                        ", validation takes ", counts.validation, " and test ", counts.test,
+                        "; lower data.split.validation or data.split.test"));
+  }
+  return counts;
+}
+
+/// Sorts the pairs into parts by a part for each.
+SplitPairs gather(const PairSpan& pairs, const std::vector<Split>& parts) {
+  SplitPairs result;
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    switch (parts[i]) {
+      case Split::kTrain:
+        result.train.push_back(pairs[i]);
+        break;
+      case Split::kValidation:
+        result.validation.push_back(pairs[i]);
+        break;
+      case Split::kTest:
+        result.test.push_back(pairs[i]);
+        break;
+    }
+  }
+  return result;
+}
+
+/// The last `counts.test` places of `order` are the test part, those before them validation.
+SplitPairs split_by_order(const PairSpan& pairs, const std::vector<std::size_t>& order,
+                          Counts counts) {
+  std::vector<Split> parts(pairs.size(), Split::kTrain);
+  for (std::size_t back = 0; back < counts.test + counts.validation; ++back) {
+    parts[order[order.size() - 1 - back]] = back < counts.test ? Split::kTest : Split::kValidation;
+  }
+  return gather(pairs, parts);
+}
+
+std::vector<std::size_t> list_order(std::size_t count) {
+  std::vector<std::size_t> order(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    order[i] = i;
+  }
+  return order;
+}
+
+std::map<std::string, std::string> read_groups(const fs::path& path) {
+  if (path.empty()) {
+    throw ConfigError("data.split.groups is not set; strategy 'groups' needs a CSV of name,group");
+  }
+  const auto rows = read_csv(path);
+  std::map<std::string, std::string> groups;
+  for (std::size_t i = 1; i < rows.size(); ++i) {  // the first row names the columns
+    if (rows[i].size() < 2) {
+      throw DataError(str("'", path.string(), "' row ", i + 1, ": expected name,group"));
+    }
+    groups[rows[i][0]] = rows[i][1];
+  }
+  return groups;
+}
+
+SplitPairs split_by_groups(const PairSpan& pairs, const fs::path& file, Counts counts) {
+  const auto groups = read_groups(file);
+  std::vector<std::string> order;
+  std::map<std::string, std::vector<std::size_t>> members;
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const auto group = groups.find(pairs[i].name);
+    if (group == groups.end()) {
+      throw DataError(str("image '", pairs[i].name, "' has no group in '", file.string(),
+                          "'; add a row for it"));
+    }
+    if (members[group->second].empty()) {
+      order.push_back(group->second);
+    }
+    members[group->second].push_back(i);
+  }
+  std::vector<Split> parts(pairs.size(), Split::kTrain);
+  for (const auto& [part, wanted] :
+       {std::pair{Split::kTest, counts.test}, std::pair{Split::kValidation, counts.validation}}) {
+    for (std::size_t taken = 0; taken < wanted && !order.empty(); order.pop_back()) {
+      for (const std::size_t i : members[order.back()]) {
+        parts[i] = part;
+        ++taken;
+      }
+    }
+  }
+  return gather(pairs, parts);
+}
+
+SplitPairs split_as_published(const DataConfig& config, const PairList& list) {
+  const auto& protocol = dataset_layout(config.dataset).published;
+  if (!protocol) {
+    throw ConfigError(str("data.split.strategy 'published': data set '", config.dataset,
+                          "' has no published split; use random, tail, groups or manifest"));
+  }
+  if (!list.own_test.empty()) {
+    return {list.pairs, list.own_test, list.own_test};
+  }
+  if (protocol->train == 1.0) {
+    throw DataError(str("data set '", config.dataset, "' in '", config.root.string(),
+                        "' lacks its own test part; use another data.split.strategy"));
+  }
+  const auto total = static_cast<double>(list.pairs.size());
+  constexpr double kRoundingRoom = 1e-9;  // 612 * (490 / 612) must not become 489
+  const auto train = static_cast<std::ptrdiff_t>(total * protocol->train + kRoundingRoom);
+  const auto unused = static_cast<std::ptrdiff_t>(total * protocol->unused + kRoundingRoom);
+  const auto begin = list.pairs.begin();
+  const PairSpan test(begin + train + unused, list.pairs.end());
+  return {PairSpan(begin, begin + train), test, test};
+}
+
+SplitPairs divide(const DataConfig& config, const PairList& list, std::uint64_t seed) {
+  const std::size_t count = list.pairs.size();
+  switch (config.split.strategy) {
+    case SplitStrategy::kManifest:
+      return split_by_manifest(config, list);
+    case SplitStrategy::kPublished:
+      return split_as_published(config, list);
+    case SplitStrategy::kRandom:
+      return split_by_order(list.pairs, permutation(count, RandomStream(seed, Purpose::kSplit)),
+                            wanted_counts(config, list));
+    case SplitStrategy::kTail:
+      return split_by_order(list.pairs, list_order(count), wanted_counts(config, list));
+    case SplitStrategy::kGroups:
+      break;
+  }
+  return split_by_groups(list.pairs, config.split.groups, wanted_counts(config, list));
+}
+
+std::string manifest_rows(const PairSpan& pairs, Split split, const fs::path& root) {
+  std::string rows;
+  for (const Pair& pair : pairs) {
+    rows += csv_row({pair.image.lexically_relative(root).generic_string(),
+                     pair.mask.lexically_relative(root).generic_string(), to_string(split)});
+  }
+  return rows;
+}
+
+}  // namespace
+
+const std::vector<Pair>& SplitPairs::part(Split split) const {
+  switch (split) {
+    case Split::kTrain:
+      return train;
+    case Split::kValidation:
+      return validation;
+    case Split::kTest:
+      break;
+  }
+  return test;
+}
+
+SplitPairs split_pairs(const DataConfig& config, std::uint64_t seed) {
+  const PairList list = list_pairs(config);
+  SplitPairs result = divide(config, list, seed);
+  if (config.split.strategy != SplitStrategy::kManifest && !list.own_test.empty()) {
+    result.test = list.own_test;
+  }
+  if (result.train.empty()) {
+    throw DataError(
+        str("no images are left to train on in '", config.root.string(), "'; check data.split"));
+  }
+  return result;
+}
+
+void write_split_csv(const fs::path& path, const SplitPairs& pairs, const fs::path& root) {
+  std::string content = csv_row({"image", "mask", "split"});
+  for (const Split split : {Split::kTrain, Split::kValidation, Split::kTest}) {
+    content += manifest_rows(pairs.part(split), split, root);
+  }
+  write_file(path, content);
+}
+
+}  // namespace leaf::data

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+namespace leaf::io {
+
+/// Parses the JSON object `text` that belongs to the weight file `path`. WeightsError, one line,
+/// when it is not JSON, is not an object, nests deeper than a weight file can, or names a key
+/// twice.
+nlohmann::json parse_json_object(std::string_view text, const std::filesystem::path& path);
+
+}  // namespace leaf::io

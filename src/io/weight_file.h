@@ -1,0 +1,48 @@
+#pragma once
+
+#include <c10/util/ArrayRef.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace leaf::io {
+
+/// Throws the WeightsError of a weight file that cannot be used.
+[[noreturn]] void bad_weights(const std::filesystem::path& path, std::string_view reason);
+
+/// Text from a file made fit for a one-line message: control characters replaced, long text cut.
+std::string printable(std::string_view text);
+
+/// Size in bytes of the regular file `path`; WeightsError when it is missing or something else.
+std::uint64_t weight_file_size(const std::filesystem::path& path);
+
+/// Number of elements of a shape; nothing when a dimension is negative or the product, leaving out
+/// zeros, is beyond 64 bits (strides are made of that product).
+std::optional<std::int64_t> element_count(c10::IntArrayRef shape);
+
+/// "[2, 3]"
+std::string shape_text(c10::IntArrayRef shape);
+
+/// A whole file mapped privately: reads come from the file, writes stay in this process.
+class MappedFile {
+ public:
+  static std::shared_ptr<MappedFile> open(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  char* data() const { return data_; }
+  std::uint64_t size() const { return size_; }
+
+ private:
+  MappedFile(char* data, std::uint64_t size) : data_(data), size_(size) {}
+
+  char* data_;
+  std::uint64_t size_;
+};
+
+}  // namespace leaf::io

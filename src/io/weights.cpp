@@ -1,0 +1,189 @@
+#include "leaf/io/weights.h"
+
+#include <ATen/ATen.h>
+#include <torch/nn/module.h>
+
+#include <array>
+#include <fstream>
+#include <vector>
+
+#include "json_util.h"
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/core/strings.h"
+#include "leaf/io/safetensors.h"
+#include "leaf/io/torch_zip.h"
+#include "weight_file.h"
+
+namespace leaf::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string first_bytes(const fs::path& path) {
+  std::string head(16, '\0');
+  std::ifstream in(path, std::ios::binary);
+  in.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<std::size_t>(in.gcount()));
+  return head;
+}
+
+/// File name of each tensor, checked to lie beside the index.
+std::map<std::string, std::string> read_weight_map(const fs::path& index) {
+  const auto content = parse_json_object(read_file(index), index);
+  if (!content.contains("weight_map") || !content["weight_map"].is_object()) {
+    bad_weights(index, "it is not the index of a sharded model (no weight_map)");
+  }
+  std::map<std::string, std::string> files;
+  for (const auto& [name, file] : content["weight_map"].items()) {
+    if (!file.is_string() ||
+        fs::path(file.get<std::string>()).filename() != file.get<std::string>()) {
+      bad_weights(index, str("the file of '", printable(name), "' is not a plain file name"));
+    }
+    files.emplace(name, file.get<std::string>());
+  }
+  return files;
+}
+
+TensorMap read_sharded(const fs::path& index) {
+  std::map<std::string, TensorMap> shards;
+  TensorMap tensors;
+  for (const auto& [name, file] : read_weight_map(index)) {
+    const fs::path path = index.parent_path() / file;
+    const auto [shard, is_new] = shards.try_emplace(file);
+    if (is_new) {
+      shard->second = read_safetensors(path);
+    }
+    const auto found = shard->second.find(name);
+    if (found == shard->second.end()) {
+      bad_weights(path,
+                  str("it lacks '", printable(name), "', which '", index.string(), "' puts there"));
+    }
+    tensors.insert(*found);
+  }
+  return tensors;
+}
+
+TensorMap read_folder(const fs::path& folder) {
+  for (const char* const name :
+       {"diffusion_pytorch_model.safetensors", "model.safetensors",
+        "diffusion_pytorch_model.safetensors.index.json", "model.safetensors.index.json"}) {
+    std::error_code ignored;
+    if (fs::exists(folder / name, ignored)) {
+      return read_weights(folder / name);
+    }
+  }
+  bad_weights(folder,
+              "the folder has neither diffusion_pytorch_model.safetensors nor "
+              "model.safetensors nor an index of one");
+}
+
+/// "2 missing (a, b)"; the first five names stand for all.
+void add_problem(std::vector<std::string>& problems, std::string_view what,
+                 const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 5;
+  if (names.empty()) {
+    return;
+  }
+  std::vector<std::string> shown(
+      names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, names.size())));
+  if (names.size() > kShown) {
+    shown.emplace_back("...");
+  }
+  problems.push_back(str(names.size(), " ", what, " (", join(shown, ", "), ")"));
+}
+
+void require_match(const TensorMap& wanted, const TensorMap& given, const std::string& source) {
+  std::vector<std::string> missing;
+  std::vector<std::string> unexpected;
+  std::vector<std::string> misshapen;
+  for (const auto& [name, tensor] : wanted) {
+    const auto found = given.find(name);
+    if (found == given.end()) {
+      missing.push_back(name);
+    } else if (found->second.sizes() != tensor.sizes()) {
+      misshapen.push_back(str(name, ": ", shape_text(found->second.sizes()), " instead of ",
+                              shape_text(tensor.sizes())));
+    }
+  }
+  for (const auto& [name, tensor] : given) {
+    if (!wanted.contains(name)) {
+      unexpected.push_back(printable(name));
+    }
+  }
+  std::vector<std::string> problems;
+  add_problem(problems, "missing", missing);
+  add_problem(problems, "unexpected", unexpected);
+  add_problem(problems, "of another shape", misshapen);
+  if (!problems.empty()) {
+    throw WeightsError(
+        str("the weights in '", source, "' do not fit the model: ", join(problems, ", ")));
+  }
+}
+
+}  // namespace
+
+TensorMap read_weights(const fs::path& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) {
+    return read_folder(path);
+  }
+  weight_file_size(path);
+  if (path.extension() == ".json") {
+    return read_sharded(path);
+  }
+  const std::string head = first_bytes(path);
+  if (head.starts_with("PK")) {
+    return read_torch_zip(path);
+  }
+  if (path.extension() == ".safetensors" || head.substr(0, 9).ends_with('{')) {
+    return read_safetensors(path);
+  }
+  if (head.starts_with("\x80\x02\x8a\x0a")) {
+    bad_weights(path,
+                "it has PyTorch's format before version 1.6: load it in Python and save it again");
+  }
+  bad_weights(path,
+              "expected a safetensors file, the index.json of one in shards, or a PyTorch zip "
+              "checkpoint (.pth, .pt, .ckpt, .bin)");
+}
+
+void load_parameters(torch::nn::Module& module, const TensorMap& tensors,
+                     const std::string& source) {
+  const TensorMap targets = state_dict(module);
+  require_match(targets, tensors, source);
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, target] : targets) {
+    target.copy_(tensors.at(name));
+  }
+}
+
+TensorMap state_dict(const torch::nn::Module& module) {
+  TensorMap tensors;
+  for (const auto& item : module.named_parameters()) {
+    tensors.emplace(item.key(), item.value().detach());
+  }
+  for (const auto& item : module.named_buffers()) {
+    tensors.emplace(item.key(), item.value().detach());
+  }
+  return tensors;
+}
+
+TensorMap with_prefix(const TensorMap& tensors, std::string_view prefix) {
+  TensorMap renamed;
+  for (const auto& [name, tensor] : tensors) {
+    renamed.emplace(str(prefix, name), tensor);
+  }
+  return renamed;
+}
+
+TensorMap strip_prefix(const TensorMap& tensors, std::string_view prefix) {
+  TensorMap selected;
+  for (auto it = tensors.lower_bound(std::string(prefix));
+       it != tensors.end() && it->first.starts_with(prefix); ++it) {
+    selected.emplace(it->first.substr(prefix.size()), it->second);
+  }
+  return selected;
+}
+
+}  // namespace leaf::io

@@ -1,0 +1,25 @@
+#include "leaf/losses/losses.h"
+
+#include <ATen/ATen.h>
+
+namespace leaf::losses {
+
+at::Tensor l1(const at::Tensor& prediction, const at::Tensor& target) {
+  return at::l1_loss(prediction, target);
+}
+
+at::Tensor cosine_distillation(const at::Tensor& teacher, const at::Tensor& projected) {
+  constexpr double kEps = 1e-12;  // as torch.nn.functional.normalize
+  const auto unit = [](const at::Tensor& x) {
+    return x / x.norm(2, at::IntArrayRef{-1}, /*keepdim=*/true).clamp_min(kEps);
+  };
+  return -(unit(teacher) * unit(projected)).sum(-1).mean();
+}
+
+at::Tensor kl_divergence(const at::Tensor& moments) {
+  const auto halves = moments.chunk(2, 1);
+  const at::Tensor logvar = halves[1].clamp(-30, 20);
+  return 0.5 * (halves[0].square() + logvar.exp() - 1 - logvar).sum({1, 2, 3}).mean();
+}
+
+}  // namespace leaf::losses

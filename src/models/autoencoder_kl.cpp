@@ -1,0 +1,194 @@
+#include "leaf/models/autoencoder_kl.h"
+
+#include <ATen/ATen.h>
+
+#include <string>
+
+namespace leaf::models {
+namespace {
+
+constexpr std::int64_t kGroups = 32;
+constexpr double kNormEps = 1e-6;
+
+std::shared_ptr<nn::GroupNorm> make_norm(std::int64_t channels) {
+  return std::make_shared<nn::GroupNorm>(kGroups, channels, kNormEps);
+}
+
+std::shared_ptr<nn::Conv2d> make_conv(std::int64_t in_channels, std::int64_t out_channels) {
+  return std::make_shared<nn::Conv2d>(
+      nn::Conv2dOptions{.in_channels = in_channels, .out_channels = out_channels});
+}
+
+std::shared_ptr<nn::Conv2d> make_pointwise(std::int64_t in_channels, std::int64_t out_channels) {
+  return std::make_shared<nn::Conv2d>(nn::pointwise(in_channels, out_channels));
+}
+
+}  // namespace
+
+KlResidualBlock::KlResidualBlock(std::int64_t in_channels, std::int64_t out_channels,
+                                 double dropout)
+    : dropout_(dropout) {
+  norm1_ = register_module("norm1", make_norm(in_channels));
+  conv1_ = register_module("conv1", make_conv(in_channels, out_channels));
+  norm2_ = register_module("norm2", make_norm(out_channels));
+  conv2_ = register_module("conv2", make_conv(out_channels, out_channels));
+  if (in_channels != out_channels) {
+    nin_shortcut_ = register_module("nin_shortcut", make_pointwise(in_channels, out_channels));
+  }
+}
+
+at::Tensor KlResidualBlock::forward(const at::Tensor& x) const {
+  at::Tensor h = conv1_->forward(at::silu(norm1_->forward(x)));
+  h = at::silu(norm2_->forward(h));
+  h = conv2_->forward(at::dropout(h, dropout_, is_training()));
+  return (nin_shortcut_ ? nin_shortcut_->forward(x) : x) + h;
+}
+
+KlAttentionBlock::KlAttentionBlock(std::int64_t channels) {
+  norm_ = register_module("norm", make_norm(channels));
+  q_ = register_module("q", make_pointwise(channels, channels));
+  k_ = register_module("k", make_pointwise(channels, channels));
+  v_ = register_module("v", make_pointwise(channels, channels));
+  proj_out_ = register_module("proj_out", make_pointwise(channels, channels));
+}
+
+at::Tensor KlAttentionBlock::forward(const at::Tensor& x) const {
+  const at::Tensor h = norm_->forward(x);
+  const auto one_head = [](const at::Tensor& map) { return nn::to_tokens(map).unsqueeze(1); };
+  const at::Tensor mixed = nn::attend(one_head(q_->forward(h)), one_head(k_->forward(h)),
+                                      one_head(v_->forward(h)));
+  return x + proj_out_->forward(nn::from_tokens(mixed, x.size(2), x.size(3)));
+}
+
+KlMiddle::KlMiddle(std::int64_t channels, double dropout) {
+  block_1_ =
+      register_module("block_1", std::make_shared<KlResidualBlock>(channels, channels, dropout));
+  attn_1_ = register_module("attn_1", std::make_shared<KlAttentionBlock>(channels));
+  block_2_ =
+      register_module("block_2", std::make_shared<KlResidualBlock>(channels, channels, dropout));
+}
+
+at::Tensor KlMiddle::forward(const at::Tensor& x) const {
+  return block_2_->forward(attn_1_->forward(block_1_->forward(x)));
+}
+
+KlEncoder::KlEncoder(const AutoencoderConfig& config, double dropout) {
+  conv_in_ = register_module("conv_in", make_conv(3, config.ch));
+  auto down = register_module("down", std::make_shared<nn::Group>());
+  std::int64_t channels = config.ch;
+  for (std::size_t i = 0; i < config.ch_mult.size(); ++i) {
+    auto group = down->register_module(std::to_string(i), std::make_shared<nn::Group>());
+    auto block_group = group->register_module("block", std::make_shared<nn::Group>());
+    Level& level = levels_.emplace_back();
+    for (std::int64_t j = 0; j < config.num_res_blocks; ++j) {
+      const std::int64_t width = config.ch * config.ch_mult[i];
+      level.blocks.push_back(block_group->register_module(
+          std::to_string(j), std::make_shared<KlResidualBlock>(channels, width, dropout)));
+      channels = width;
+    }
+    if (i + 1 < config.ch_mult.size()) {
+      auto downsample = group->register_module("downsample", std::make_shared<nn::Group>());
+      level.downsample = downsample->register_module(
+          "conv", std::make_shared<nn::Conv2d>(nn::Conv2dOptions{
+                      .in_channels = channels, .out_channels = channels, .stride = 2, .padding = 0}));
+    }
+  }
+  mid_ = register_module("mid", std::make_shared<KlMiddle>(channels, dropout));
+  norm_out_ = register_module("norm_out", make_norm(channels));
+  conv_out_ = register_module("conv_out", make_conv(channels, 2 * config.latent_channels));
+}
+
+at::Tensor KlEncoder::forward(const at::Tensor& x) const {
+  at::Tensor h = conv_in_->forward(x);
+  for (const Level& level : levels_) {
+    for (const auto& block : level.blocks) {
+      h = block->forward(h);
+    }
+    if (level.downsample) {
+      h = level.downsample->forward(at::constant_pad_nd(h, {0, 1, 0, 1}));
+    }
+  }
+  return conv_out_->forward(at::silu(norm_out_->forward(mid_->forward(h))));
+}
+
+KlDecoder::KlDecoder(const AutoencoderConfig& config) {
+  constexpr double kNoDropout = 0.0;
+  std::int64_t channels = config.ch * config.ch_mult.back();
+  conv_in_ = register_module("conv_in", make_conv(config.latent_channels, channels));
+  mid_ = register_module("mid", std::make_shared<KlMiddle>(channels, kNoDropout));
+  auto up = register_module("up", std::make_shared<nn::Group>());
+  levels_.resize(config.ch_mult.size());
+  for (std::size_t i = config.ch_mult.size(); i-- > 0;) {
+    auto group = up->register_module(std::to_string(i), std::make_shared<nn::Group>());
+    auto block_group = group->register_module("block", std::make_shared<nn::Group>());
+    for (std::int64_t j = 0; j <= config.num_res_blocks; ++j) {
+      const std::int64_t width = config.ch * config.ch_mult[i];
+      levels_[i].blocks.push_back(block_group->register_module(
+          std::to_string(j), std::make_shared<KlResidualBlock>(channels, width, kNoDropout)));
+      channels = width;
+    }
+    if (i > 0) {
+      auto upsample = group->register_module("upsample", std::make_shared<nn::Group>());
+      levels_[i].upsample = upsample->register_module("conv", make_conv(channels, channels));
+    }
+  }
+  norm_out_ = register_module("norm_out", make_norm(channels));
+  conv_out_ = register_module("conv_out", make_conv(channels, 3));
+}
+
+at::Tensor KlDecoder::forward(const at::Tensor& z) const {
+  at::Tensor h = mid_->forward(conv_in_->forward(z));
+  for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
+    for (const auto& block : level->blocks) {
+      h = block->forward(h);
+    }
+    if (level->upsample) {
+      h = level->upsample->forward(nn::upsample_nearest_2x(h));
+    }
+  }
+  return conv_out_->forward(at::silu(norm_out_->forward(h)));
+}
+
+KlEncoderHalf::KlEncoderHalf(torch::nn::Module& owner, const AutoencoderConfig& config,
+                             double dropout)
+    : encoder_(owner.register_module("encoder", std::make_shared<KlEncoder>(config, dropout))),
+      quant_conv_(owner.register_module(
+          "quant_conv", make_pointwise(2 * config.latent_channels, 2 * config.latent_channels))),
+      latent_channels_(config.latent_channels),
+      scaling_factor_(config.scaling_factor) {}
+
+at::Tensor KlEncoderHalf::moments(const at::Tensor& image) const {
+  return quant_conv_->forward(encoder_->forward(image * 2 - 1));
+}
+
+at::Tensor KlEncoderHalf::encode(const at::Tensor& image) const {
+  return moments(image).narrow(1, 0, latent_channels_) * scaling_factor_;
+}
+
+AutoencoderKL::AutoencoderKL(const AutoencoderConfig& config)
+    : encoder_half_(*this, config, /*dropout=*/0.0),
+      post_quant_conv_(register_module(
+          "post_quant_conv", make_pointwise(config.latent_channels, config.latent_channels))),
+      decoder_(register_module("decoder", std::make_shared<KlDecoder>(config))),
+      scaling_factor_(config.scaling_factor) {}
+
+at::Tensor AutoencoderKL::encode(const at::Tensor& image) { return encoder_half_.encode(image); }
+
+at::Tensor AutoencoderKL::decode(const at::Tensor& latent) {
+  return ((decode_raw(latent / scaling_factor_) + 1) / 2).clamp(0, 1);
+}
+
+at::Tensor AutoencoderKL::moments(const at::Tensor& image) const {
+  return encoder_half_.moments(image);
+}
+
+at::Tensor AutoencoderKL::decode_raw(const at::Tensor& latent) const {
+  return decoder_->forward(post_quant_conv_->forward(latent));
+}
+
+KlLatentEncoder::KlLatentEncoder(const AutoencoderConfig& config, double dropout)
+    : encoder_half_(*this, config, dropout) {}
+
+at::Tensor KlLatentEncoder::encode(const at::Tensor& image) { return encoder_half_.encode(image); }
+
+}  // namespace leaf::models

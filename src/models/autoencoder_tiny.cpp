@@ -1,0 +1,140 @@
+#include "leaf/models/autoencoder_tiny.h"
+
+#include <ATen/ATen.h>
+
+#include <string>
+#include <utility>
+
+namespace leaf::models {
+namespace {
+
+constexpr std::int64_t kWidth = 64;
+constexpr int kLevels = 3;
+constexpr int kBlocksPerLevel = 3;
+
+/// 1x1 to four times the width, GroupNorm(4), ReLU and back, without biases. Keys 0, 1, 3.
+class TinyPool : public torch::nn::Module {
+ public:
+  explicit TinyPool(std::int64_t channels) {
+    constexpr std::int64_t kGroups = 4;
+    constexpr double kEps = 1e-5;
+    expand_ = register_module(
+        "0", std::make_shared<nn::Conv2d>(nn::pointwise(channels, 4 * channels, /*bias=*/false)));
+    norm_ = register_module("1", std::make_shared<nn::GroupNorm>(kGroups, 4 * channels, kEps));
+    reduce_ = register_module(
+        "3", std::make_shared<nn::Conv2d>(nn::pointwise(4 * channels, channels, /*bias=*/false)));
+  }
+
+  /// x [N, C, H, W] -> same shape
+  at::Tensor forward(const at::Tensor& x) const {
+    return reduce_->forward(at::relu(norm_->forward(expand_->forward(x))));
+  }
+
+ private:
+  std::shared_ptr<nn::Conv2d> expand_, reduce_;
+  std::shared_ptr<nn::GroupNorm> norm_;
+};
+
+/// Three 3x3 convolutions with ReLU and a skip; the taef2 variant adds a pooling branch first. Keys
+/// conv.{0,2,4} and pool.{0,1,3}.
+class TinyBlock : public torch::nn::Module {
+ public:
+  TinyBlock(std::int64_t channels, bool pool) {
+    if (pool) {
+      pool_ = register_module("pool", std::make_shared<TinyPool>(channels));
+    }
+    auto conv = register_module("conv", std::make_shared<nn::Group>());
+    for (const char* position : {"0", "2", "4"}) {
+      convs_.push_back(conv->register_module(
+          position, std::make_shared<nn::Conv2d>(nn::Conv2dOptions{.in_channels = channels,
+                                                                   .out_channels = channels})));
+    }
+  }
+
+  /// x [N, C, H, W] -> same shape
+  at::Tensor forward(const at::Tensor& input) const {
+    const at::Tensor x = pool_ ? input + pool_->forward(input) : input;
+    const at::Tensor h = at::relu(convs_[1]->forward(at::relu(convs_[0]->forward(x))));
+    return at::relu(convs_[2]->forward(h) + x);
+  }
+
+ private:
+  std::vector<std::shared_ptr<nn::Conv2d>> convs_;
+  std::shared_ptr<TinyPool> pool_;
+};
+
+}  // namespace
+
+TinySequence::TinySequence() : layers_(register_module("layers", std::make_shared<nn::Group>())) {}
+
+at::Tensor TinySequence::forward(at::Tensor x) const {
+  for (const auto& step : steps_) {
+    x = step(x);
+  }
+  return x;
+}
+
+template <typename M>
+void TinySequence::add_module(std::shared_ptr<M> module) {
+  layers_->register_module(std::to_string(steps_.size()), module);
+  steps_.push_back([module](const at::Tensor& x) { return module->forward(x); });
+}
+
+void TinySequence::add_conv(std::int64_t in_channels, std::int64_t out_channels,
+                            std::int64_t stride, bool bias) {
+  add_module(std::make_shared<nn::Conv2d>(nn::Conv2dOptions{.in_channels = in_channels,
+                                                            .out_channels = out_channels,
+                                                            .stride = stride,
+                                                            .bias = bias}));
+}
+
+void TinySequence::add_block(std::int64_t channels, bool pool) {
+  add_module(std::make_shared<TinyBlock>(channels, pool));
+}
+
+void TinySequence::add_function(std::function<at::Tensor(const at::Tensor&)> function) {
+  steps_.push_back(std::move(function));
+}
+
+TinyEncoder::TinyEncoder(const AutoencoderConfig& config) {
+  add_conv(3, kWidth, 1, true);
+  add_block(kWidth, false);
+  for (int level = 0; level < kLevels; ++level) {
+    add_conv(kWidth, kWidth, 2, false);
+    for (int block = 0; block < kBlocksPerLevel; ++block) {
+      add_block(kWidth, config.variant == TinyVariant::kTaef2 && level == kLevels - 1);
+    }
+  }
+  add_conv(kWidth, config.latent_channels, 1, true);
+}
+
+TinyDecoder::TinyDecoder(const AutoencoderConfig& config) {
+  add_conv(config.latent_channels, kWidth, 1, true);
+  add_function([](const at::Tensor& x) { return at::relu(x); });
+  for (int level = 0; level < kLevels; ++level) {
+    for (int block = 0; block < kBlocksPerLevel; ++block) {
+      add_block(kWidth, config.variant == TinyVariant::kTaef2 && level == 0);
+    }
+    add_function(nn::upsample_nearest_2x);
+    add_conv(kWidth, kWidth, 1, false);
+  }
+  add_block(kWidth, false);
+  add_conv(kWidth, 3, 1, true);
+}
+
+AutoencoderTiny::AutoencoderTiny(const AutoencoderConfig& config)
+    : encoder_(register_module("encoder", std::make_shared<TinyEncoder>(config))),
+      decoder_(register_module("decoder", std::make_shared<TinyDecoder>(config))) {}
+
+at::Tensor AutoencoderTiny::encode(const at::Tensor& image) { return encoder_->forward(image); }
+
+at::Tensor AutoencoderTiny::decode(const at::Tensor& latent) {
+  return decoder_->forward(at::tanh(latent / 3) * 3).clamp(0, 1);
+}
+
+TinyLatentEncoder::TinyLatentEncoder(const AutoencoderConfig& config)
+    : encoder_(register_module("encoder", std::make_shared<TinyEncoder>(config))) {}
+
+at::Tensor TinyLatentEncoder::encode(const at::Tensor& image) { return encoder_->forward(image); }
+
+}  // namespace leaf::models

@@ -1,0 +1,241 @@
+#include "leaf/models/unet.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace leaf::models {
+namespace {
+
+constexpr std::int64_t kGroups = 32;
+constexpr double kNormEps = 1e-5;
+
+std::shared_ptr<nn::GroupNorm> make_norm(std::int64_t channels) {
+  return std::make_shared<nn::GroupNorm>(kGroups, channels, kNormEps);
+}
+
+std::shared_ptr<nn::Conv2d> make_conv(std::int64_t in_channels, std::int64_t out_channels,
+                                      bool zero_init = false) {
+  return std::make_shared<nn::Conv2d>(nn::Conv2dOptions{
+      .in_channels = in_channels, .out_channels = out_channels, .zero_init = zero_init});
+}
+
+std::shared_ptr<nn::Group> add_group(torch::nn::Module& owner, const char* name) {
+  return owner.register_module(name, std::make_shared<nn::Group>());
+}
+
+}  // namespace
+
+UNetResidualBlock::UNetResidualBlock(std::int64_t in_channels, std::int64_t out_channels,
+                                     std::int64_t embedding, double dropout, Resample resample)
+    : dropout_(dropout), resample_(resample) {
+  auto in_layers = add_group(*this, "in_layers");
+  in_norm_ = in_layers->register_module("0", make_norm(in_channels));
+  in_conv_ = in_layers->register_module("2", make_conv(in_channels, out_channels));
+  emb_linear_ = add_group(*this, "emb_layers")
+                    ->register_module("1", std::make_shared<nn::Linear>(embedding, 2 * out_channels));
+  auto out_layers = add_group(*this, "out_layers");
+  out_norm_ = out_layers->register_module("0", make_norm(out_channels));
+  out_conv_ =
+      out_layers->register_module("3", make_conv(out_channels, out_channels, /*zero_init=*/true));
+  if (in_channels != out_channels) {
+    skip_connection_ = register_module(
+        "skip_connection", std::make_shared<nn::Conv2d>(nn::pointwise(in_channels, out_channels)));
+  }
+}
+
+at::Tensor UNetResidualBlock::resampled(const at::Tensor& x) const {
+  switch (resample_) {
+    case Resample::kDown: return at::avg_pool2d(x, {2, 2});
+    case Resample::kUp: return nn::upsample_nearest_2x(x);
+    case Resample::kNone: break;
+  }
+  return x;
+}
+
+at::Tensor UNetResidualBlock::forward(const at::Tensor& x, const at::Tensor& embedding) const {
+  at::Tensor h = in_conv_->forward(resampled(at::silu(in_norm_->forward(x))));
+  const auto scale_shift =
+      emb_linear_->forward(at::silu(embedding)).unsqueeze(-1).unsqueeze(-1).chunk(2, 1);
+  h = at::addcmul(scale_shift[1], out_norm_->forward(h), 1 + scale_shift[0]);
+  h = out_conv_->forward(at::dropout(at::silu(h), dropout_, is_training()));
+  const at::Tensor skip = resampled(x);
+  return (skip_connection_ ? skip_connection_->forward(skip) : skip) + h;
+}
+
+UNetAttentionBlock::UNetAttentionBlock(std::int64_t channels, std::int64_t num_heads)
+    : num_heads_(num_heads) {
+  norm_ = register_module("norm", make_norm(channels));
+  qkv_ = register_module("qkv", std::make_shared<nn::TokenConv1d>(channels, 3 * channels));
+  proj_out_ = register_module(
+      "proj_out", std::make_shared<nn::TokenConv1d>(channels, channels, /*zero_init=*/true));
+}
+
+at::Tensor UNetAttentionBlock::forward(const at::Tensor& x) const {
+  const std::int64_t tokens = x.size(2) * x.size(3);
+  const std::int64_t head_dim = x.size(1) / num_heads_;
+  // [N, T, heads, 3, d]: heads are split before q, k, v ("legacy" attention order).
+  const at::Tensor qkv = qkv_->forward(nn::to_tokens(norm_->forward(x)))
+                             .reshape({x.size(0), tokens, num_heads_, 3, head_dim});
+  const auto part = [&](std::int64_t i) { return qkv.select(3, i).transpose(1, 2); };
+  const at::Tensor h = proj_out_->forward(nn::attend(part(0), part(1), part(2)));
+  return x + nn::from_tokens(h, x.size(2), x.size(3));
+}
+
+void UNetStage::add(std::shared_ptr<nn::Conv2d> conv) {
+  register_module(std::to_string(steps_.size()), conv);
+  steps_.push_back([conv](const at::Tensor& x, const at::Tensor&) { return conv->forward(x); });
+}
+
+void UNetStage::add(std::shared_ptr<UNetResidualBlock> block) {
+  register_module(std::to_string(steps_.size()), block);
+  steps_.push_back([block](const at::Tensor& x, const at::Tensor& embedding) {
+    return block->forward(x, embedding);
+  });
+}
+
+void UNetStage::add(std::shared_ptr<UNetAttentionBlock> attention) {
+  register_module(std::to_string(steps_.size()), attention);
+  steps_.push_back(
+      [attention](const at::Tensor& x, const at::Tensor&) { return attention->forward(x); });
+}
+
+at::Tensor UNetStage::forward(at::Tensor x, const at::Tensor& embedding) const {
+  for (const auto& step : steps_) {
+    x = step(x, embedding);
+  }
+  return x;
+}
+
+UNet::UNet(const UNetConfig& config) : config_(config) {
+  const std::int64_t embedding = 4 * config.model_channels;
+  auto time_embed = add_group(*this, "time_embed");
+  time_embed_0_ = time_embed->register_module(
+      "0", std::make_shared<nn::Linear>(config.model_channels, embedding));
+  time_embed_2_ =
+      time_embed->register_module("2", std::make_shared<nn::Linear>(embedding, embedding));
+
+  build_input_blocks(*add_group(*this, "input_blocks"));
+  const std::int64_t deepest = config.model_channels * config.channel_mult.back();
+  middle_block_ = register_module("middle_block", std::make_shared<UNetStage>());
+  middle_block_->add(make_block(deepest, deepest));
+  middle_block_->add(std::make_shared<UNetAttentionBlock>(deepest, config.num_heads));
+  middle_block_->add(make_block(deepest, deepest));
+  build_output_blocks(*add_group(*this, "output_blocks"));
+
+  const std::int64_t width = config.model_channels * config.channel_mult.front();
+  auto out = add_group(*this, "out");
+  out_norm_ = out->register_module("0", make_norm(width));
+  out_conv_ = out->register_module("2", make_conv(width, config.out_channels, /*zero_init=*/true));
+}
+
+std::shared_ptr<UNetResidualBlock> UNet::make_block(std::int64_t in_channels,
+                                                    std::int64_t out_channels,
+                                                    Resample resample) const {
+  return std::make_shared<UNetResidualBlock>(in_channels, out_channels, 4 * config_.model_channels,
+                                             config_.dropout, resample);
+}
+
+bool UNet::has_attention(std::int64_t downsampling_rate) const {
+  return std::find(config_.attention_resolutions.begin(), config_.attention_resolutions.end(),
+                   downsampling_rate) != config_.attention_resolutions.end();
+}
+
+void UNet::build_input_blocks(nn::Group& group) {
+  const auto add_stage = [&](std::int64_t channels) {
+    auto stage = group.register_module(std::to_string(input_blocks_.size()),
+                                       std::make_shared<UNetStage>());
+    input_blocks_.push_back(stage);
+    skip_channels_.push_back(channels);
+    return stage;
+  };
+  std::int64_t channels = config_.model_channels;
+  std::int64_t rate = 1;
+  add_stage(channels)->add(make_conv(config_.in_channels, channels));
+  for (std::size_t level = 0; level < config_.channel_mult.size(); ++level) {
+    const std::int64_t width = config_.model_channels * config_.channel_mult[level];
+    for (std::int64_t i = 0; i < config_.num_res_blocks; ++i) {
+      auto stage = add_stage(width);
+      stage->add(make_block(channels, width));
+      channels = width;
+      if (has_attention(rate)) {
+        stage->add(std::make_shared<UNetAttentionBlock>(channels, config_.num_heads));
+      }
+    }
+    if (level + 1 < config_.channel_mult.size()) {
+      add_stage(channels)->add(make_block(channels, channels, Resample::kDown));
+      rate *= 2;
+    }
+  }
+}
+
+void UNet::build_output_blocks(nn::Group& group) {
+  std::int64_t channels = config_.model_channels * config_.channel_mult.back();
+  std::int64_t rate = std::int64_t{1} << (config_.channel_mult.size() - 1);
+  for (std::size_t level = config_.channel_mult.size(); level-- > 0;) {
+    const std::int64_t width = config_.model_channels * config_.channel_mult[level];
+    for (std::int64_t i = 0; i <= config_.num_res_blocks; ++i) {
+      auto stage = group.register_module(std::to_string(output_blocks_.size()),
+                                         std::make_shared<UNetStage>());
+      output_blocks_.push_back(stage);
+      stage->add(make_block(channels + skip_channels_.back(), width));
+      skip_channels_.pop_back();
+      channels = width;
+      if (has_attention(rate)) {
+        stage->add(std::make_shared<UNetAttentionBlock>(channels, config_.num_heads));
+      }
+      if (level > 0 && i == config_.num_res_blocks) {
+        stage->add(make_block(channels, channels, Resample::kUp));
+        rate /= 2;
+      }
+    }
+  }
+}
+
+at::Tensor UNet::forward(const at::Tensor& x, const at::Tensor& timestep,
+                         nn::Activations* activations) const {
+  const auto record = [&](const std::string& name, const at::Tensor& value) {
+    if (activations != nullptr) {
+      activations->record(name, value);
+    }
+  };
+  const at::Tensor embedding = time_embed_2_->forward(
+      at::silu(time_embed_0_->forward(timestep_embedding(timestep, config_.model_channels))));
+  std::vector<at::Tensor> skips;
+  at::Tensor h = x;
+  for (std::size_t i = 0; i < input_blocks_.size(); ++i) {
+    h = input_blocks_[i]->forward(h, embedding);
+    record("input_blocks." + std::to_string(i), h);
+    skips.push_back(h);
+  }
+  h = middle_block_->forward(h, embedding);
+  record("middle_block", h);
+  for (std::size_t i = 0; i < output_blocks_.size(); ++i) {
+    h = output_blocks_[i]->forward(at::cat({h, skips.back()}, 1), embedding);
+    skips.pop_back();
+    record("output_blocks." + std::to_string(i), h);
+  }
+  return out_conv_->forward(at::silu(out_norm_->forward(h)));
+}
+
+AlignmentTap alignment_tap(const UNetConfig& config) {
+  // Block 0 is the first convolution, then come num_res_blocks of level 0, then the downsampling block.
+  return {.name = "input_blocks." + std::to_string(1 + config.num_res_blocks),
+          .channels = config.model_channels * config.channel_mult.front()};
+}
+
+at::Tensor timestep_embedding(const at::Tensor& timestep, std::int64_t dim) {
+  constexpr double kMaxPeriod = 10000.0;
+  const std::int64_t half = dim / 2;
+  const auto options = timestep.options().dtype(at::kFloat);
+  const at::Tensor frequencies =
+      at::exp(at::arange(half, options) * (-std::log(kMaxPeriod) / static_cast<double>(half)));
+  const at::Tensor angles = timestep.to(at::kFloat).unsqueeze(1) * frequencies.unsqueeze(0);
+  return at::cat({angles.cos(), angles.sin()}, 1);
+}
+
+at::Tensor widen_input(const at::Tensor& weight) { return at::cat({weight, weight}, 1) * 0.5; }
+
+}  // namespace leaf::models

@@ -1,0 +1,93 @@
+#include "leaf/pipeline/segmenter.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+
+#include <string_view>
+#include <utility>
+
+#include "leaf/core/error.h"
+#include "leaf/core/random.h"
+#include "leaf/core/strings.h"
+#include "leaf/data/transforms.h"
+#include "leaf/diffusion/ddim_sampler.h"
+
+namespace leaf {
+namespace {
+
+/// A number that identifies an image by its pixels: [3, R, R] in [0, 1], rounded to bytes.
+std::uint64_t pixel_hash(const at::Tensor& image) {
+  const at::Tensor bytes = (image * 255).round().to(at::kByte).contiguous().cpu();
+  return fnv1a64({static_cast<const char*>(bytes.const_data_ptr()),
+                  static_cast<std::size_t>(bytes.numel())});
+}
+
+}  // namespace
+
+Segmenter Segmenter::load(const std::filesystem::path& folder, const SegmenterOptions& options) {
+  Model model = load_model(folder);
+  prepare_for_inference(model, options.device);
+  return {std::move(model), options};
+}
+
+Segmenter::Segmenter(Model model, const SegmenterOptions& options)
+    : model_(std::move(model)), options_(options), scheduler_(model_.description.scheduler) {}
+
+at::Tensor Segmenter::starting_noise(const at::Tensor& images) const {
+  const models::AutoencoderConfig& config = model_.description.autoencoder;
+  const std::int64_t factor = models::downsampling(config);
+  std::vector<at::Tensor> noise;
+  for (std::int64_t i = 0; i < images.size(0); ++i) {
+    noise.push_back(normal_tensor(
+        {config.latent_channels, images.size(2) / factor, images.size(3) / factor},
+        RandomStream(options_.seed, Purpose::kInference, pixel_hash(images[i]))));
+  }
+  return at::stack(noise);
+}
+
+at::Tensor Segmenter::probability(const at::Tensor& images) const {
+  const c10::InferenceMode inference;
+  return probability(images, starting_noise(images));
+}
+
+at::Tensor Segmenter::probability(const at::Tensor& images, const at::Tensor& noise) const {
+  const c10::InferenceMode inference;
+  const AutocastGuard autocast(options_.device, options_.precision);
+  const at::Tensor x = images.to(options_.device).contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor image_latent = model_.latent_encoder->encode(x).to(at::kFloat);
+  const auto denoise = [&](const at::Tensor& noisy, const at::Tensor& timestep) {
+    return model_.unet->forward(at::cat({image_latent, noisy}, 1), timestep);
+  };
+  const at::Tensor latent = diffusion::sample_ddim(
+      scheduler_, denoise,
+      noise.to(options_.device).contiguous(at::MemoryFormat::ChannelsLast),
+      options_.num_inference_steps);
+  return model_.autoencoder->decode(latent).to(at::kFloat).mean({1}, /*keepdim=*/true).cpu();
+}
+
+Segmentation Segmenter::segment(const at::Tensor& rgb) const {
+  const c10::InferenceMode inference;
+  const at::Tensor resized =
+      data::resize_image(rgb, model_.description.preprocessing.resolution);
+  const at::Tensor small = probability(data::to_tensor(resized).unsqueeze(0));
+  Segmentation result;
+  result.probability = data::resize_probability(small[0][0], rgb.size(0), rgb.size(1));
+  result.mask = foreground(result.probability).to(at::kByte) * 255;
+  return result;
+}
+
+at::Tensor Segmenter::foreground(const at::Tensor& probability) const {
+  return probability > model_.description.preprocessing.threshold;
+}
+
+void prepare_for_inference(Model& model, c10::Device device) {
+  const std::vector<torch::nn::Module*> parts{model.autoencoder.get(), model.latent_encoder.get(),
+                                              model.unet.get()};
+  for (torch::nn::Module* part : parts) {
+    nn::freeze(*part);
+    part->to(device);
+    nn::to_channels_last(*part);
+  }
+}
+
+}  // namespace leaf

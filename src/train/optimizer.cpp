@@ -1,0 +1,111 @@
+#include "leaf/train/optimizer.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+
+namespace leaf {
+
+AdamW::AdamW(NamedParameters parameters, const AdamWOptions& options) : options_(options) {
+  for (auto& [name, parameter] : parameters) {
+    slots_.push_back({.name = name,
+                      .parameter = parameter,
+                      .exp_avg = at::zeros_like(parameter),
+                      .exp_avg_sq = at::zeros_like(parameter),
+                      .updates = at::zeros({}, parameter.options().dtype(at::kFloat))});
+  }
+}
+
+void AdamW::step(double learning_rate) {
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> parameters, gradients, exp_avgs, exp_avg_sqs, updates;
+  for (const Slot& slot : slots_) {
+    if (!slot.parameter.grad().defined()) {
+      continue;
+    }
+    slot.updates.add_(1);
+    parameters.push_back(slot.parameter);
+    gradients.push_back(slot.parameter.grad());
+    exp_avgs.push_back(slot.exp_avg);
+    exp_avg_sqs.push_back(slot.exp_avg_sq);
+    updates.push_back(slot.updates);
+  }
+  at::_fused_adamw_(parameters, gradients, exp_avgs, exp_avg_sqs, /*max_exp_avg_sqs=*/{}, updates,
+                    learning_rate, options_.beta1, options_.beta2, options_.weight_decay,
+                    options_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
+}
+
+void AdamW::zero_grad() {
+  for (const Slot& slot : slots_) {
+    slot.parameter.mutable_grad().reset();
+  }
+}
+
+double AdamW::clip_gradients(double max_norm) {
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> gradients;
+  for (const Slot& slot : slots_) {
+    if (slot.parameter.grad().defined()) {
+      gradients.push_back(slot.parameter.grad());
+    }
+  }
+  if (gradients.empty()) {
+    return 0.0;
+  }
+  const at::Tensor norm = at::stack(at::_foreach_norm(gradients, 2)).norm();
+  const auto value = norm.item<double>();
+  const double factor = max_norm / (value + 1e-6);
+  if (factor < 1.0) {
+    at::_foreach_mul_(gradients, factor);
+  }
+  return value;
+}
+
+io::TensorMap AdamW::state() const {
+  io::TensorMap state;
+  for (const Slot& slot : slots_) {
+    state[slot.name + ".exp_avg"] = slot.exp_avg;
+    state[slot.name + ".exp_avg_sq"] = slot.exp_avg_sq;
+    state[slot.name + ".updates"] = slot.updates;
+  }
+  return state;
+}
+
+void AdamW::load_state(const io::TensorMap& state) {
+  const auto restore = [&](const std::string& name, const at::Tensor& target) {
+    const auto found = state.find(name);
+    if (found == state.end() || found->second.sizes() != target.sizes()) {
+      throw WeightsError(leaf::str("the optimizer state has no '", name, "' of shape ", target.sizes(),
+                             "; the checkpoint belongs to another configuration"));
+    }
+    target.copy_(found->second);
+  };
+  for (const Slot& slot : slots_) {
+    restore(slot.name + ".exp_avg", slot.exp_avg);
+    restore(slot.name + ".exp_avg_sq", slot.exp_avg_sq);
+    restore(slot.name + ".updates", slot.updates);
+  }
+}
+
+double warmup_learning_rate(double base, std::int64_t warmup_steps, std::int64_t step) {
+  if (step >= warmup_steps) {
+    return base;
+  }
+  return base * static_cast<double>(step) / static_cast<double>(warmup_steps);
+}
+
+double ema_decay(double max_decay, std::int64_t update) {
+  const auto k = static_cast<double>(update - 1);
+  return k <= 0 ? 0.0 : std::min(max_decay, (1 + k) / (10 + k));
+}
+
+void update_average(const std::vector<at::Tensor>& average, const std::vector<at::Tensor>& values,
+                    double decay) {
+  const at::NoGradGuard no_grad;
+  at::_foreach_lerp_(average, values, 1 - decay);
+}
+
+}  // namespace leaf

@@ -1,0 +1,141 @@
+// Optimizer steps against the published implementation: losses, gradient norms, updates and EMA.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "leaf/io/safetensors.h"
+#include "leaf/models/autoencoder_kl.h"
+#include "leaf/train/optimizer.h"
+#include "leaf/train/train_step.h"
+#include "support/golden.h"
+
+namespace leaf {
+namespace {
+
+struct Recipe {
+  std::string file;
+  double learning_rate;
+  double weight_decay;
+  double max_grad_norm;
+  std::int64_t warmup_steps;
+  std::int64_t steps;
+};
+
+void expect_near(double ours, double theirs, const std::string& name) {
+  const double tolerance = std::max(1e-7, 1e-4 * std::abs(theirs));
+  EXPECT_NEAR(ours, theirs, tolerance) << name;
+  std::cout << "  " << name << "  " << ours << " (published " << theirs << ")\n";
+}
+
+class TrainingReplay {
+ public:
+  TrainingReplay(const std::filesystem::path& folder, const Recipe& recipe)
+      : recipe_(recipe),
+        golden_(io::read_safetensors(folder / recipe.file)),
+        inputs_(io::read_safetensors(folder / "activations.safetensors")),
+        scheduler_({}) {
+    models::AutoencoderConfig autoencoder{.ch = 32, .ch_mult = {1, 1, 2, 2}};
+    parts_.unet = std::make_shared<models::UNet>(models::UNetConfig{
+        .model_channels = 32, .channel_mult = {1, 1, 2, 2, 2}, .dropout = 0.0});
+    parts_.latent_encoder = models::make_latent_encoder(autoencoder, /*dropout=*/0.0);
+    parts_.projector = std::make_shared<models::FeatureProjector>(32, 64, 48);
+    test::fill_by_formula(*parts_.unet, "unet.");
+    test::fill_by_formula(*parts_.latent_encoder, "latent_encoder.");
+    test::fill_by_formula(*parts_.projector, "projector.");
+    collect(*parts_.unet, "unet.");
+    collect(*parts_.projector, "projector.");
+    collect(*parts_.latent_encoder, "latent_encoder.");
+    for (const at::Tensor& parameter : parts_.unet->parameters()) {
+      average_.push_back(parameter.detach().clone());
+    }
+  }
+
+  void run() {
+    AdamW optimizer(parameters_, {.weight_decay = recipe_.weight_decay});
+    for (std::int64_t k = 0; k < recipe_.steps; ++k) {
+      step(optimizer, k);
+    }
+    double worst = 0.0;
+    for (const auto& [name, parameter] : parameters_) {
+      const double error =
+          test::relative_error(parameter.detach() - initial_.at(name), golden_.at("update." + name));
+      worst = std::max(worst, error);
+      EXPECT_LE(error, 0.01) << "update." << name;
+    }
+    std::cout << "  largest relative error of " << parameters_.size() << " updates: " << worst << "\n";
+  }
+
+ private:
+  void collect(torch::nn::Module& module, const std::string& prefix) {
+    for (const auto& item : module.named_parameters()) {
+      parameters_.emplace_back(prefix + item.key(), item.value());
+      initial_[prefix + item.key()] = item.value().detach().clone();
+    }
+  }
+
+  at::Tensor golden(const std::string& name, std::int64_t k) const {
+    return golden_.at(name + "." + std::to_string(k));
+  }
+
+  void step(AdamW& optimizer, std::int64_t k) {
+    const auto scalar = [&](const char* name) { return golden(name, k).item<double>(); };
+    const auto label = [&](const char* name) { return name + std::string(".") + std::to_string(k); };
+    const StepInput input{.images = inputs_.at("input.image"),
+                          .mask_latents = inputs_.at("vae.mask_latent"),
+                          .noise = golden("noise", k),
+                          .timesteps = golden("timestep", k),
+                          .teacher_tokens = golden("teacher", k)};
+    const StepLosses losses = compute_losses(parts_, scheduler_, input, {.lambda = 0.75});
+    expect_near(losses.prediction.item<double>(), scalar("loss.pred"), label("loss.pred"));
+    expect_near(losses.distillation.item<double>(), scalar("loss.distill"), label("loss.distill"));
+    expect_near(losses.total.item<double>(), scalar("loss.total"), label("loss.total"));
+    optimizer.zero_grad();
+    losses.total.backward();
+    expect_near(optimizer.clip_gradients(recipe_.max_grad_norm), scalar("grad_norm"),
+                label("grad_norm"));
+    const double rate = warmup_learning_rate(recipe_.learning_rate, recipe_.warmup_steps, k);
+    expect_near(rate, scalar("lr"), label("lr"));
+    optimizer.step(rate);
+    update_average(average_, parts_.unet->parameters(), ema_decay(0.9999, k + 1));
+    expect_ema(k);
+  }
+
+  void expect_ema(std::int64_t k) const {
+    const auto names = parts_.unet->named_parameters().keys();
+    const auto index =
+        std::find(names.begin(), names.end(), "out.2.weight") - names.begin();
+    const at::Tensor update = average_[index] - initial_.at("unet.out.2.weight");
+    const at::Tensor expected = golden("ema_update.unet.out.2.weight", k);
+    if (expected.norm().item<double>() < 1e-7) {
+      EXPECT_LE(update.norm().item<double>(), 1e-7);
+    } else {
+      EXPECT_LE(test::relative_error(update, expected), 0.01) << "ema_update step " << k;
+    }
+  }
+
+  Recipe recipe_;
+  io::TensorMap golden_, inputs_, initial_;
+  diffusion::NoiseScheduler scheduler_;
+  TrainedParts parts_;
+  NamedParameters parameters_;
+  std::vector<at::Tensor> average_;
+};
+
+void replay(const Recipe& recipe) {
+  const auto folder = test::golden_folder("small");
+  if (!folder) {
+    GTEST_SKIP() << "LEAF_GOLDEN_DIR is not set";
+  }
+  TrainingReplay(*folder, recipe).run();
+}
+
+}  // namespace
+
+TEST(GoldenTraining, PublishedRecipe) {
+  replay({"train_steps.safetensors", 4e-5, 0.01, 1.0, 2, 3});
+}
+
+TEST(GoldenTraining, SensitiveRecipe) {
+  replay({"train_steps_sensitive.safetensors", 1e-3, 0.5, 0.05, 1, 5});
+}
+
+}  // namespace leaf

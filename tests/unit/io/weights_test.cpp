@@ -1,0 +1,164 @@
+#include "leaf/io/weights.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/nn/module.h>
+
+#include <filesystem>
+#include <string>
+
+#include "bytes.h"
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/io/safetensors.h"
+#include "support/temporary_folder.h"
+
+namespace leaf::io {
+namespace {
+
+namespace fs = std::filesystem;
+using test::expect_weights_error;
+
+fs::path fixture(const std::string& name) { return fs::path(LEAF_FIXTURES) / "torch_zip" / name; }
+
+class Inner : public torch::nn::Module {
+ public:
+  Inner() {
+    register_parameter("weight", at::zeros({2, 3}));
+    register_parameter("bias", at::zeros({2}, at::kBFloat16));
+    register_buffer("steps", at::zeros({}, at::kLong));
+  }
+};
+
+class Outer : public torch::nn::Module {
+ public:
+  Outer() {
+    register_parameter("scale", at::zeros({1}));
+    register_module("inner", std::make_shared<Inner>());
+  }
+};
+
+TensorMap fitting() {
+  return {{"scale", at::full({1}, 5.0)},
+          {"inner.weight", at::arange(6, at::kDouble).view({3, 2}).t()},
+          {"inner.bias", at::ones({2})},
+          {"inner.steps", at::full({}, 12, at::kInt)}};
+}
+
+std::string message_of(torch::nn::Module& module, const TensorMap& tensors) {
+  try {
+    load_parameters(module, tensors, "some/file");
+  } catch (const WeightsError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(LoadParameters, CopiesAndConverts) {
+  Outer module;
+  load_parameters(module, fitting(), "test");
+  const TensorMap state = state_dict(module);
+  ASSERT_EQ(state.size(), 4U);
+  EXPECT_EQ(state.at("scale").item<float>(), 5.0F);
+  EXPECT_EQ(state.at("inner.weight").scalar_type(), at::kFloat);
+  EXPECT_EQ(state.at("inner.weight")[0][1].item<float>(), 2.0F);
+  EXPECT_EQ(state.at("inner.bias").scalar_type(), at::kBFloat16);
+  EXPECT_EQ(state.at("inner.steps").item<std::int64_t>(), 12);
+  EXPECT_TRUE(module.named_parameters()["scale"].requires_grad());
+  EXPECT_FALSE(state.at("scale").requires_grad());
+}
+
+TEST(LoadParameters, StateDictSharesMemory) {
+  Outer module;
+  state_dict(module).at("scale").fill_(3);
+  EXPECT_EQ(module.named_parameters()["scale"].item<float>(), 3.0F);
+}
+
+TEST(LoadParameters, NamesEveryMismatchAtOnceAndCopiesNothing) {
+  Outer module;
+  TensorMap tensors = fitting();
+  tensors.erase("inner.steps");
+  tensors["inner.weight"] = at::zeros({2, 4});
+  for (int i = 0; i < 7; ++i) {
+    tensors["extra" + std::to_string(i)] = at::zeros({1});
+  }
+  EXPECT_EQ(message_of(module, tensors),
+            "the weights in 'some/file' do not fit the model: 1 missing (inner.steps), "
+            "7 unexpected (extra0, extra1, extra2, extra3, extra4, ...), "
+            "1 of another shape (inner.weight: [2, 4] instead of [2, 3])");
+  EXPECT_EQ(state_dict(module).at("scale").item<float>(), 0.0F);
+}
+
+TEST(Prefixes, AddAndStrip) {
+  const at::Tensor one = at::ones({1});
+  const TensorMap tensors{{"a.x", one}, {"a.y", one}, {"ab", one}, {"b.x", one}};
+  const TensorMap stripped = strip_prefix(tensors, "a.");
+  ASSERT_EQ(stripped.size(), 2U);
+  EXPECT_TRUE(stripped.contains("x") && stripped.contains("y"));
+  EXPECT_TRUE(with_prefix(stripped, "c.").contains("c.x"));
+  EXPECT_TRUE(strip_prefix(tensors, "z").empty());
+  EXPECT_EQ(strip_prefix(tensors, "").size(), 4U);
+}
+
+TEST(ReadWeights, ByContent) {
+  const test::TemporaryFolder folder;
+  write_safetensors(folder / "a.safetensors", {{"x", at::ones({2})}});
+  EXPECT_EQ(read_weights(folder / "a.safetensors").size(), 1U);
+  fs::copy_file(folder / "a.safetensors", folder / "no_extension");
+  EXPECT_EQ(read_weights(folder / "no_extension").size(), 1U);
+  EXPECT_EQ(read_weights(fixture("plain.pth")).size(), 4U);
+  fs::copy_file(fixture("plain.pth"), folder / "misnamed.safetensors");
+  EXPECT_EQ(read_weights(folder / "misnamed.safetensors").size(), 4U);
+}
+
+TEST(ReadWeights, WhatIsNotAWeightFile) {
+  const test::TemporaryFolder folder;
+  const auto expect = [&](const std::string& name, const std::string& reason) {
+    expect_weights_error(folder / name, reason, [&] { read_weights(folder / name); });
+  };
+  write_file(folder / "text.bin", "hello");
+  write_file(folder / "empty.pth", "");
+  write_file(folder / "page.safetensors", "<html>not found</html>");
+  write_file(folder / "list.json", "[1]");
+  write_file(folder / "config.json", "{\"a\": 1}");
+  fs::create_directory(folder / "folder");
+  expect("missing.pth", "no such file");
+  expect("text.bin", "expected a safetensors file");
+  expect("empty.pth", "expected a safetensors file");
+  expect("page.safetensors", "not a safetensors file");
+  expect("list.json", "not an object");
+  expect("config.json", "no weight_map");
+  expect("folder", "neither diffusion_pytorch_model.safetensors");
+}
+
+TEST(ReadWeights, FoldersAndShards) {
+  const test::TemporaryFolder folder;
+  const auto index = folder / "model.safetensors.index.json";
+  write_safetensors(folder / "one.safetensors", {{"a", at::ones({1})}, {"b", at::ones({2})}});
+  write_safetensors(folder / "two.safetensors", {{"c", at::ones({3})}});
+  write_file(index, R"({"metadata": {"total_size": 24}, "weight_map":
+      {"a": "one.safetensors", "b": "one.safetensors", "c": "two.safetensors"}})");
+  EXPECT_EQ(read_weights(index).size(), 3U);
+  EXPECT_EQ(read_weights(folder.path()).at("c").numel(), 3);
+  write_safetensors(folder / "model.safetensors", {{"d", at::ones({1})}});
+  EXPECT_EQ(read_weights(folder.path()).size(), 1U);
+}
+
+TEST(ReadWeights, DamagedIndex) {
+  const test::TemporaryFolder folder;
+  const auto index = folder / "model.safetensors.index.json";
+  write_safetensors(folder / "one.safetensors", {{"a", at::ones({1})}});
+  const auto expect = [&](const fs::path& path, const std::string& map, const std::string& reason) {
+    write_file(index, R"({"weight_map": )" + map + "}");
+    expect_weights_error(path, reason, [&] { read_weights(index); });
+  };
+  expect(folder / "one.safetensors", R"({"z": "one.safetensors"})", "lacks 'z'");
+  expect(folder / "two.safetensors", R"({"a": "two.safetensors"})", "no such file");
+  expect(index, R"({"a": "../one.safetensors"})", "not a plain file name");
+  expect(index, R"({"a": 3})", "not a plain file name");
+  expect(index, R"([])", "no weight_map");
+  expect(index, R"({"a": "one.safetensors", "a": "one.safetensors"})", "named twice");
+}
+
+}  // namespace
+}  // namespace leaf::io
