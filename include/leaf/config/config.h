@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "leaf/core/enum_names.h"
 #include "leaf/data/data_config.h"
 #include "leaf/diffusion/scheduler_config.h"
 #include "leaf/models/model_config.h"
-
 
 namespace leaf {
 
@@ -27,12 +27,12 @@ inline EnumNames<MixedPrecision> enum_names(MixedPrecision /*tag*/) {
   return {{MixedPrecision::kNo, "no"}, {MixedPrecision::kBf16, "bf16"}};
 }
 
-
 /// Section `model`.
 struct ModelSection {
   /// kRandom ignores every weights path: for tests, dry runs and benchmarks.
   ModelInit init = ModelInit::kPretrained;
-  /// A model folder whose parts (vae, unet, latent_encoder) are the start where no path below says else.
+  /// A model folder whose parts (vae, unet, latent_encoder) are the start where no path below says
+  /// else.
   std::filesystem::path pretrained;
   models::AutoencoderConfig autoencoder;
   /// A model folder, a `vae` folder, or weight files (encoder and decoder may be apart).
@@ -43,13 +43,12 @@ struct ModelSection {
   std::filesystem::path latent_encoder_weights;
 };
 
-/// How the cosine loss is averaged: kMean is the paper's equation 5, kReference divides by the batch
-/// size once more, as the published code does.
+/// How the cosine loss is averaged: kMean is the paper's equation 5, kReference divides by the
+/// batch size once more, as the published code does.
 enum class CosineReduction { kMean, kReference };
 inline EnumNames<CosineReduction> enum_names(CosineReduction /*tag*/) {
   return {{CosineReduction::kMean, "mean"}, {CosineReduction::kReference, "reference"}};
 }
-
 
 /// Section `alignment`: the frozen vision transformer that the U-Net's features are aligned with.
 struct AlignmentSection {
@@ -66,11 +65,11 @@ inline EnumNames<DiffusionLoss> enum_names(DiffusionLoss /*tag*/) {
   return {{DiffusionLoss::kL1, "l1"}, {DiffusionLoss::kSdseg, "sdseg"}};
 }
 
-
 /// Section `diffusion`.
 struct DiffusionSection {
   diffusion::SchedulerConfig scheduler;
-  /// kL1: on the predicted quantity (the paper). kSdseg: L1 on the noise plus L1 on the recovered latent.
+  /// kL1: on the predicted quantity (the paper). kSdseg: L1 on the noise plus L1 on the recovered
+  /// latent.
   DiffusionLoss loss = DiffusionLoss::kL1;
 };
 

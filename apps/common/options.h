@@ -1,0 +1,37 @@
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <string>
+
+#include "leaf/core/device.h"
+
+namespace CLI {
+class App;
+}
+
+namespace leaf::apps {
+
+/// The options that every program has.
+struct CommonOptions {
+  std::string device = "auto";
+  std::string precision = "fp32";
+  int threads = 0;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+/// What they stand for.
+struct Runtime {
+  c10::Device device;
+  Precision precision;
+};
+
+/// Adds --device, --precision, --threads, --quiet and --verbose; `options` must outlive the
+/// parsing.
+void add_common_options(CLI::App& app, CommonOptions& options);
+
+/// Sets log level and threads; ConfigError for a device or precision that there is not.
+Runtime apply(const CommonOptions& options);
+
+}  // namespace leaf::apps

@@ -1,0 +1,245 @@
+#include "check.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "leaf/config/load.h"
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+
+namespace leaf::config {
+namespace {
+
+using Found = std::optional<Problem>;
+
+/// The widths of GroupNorm's 32 groups.
+constexpr std::int64_t kGroups = 32;
+/// More levels than any image has halvings.
+constexpr std::size_t kMaxLevels = 12;
+
+bool is_tiny(const Config& c) { return c.model.autoencoder.type == models::AutoencoderType::kTiny; }
+
+bool has_unet(const Config& c) { return c.task == Task::kSegmentation; }
+
+std::int64_t downsampling(const Config& c) {
+  return is_tiny(c) ? 8 : std::int64_t{1} << (c.model.autoencoder.ch_mult.size() - 1);
+}
+
+Found check_levels(std::string_view key, std::size_t levels) {
+  if (levels < 1 || levels > kMaxLevels) {
+    return Problem{{key}, str(key, " has ", levels, " levels; give 1 to ", kMaxLevels, " numbers")};
+  }
+  return {};
+}
+
+Found check_widths(std::string_view base_key, std::int64_t base, std::string_view factors_key,
+                   const std::vector<std::int64_t>& factors) {
+  for (const auto factor : factors) {
+    if (base * factor % kGroups != 0) {
+      return Problem{
+          {base_key, factors_key},
+          str(base_key, " ", base, " times ", factor, " (", factors_key, ") is ", base * factor,
+              ", not a multiple of ", kGroups, " as group normalisation needs; make ", base_key,
+              " a multiple of ", kGroups)};
+    }
+  }
+  return {};
+}
+
+Found autoencoder_levels(const Config& c) {
+  return is_tiny(c) ? Found{}
+                    : check_levels("model.autoencoder.ch_mult", c.model.autoencoder.ch_mult.size());
+}
+
+Found autoencoder_widths(const Config& c) {
+  return is_tiny(c) ? Found{}
+                    : check_widths("model.autoencoder.ch", c.model.autoencoder.ch,
+                                   "model.autoencoder.ch_mult", c.model.autoencoder.ch_mult);
+}
+
+Found unet_levels(const Config& c) {
+  return has_unet(c) ? check_levels("model.unet.channel_mult", c.model.unet.channel_mult.size())
+                     : Found{};
+}
+
+Found unet_widths(const Config& c) {
+  return has_unet(c) ? check_widths("model.unet.model_channels", c.model.unet.model_channels,
+                                    "model.unet.channel_mult", c.model.unet.channel_mult)
+                     : Found{};
+}
+
+Found attention_rates(const Config& c) {
+  const auto levels = c.model.unet.channel_mult.size();
+  for (const auto rate : c.model.unet.attention_resolutions) {
+    const bool is_level_rate = (rate & (rate - 1)) == 0 && rate < (std::int64_t{1} << levels);
+    if (has_unet(c) && !is_level_rate) {
+      return Problem{{"model.unet.attention_resolutions", "model.unet.channel_mult"},
+                     str("model.unet.attention_resolutions has ", rate, ", but the ", levels,
+                         " levels of model.unet.channel_mult have the rates 1 to ",
+                         std::int64_t{1} << (levels - 1), " (powers of two); remove it")};
+    }
+  }
+  return {};
+}
+
+/// Attention stands at the chosen levels and always in the middle, which has the last level's
+/// width.
+Found attention_heads(const Config& c) {
+  const auto& unet = c.model.unet;
+  const auto& rates = unet.attention_resolutions;
+  for (std::size_t level = 0; has_unet(c) && level < unet.channel_mult.size(); ++level) {
+    const bool attends = level + 1 == unet.channel_mult.size() ||
+                         std::count(rates.begin(), rates.end(), std::int64_t{1} << level) > 0;
+    const auto width = unet.model_channels * unet.channel_mult[level];
+    if (attends && width % unet.num_heads != 0) {
+      return Problem{{"model.unet.num_heads", "model.unet.model_channels"},
+                     str("model.unet.num_heads ", unet.num_heads, " does not divide the width ",
+                         width, " of level ", level, "; choose a divisor of ", width)};
+    }
+  }
+  return {};
+}
+
+Found resolution(const Config& c) {
+  const auto size = c.data.resolution;
+  const auto halvings = has_unet(c) ? c.model.unet.channel_mult.size() - 1 : 0;
+  const auto unit = downsampling(c) << halvings;
+  if (size % unit == 0) {
+    return {};
+  }
+  const auto below = size / unit * unit;
+  return Problem{
+      {"data.resolution", "model.unet.channel_mult", "model.autoencoder.ch_mult"},
+      str("data.resolution ", size, " is not a multiple of ", unit, " (autoencoder downsampling ",
+          downsampling(c), has_unet(c) ? str(", U-Net with ", halvings + 1, " levels") : "",
+          "); use ", below > 0 ? str(below, " or ") : "", below + unit)};
+}
+
+Found betas(const Config& c) {
+  const auto& s = c.diffusion.scheduler;
+  const bool uses_betas = s.beta_schedule != diffusion::BetaSchedule::kSquaredcosCapV2;
+  if (!uses_betas || s.beta_end > s.beta_start) {
+    return {};
+  }
+  return Problem{{"diffusion.beta_end", "diffusion.beta_start"},
+                 str("diffusion.beta_end ", s.beta_end, " must be above diffusion.beta_start ",
+                     s.beta_start, "; raise the one or lower the other")};
+}
+
+Found timesteps(const Config& c) {
+  const auto& s = c.diffusion.scheduler;
+  if (s.steps_offset >= s.num_train_timesteps) {
+    return Problem{{"diffusion.steps_offset", "diffusion.num_train_timesteps"},
+                   str("diffusion.steps_offset ", s.steps_offset,
+                       " must be below diffusion.num_train_timesteps ", s.num_train_timesteps)};
+  }
+  if (c.validation.num_inference_steps > s.num_train_timesteps) {
+    return Problem{{"validation.num_inference_steps", "diffusion.num_train_timesteps"},
+                   str("validation.num_inference_steps ", c.validation.num_inference_steps,
+                       " must not exceed diffusion.num_train_timesteps ", s.num_train_timesteps)};
+  }
+  return {};
+}
+
+Found split_files(const Config& c) {
+  using data::SplitStrategy;
+  const auto& split = c.data.split;
+  if (split.strategy == SplitStrategy::kManifest && split.manifest.empty()) {
+    return Problem{{"data.split.strategy"},
+                   "data.split.strategy manifest needs data.split.manifest, a CSV file"};
+  }
+  if (split.strategy == SplitStrategy::kGroups && split.groups.empty()) {
+    return Problem{{"data.split.strategy"},
+                   "data.split.strategy groups needs data.split.groups, a CSV file"};
+  }
+  if (split.strategy == SplitStrategy::kPublished && c.data.dataset == "folder") {
+    return Problem{
+        {"data.split.strategy", "data.dataset"},
+        "data.split.strategy published needs a published data set, not data.dataset folder; "
+        "use random, tail, groups or manifest"};
+  }
+  return {};
+}
+
+Found split_sizes(const Config& c) {
+  const auto& split = c.data.split;
+  for (const auto& [key, size] :
+       {std::pair{std::string_view("data.split.validation"), split.validation},
+        std::pair{std::string_view("data.split.test"), split.test}}) {
+    if (size >= 1 && size != std::floor(size)) {
+      return Problem{{key},
+                     str(key, " ", size, " is neither a fraction (below 1) nor a whole count")};
+    }
+  }
+  const bool fractions = split.validation < 1 && split.test < 1;
+  if (fractions && split.validation + split.test >= 1) {
+    return Problem{{"data.split.validation", "data.split.test"},
+                   str("data.split.validation ", split.validation, " and data.split.test ",
+                       split.test, " leave nothing to train on; their sum must be below 1")};
+  }
+  return {};
+}
+
+Found folder_pair(const Config& c) {
+  const auto& d = c.data;
+  if (d.dataset == "folder" && d.images == d.masks && d.mask_prefix.empty() &&
+      d.mask_suffix.empty()) {
+    return Problem{{"data.masks", "data.images"},
+                   str("data.images and data.masks are both '", d.images,
+                       "': every image would be its own mask; set data.masks, data.mask_prefix or "
+                       "data.mask_suffix")};
+  }
+  return {};
+}
+
+Found teacher(const Config& c) {
+  if (c.alignment.teacher.empty()) {
+    return Problem{
+        {"alignment.teacher"},
+        "alignment.teacher is empty; name a teacher, or none to train without alignment"};
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<Problem> find_problem(const Config& config) {
+  // Later checks rely on earlier ones: levels before everything that shifts by them.
+  for (const auto find : {autoencoder_levels, unet_levels, autoencoder_widths, unet_widths,
+                          attention_rates, attention_heads, resolution, betas, timesteps,
+                          split_files, split_sizes, folder_pair, teacher}) {
+    if (auto problem = find(config)) {
+      return problem;
+    }
+  }
+  return {};
+}
+
+std::vector<std::string> find_oddities(const Config& config) {
+  std::vector<std::string> oddities;
+  const auto steps = config.train.max_train_steps;
+  if (config.validation.start_steps > steps) {
+    oddities.push_back(str("validation.start_steps ", config.validation.start_steps,
+                           " is past train.max_train_steps ", steps,
+                           ": the run ends before its first validation"));
+  }
+  if (config.train.num_warmup_steps >= steps) {
+    oddities.push_back(str("train.num_warmup_steps ", config.train.num_warmup_steps,
+                           " is not below train.max_train_steps ", steps,
+                           ": the learning rate never reaches train.learning_rate"));
+  }
+  if (is_tiny(config) && has_unet(config) && config.diffusion.scheduler.clip_sample) {
+    oddities.push_back(str(
+        "diffusion.clip_sample true with model.autoencoder.type tiny: its latents reach beyond ",
+        "the clamp; set diffusion.clip_sample to false"));
+  }
+  return oddities;
+}
+
+void check(const Config& config) {
+  if (const auto problem = find_problem(config)) {
+    throw ConfigError(problem->message);
+  }
+}
+
+}  // namespace leaf::config

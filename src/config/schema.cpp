@@ -1,0 +1,327 @@
+#include "leaf/config/schema.h"
+
+#include <algorithm>
+
+#include "field_types.h"
+#include "leaf/core/strings.h"
+
+namespace leaf::config {
+namespace {
+
+using Fields = std::vector<Field>;
+
+void append(Fields& fields, Fields more) {
+  for (auto& field : more) {
+    fields.push_back(std::move(field));
+  }
+}
+
+Fields top_fields(Config& c) {
+  return {
+      choice("task", c.task,
+             "What is trained: the segmentation model, or the autoencoder that it rests on."),
+      seed_number("seed", c.seed,
+                  "Every random draw (split, order, flips, timesteps, noise) follows from it."),
+  };
+}
+
+Fields autoencoder_fields(ModelSection& m) {
+  auto& a = m.autoencoder;
+  return {
+      choice("model.autoencoder.type", a.type,
+             "kl: CompVis AutoencoderKL; tiny: the TAESD family, downsampling 8, about 50 times "
+             "cheaper."),
+      integer("model.autoencoder.latent_channels", a.latent_channels, at_least(1),
+              "Channels of a latent; the U-Net takes twice as many and gives as many."),
+      integer("model.autoencoder.ch", a.ch, at_least(32), "kl only: width of the first level."),
+      integer_list("model.autoencoder.ch_mult", a.ch_mult,
+                   "kl only: width of each level as a multiple of ch; each level after the first "
+                   "halves the side."),
+      integer("model.autoencoder.num_res_blocks", a.num_res_blocks, at_least(1),
+              "kl only: residual blocks per level of the encoder (the decoder has one more)."),
+      number(
+          "model.autoencoder.scaling_factor", a.scaling_factor, above(0),
+          "kl only: latents are multiplied by it after encoding, divided by it before decoding."),
+      choice("model.autoencoder.variant", a.variant,
+             "tiny only: plain blocks (taesd) or blocks with pooling (taef2)."),
+      path_list("model.autoencoder.weights", m.autoencoder_weights,
+                "A model folder, a vae folder, or weight files; encoder and decoder may be apart."),
+  };
+}
+
+Fields unet_fields(ModelSection& m) {
+  auto& u = m.unet;
+  return {
+      integer("model.unet.model_channels", u.model_channels, at_least(32),
+              "Width of the first level; a multiple of 32."),
+      integer_list(
+          "model.unet.channel_mult", u.channel_mult,
+          "Width of each level as a multiple of model_channels; each level after the first "
+          "halves the side."),
+      integer("model.unet.num_res_blocks", u.num_res_blocks, at_least(1),
+              "Residual blocks per level."),
+      integer_list("model.unet.attention_resolutions", u.attention_resolutions,
+                   "Downsampling rates, relative to the latent, of the levels with attention."),
+      integer("model.unet.num_heads", u.num_heads, at_least(1), "Heads of each attention block."),
+      number("model.unet.dropout", u.dropout, from_to_below(0, 1),
+             "Dropout of the residual blocks while training."),
+      path("model.unet.weights", m.unet_weights,
+           "Where the U-Net starts from: a model folder, a unet folder or a weight file."),
+  };
+}
+
+Fields model_fields(ModelSection& m) {
+  Fields fields{
+      choice("model.init", m.init,
+             "random ignores every weights path: for tests, dry runs and benchmarks."),
+      path("model.pretrained", m.pretrained,
+           "A model folder (vae, unet, latent_encoder) whose parts are the start wherever no "
+           "weights key below says else."),
+  };
+  append(fields, autoencoder_fields(m));
+  append(fields, unet_fields(m));
+  append(
+      fields,
+      {number("model.latent_encoder.dropout", m.latent_encoder_dropout, from_to_below(0, 1),
+              "Dropout of the trained image encoder while training."),
+       path("model.latent_encoder.weights", m.latent_encoder_weights,
+            "Where the image encoder starts from; empty: a copy of the autoencoder's encoder.")});
+  return fields;
+}
+
+Fields alignment_fields(AlignmentSection& a) {
+  return {
+      text("alignment.teacher", a.teacher,
+           "The frozen vision transformer that the U-Net's features are aligned with, by name "
+           "(dinov2_vitb14_reg, vit_tiny_patch16_224, ...); none switches alignment off."),
+      path("alignment.weights", a.weights, "The teacher's weight file."),
+      number("alignment.lambda", a.lambda, at_least(0), "Weight of the alignment loss."),
+      choice("alignment.reduction", a.reduction,
+             "mean: the paper's equation 5; reference: divided by the batch size once more, as the "
+             "published code does."),
+      integer("alignment.projector_dim", a.projector_dim, at_least(1),
+              "Hidden width of the projector from the U-Net's features to the teacher's."),
+  };
+}
+
+Fields schedule_fields(diffusion::SchedulerConfig& s) {
+  return {
+      choice("diffusion.beta_schedule", s.beta_schedule,
+             "The diffusers library's names; CompVis calls scaled_linear linear."),
+      number("diffusion.beta_start", s.beta_start, above(0), "Variance of the first step."),
+      number("diffusion.beta_end", s.beta_end, from_to_below(0, 1), "Variance of the last step."),
+      integer("diffusion.num_train_timesteps", s.num_train_timesteps, at_least(1),
+              "Number of noise levels."),
+      choice("diffusion.prediction_type", s.prediction_type,
+             "What the U-Net predicts: the noise, v, or the clean latent (x0)."),
+  };
+}
+
+Fields sampling_fields(DiffusionSection& d) {
+  auto& s = d.scheduler;
+  return {
+      boolean("diffusion.clip_sample", s.clip_sample,
+              "Clamp the predicted latent at inference: right for kl, wrong for tiny autoencoders, "
+              "whose latents are larger."),
+      number("diffusion.clip_sample_range", s.clip_sample_range, above(0), "Clamp to +- this."),
+      boolean("diffusion.set_alpha_to_one", s.set_alpha_to_one,
+              "The last inference step ends at the clean latent."),
+      integer("diffusion.steps_offset", s.steps_offset, at_least(0),
+              "Added to the timesteps of inference."),
+      choice("diffusion.timestep_spacing", s.timestep_spacing,
+             "How the timesteps of inference are placed; one step is always the "
+             "last timestep."),
+      choice(
+          "diffusion.loss", d.loss,
+          "l1: on the predicted quantity; sdseg: L1 on the noise plus L1 on the recovered latent."),
+  };
+}
+
+Fields split_fields(data::SplitConfig& s) {
+  return {
+      choice(
+          "data.split.strategy", s.strategy,
+          "random: seeded shuffle; tail: the sorted list's end validates and tests; groups: whole "
+          "groups stay together; manifest: as listed; published: the reference's protocol, where "
+          "validation and test are the same images."),
+      number("data.split.validation", s.validation, at_least(0),
+             "Validation part: a fraction (below 1) or a count of pairs."),
+      number("data.split.test", s.test, at_least(0),
+             "Test part: a fraction (below 1) or a count of pairs."),
+      path("data.split.manifest", s.manifest,
+           "For manifest: CSV with the columns image,mask,split (a split.csv of an earlier run)."),
+      path("data.split.groups", s.groups,
+           "For groups: CSV of image names without extension and their groups."),
+  };
+}
+
+Fields data_source_fields(data::DataConfig& d) {
+  return {
+      word("data.dataset", d.dataset,
+           {"folder", "cvc-clinicdb", "isic2018", "qata-cov19", "refuge2"},
+           "Layout of the files; folder is any pair of image and mask folders."),
+      path("data.root", d.root, "The data set's folder."),
+      text("data.images", d.images, "folder only: sub-folder of root with the images."),
+      text("data.masks", d.masks, "folder only: sub-folder of root with the masks."),
+      text("data.mask_prefix", d.mask_prefix,
+           "folder only: what a mask's name has before its image's name."),
+      text("data.mask_suffix", d.mask_suffix,
+           "folder only: what a mask's name has after its image's name."),
+  };
+}
+
+Fields data_fields(data::DataConfig& d) {
+  Fields fields = data_source_fields(d);
+  append(fields, split_fields(d.split));
+  append(fields,
+         {integer("data.resolution", d.resolution, at_least(8),
+                  "Side in pixels of the square that images are resized to."),
+          integer("data.mask_threshold", d.mask_threshold, between(0, 254),
+                  "Grey values above this are foreground."),
+          number("data.horizontal_flip", d.horizontal_flip, between(0, 1),
+                 "Probability of a horizontal flip while training."),
+          number("data.vertical_flip", d.vertical_flip, between(0, 1),
+                 "Probability of a vertical flip while training."),
+          integer("data.num_workers", d.num_workers, at_least(0),
+                  "Threads that load images beside training; 0 loads in the training thread."),
+          integer(
+              "data.cache_mb", d.cache_mb, at_least(0),
+              "Keep decoded, resized images in up to this many megabytes; 0 decodes every time.")});
+  return fields;
+}
+
+Fields optimizer_fields(TrainSection& t) {
+  return {
+      number("train.learning_rate", t.learning_rate, above(0), "AdamW's rate after the warm-up."),
+      number("train.weight_decay", t.weight_decay, at_least(0), "AdamW's weight decay."),
+      number("train.adam_beta1", t.adam_beta1, from_to_below(0, 1), "AdamW's beta 1."),
+      number("train.adam_beta2", t.adam_beta2, from_to_below(0, 1), "AdamW's beta 2."),
+      number("train.adam_epsilon", t.adam_epsilon, above(0), "AdamW's epsilon."),
+      number("train.max_grad_norm", t.max_grad_norm, above(0),
+             "Gradients are clipped to this global norm."),
+      integer("train.num_warmup_steps", t.num_warmup_steps, at_least(0),
+              "The learning rate rises linearly from 0 over this many steps."),
+      integer("train.max_train_steps", t.max_train_steps, at_least(1), "Optimizer steps in all."),
+      integer("train.train_batch_size", t.train_batch_size, at_least(1),
+              "Images per forward pass and process."),
+      integer("train.gradient_accumulation_steps", t.gradient_accumulation_steps, at_least(1),
+              "Forward passes per optimizer step."),
+  };
+}
+
+Fields train_fields(TrainSection& t) {
+  Fields fields = optimizer_fields(t);
+  append(
+      fields,
+      {choice("train.mixed_precision", t.mixed_precision,
+              "Arithmetic of the networks; weights stay float32."),
+       boolean("train.use_ema", t.use_ema, "Keep and validate an average of the U-Net's weights."),
+       number("train.ema_decay", t.ema_decay, from_to_below(0, 1),
+              "Largest decay of that average; it rises with the steps."),
+       boolean("train.train_latent_encoder", t.train_latent_encoder,
+               "false freezes the image encoder."),
+       number("train.kl_weight", t.kl_weight, at_least(0),
+              "task autoencoder only: weight of the KL term."),
+       integer("train.log_steps", t.log_steps, at_least(1), "Log the losses every so many steps."),
+       integer("train.checkpoint_steps", t.checkpoint_steps, at_least(1),
+               "Write a checkpoint every so many steps."),
+       integer("train.checkpoints_total_limit", t.checkpoints_total_limit, at_least(1),
+               "Keep this many of the newest checkpoints.")});
+  return fields;
+}
+
+Fields validation_fields(ValidationSection& v) {
+  return {
+      integer("validation.start_steps", v.start_steps, at_least(0),
+              "First step at which the validation part is scored."),
+      integer("validation.steps", v.steps, at_least(1),
+              "Score it every so many steps from then on."),
+      integer("validation.batch_size", v.batch_size, at_least(1), "Images per forward pass."),
+      integer("validation.num_inference_steps", v.num_inference_steps, at_least(1),
+              "Denoising steps per image."),
+      number("validation.threshold", v.threshold, between(0, 1),
+             "Mask probabilities above this are foreground."),
+  };
+}
+
+/// The last part of a dotted key, and what stands before it.
+std::pair<std::string, std::string> split_key(std::string_view key) {
+  const auto dot = key.rfind('.');
+  if (dot == std::string_view::npos) {
+    return {"", std::string(key)};
+  }
+  return {std::string(key.substr(0, dot)), std::string(key.substr(dot + 1))};
+}
+
+/// Names of the keys and sections directly in `section`.
+std::vector<std::string> names_in(const Fields& fields, const std::string& section) {
+  std::vector<std::string> names;
+  const std::string prefix = section.empty() ? "" : section + ".";
+  for (const auto& field : fields) {
+    if (field.key.starts_with(prefix)) {
+      std::string name = field.key.substr(prefix.size());
+      name = name.substr(0, name.find('.'));
+      if (names.empty() || names.back() != name) {
+        names.push_back(name);
+      }
+    }
+  }
+  return names;
+}
+
+}  // namespace
+
+std::vector<Field> schema(Config& config) {
+  Fields fields = top_fields(config);
+  append(fields, model_fields(config.model));
+  append(fields, alignment_fields(config.alignment));
+  append(fields, schedule_fields(config.diffusion.scheduler));
+  append(fields, sampling_fields(config.diffusion));
+  append(fields, data_fields(config.data));
+  append(fields, train_fields(config.train));
+  append(fields, validation_fields(config.validation));
+  append(fields, {path("output.dir", config.output.dir,
+                       "The run folder; it must not exist unless the run is resumed.")});
+  return fields;
+}
+
+const Field* find_field(const std::vector<Field>& fields, std::string_view key) {
+  for (const auto& field : fields) {
+    if (field.key == key) {
+      return &field;
+    }
+  }
+  return nullptr;
+}
+
+bool is_section(const std::vector<Field>& fields, std::string_view name) {
+  if (name.empty()) {
+    return true;
+  }
+  const std::string prefix = str(name, ".");
+  return std::any_of(fields.begin(), fields.end(),
+                     [&](const Field& field) { return field.key.starts_with(prefix); });
+}
+
+std::string unknown_key_message(const std::vector<Field>& fields, std::string_view key) {
+  const auto [section, name] = split_key(key);
+  std::string hint;
+  if (is_section(fields, section)) {
+    hint = did_you_mean(name, names_in(fields, section));
+  }
+  for (const auto& field : fields) {  // the right name in the wrong section
+    if (hint.empty() && field.key.ends_with("." + name)) {
+      hint = str(" (did you mean '", field.key, "'?)");
+    }
+  }
+  if (hint.empty()) {
+    std::vector<std::string> keys;
+    for (const auto& field : fields) {
+      keys.push_back(field.key);
+    }
+    hint = did_you_mean(key, keys);
+  }
+  return str("unknown key '", key, "'", hint);
+}
+
+}  // namespace leaf::config

@@ -1,0 +1,64 @@
+#include "variables.h"
+
+#include <cstdlib>
+
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+
+namespace leaf::config {
+namespace {
+
+/// What stands between the braces -> its value; `from_environment` tells whether that is the
+/// variable's.
+std::string variable_value(const std::string& inside, bool& from_environment) {
+  const auto mark = inside.find(":-");
+  const std::string name = inside.substr(0, mark);
+  const char* value = std::getenv(name.c_str());
+  const bool has_default = mark != std::string::npos;
+  from_environment = value != nullptr && (!has_default || *value != '\0');
+  if (from_environment) {
+    return value;
+  }
+  if (has_default) {
+    return inside.substr(mark + 2);
+  }
+  throw ConfigError(str("the environment variable '", name, "' is not set: set it, or write ${",
+                        name, ":-default}"));
+}
+
+}  // namespace
+
+Expanded expand_variables(const std::string& text) {
+  Expanded result;
+  std::size_t done = 0;
+  for (auto open = text.find("${"); open != std::string::npos; open = text.find("${", done)) {
+    if (open > done && text[open - 1] == '$') {
+      result.text += text.substr(done, open - 1 - done) + "${";
+      done = open + 2;
+      continue;
+    }
+    const auto close = text.find('}', open);
+    if (close == std::string::npos) {
+      throw ConfigError(str("'", text, "': a '${' without its '}' (write $${ for a literal ${)"));
+    }
+    bool from_environment = false;
+    result.text += text.substr(done, open - done);
+    result.text += variable_value(text.substr(open + 2, close - open - 2), from_environment);
+    result.starts_with_variable |= open == 0 && from_environment;
+    done = close + 1;
+  }
+  result.text += text.substr(done);
+  return result;
+}
+
+std::string escape_variables(const std::string& text) {
+  std::string escaped;
+  std::size_t done = 0;
+  for (auto open = text.find("${"); open != std::string::npos; open = text.find("${", done)) {
+    escaped += text.substr(done, open - done) + "$${";
+    done = open + 2;
+  }
+  return escaped + text.substr(done);
+}
+
+}  // namespace leaf::config
