@@ -16,6 +16,9 @@
 #include "leaf/io/weights.h"
 #include "support/temporary_folder.h"
 
+/// LibTorch's reader leaks its table of contents when it refuses a file, which is not ours to mend.
+extern "C" const char* __lsan_default_suppressions() { return "leak:mz_zip_reader_"; }
+
 namespace leaf::io {
 namespace {
 
@@ -296,7 +299,8 @@ TEST(TorchZip, TruncatedFiles) {
   for (std::size_t size = 0; size < whole.size(); size += 97) {
     SCOPED_TRACE(size);
     write_file(path, whole.substr(0, size));
-    expect_weights_error(path, "", [&] { read_torch_zip(path); });
+    expect_weights_error(path, "damaged, or not a PyTorch checkpoint",
+                         [&] { read_torch_zip(path); });
   }
 }
 
