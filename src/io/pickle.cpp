@@ -3,22 +3,13 @@
 #include <array>
 #include <bit>
 #include <cstring>
-#include <iterator>
 #include <optional>
-#include <unordered_map>
 
 #include "leaf/core/strings.h"
-#include "weight_file.h"
+#include "pickle_state.h"
 
 namespace leaf::io::pickle {
 namespace {
-
-/// Enough for a hundred times the largest checkpoints in use, and well under a gigabyte of memory.
-constexpr std::size_t kMostValues = 2'000'000;
-
-/// Bytes that may be copied out of values that the pickle can name again and again at no cost to
-/// itself.
-constexpr std::size_t kCopyBudget = 256'000'000;
 
 constexpr int kNewestProtocol = 5;
 
@@ -50,16 +41,15 @@ std::optional<c10::ScalarType> storage_dtype(std::string_view name) {
 
 /// The pickle's stack machine. Each run_* handles one family of opcodes and says whether `op` was
 /// one.
-class Machine {
+class Machine : private MachineState {
  public:
-  Machine(std::string_view bytes, const std::filesystem::path& path) : bytes_(bytes), path_(path) {}
+  using MachineState::MachineState;
 
   Pickle run() {
     for (;;) {
       const auto op = static_cast<unsigned char>(take(1)[0]);
       if (op == '.') {
-        result_.root = pop();
-        return std::move(result_);
+        return finish();
       }
       if (!run_number(op) && !run_text(op) && !run_sequence(op) && !run_dict(op) &&
           !run_stack(op) && !run_memo(op) && !run_object(op)) {
@@ -79,131 +69,12 @@ class Machine {
 
   void push_long(std::string_view digits);
   void push_global(std::string_view module, std::string_view name);
-  void push_opaque(std::string_view what);
   void append(const std::vector<Ref>& items);
   void set_items(const std::vector<Ref>& items);
   void call(Ref function, Ref arguments);
   void call_ordered_dict(Ref arguments);
   void rebuild_tensor(Ref arguments);
   void load_storage(Ref persistent_id);
-
-  [[noreturn]] void fail(std::string_view reason) const { bad_weights(path_, reason); }
-
-  // Input.
-  std::string_view take(std::uint64_t count) {
-    if (count > bytes_.size() - position_) {
-      fail("its pickle is truncated");
-    }
-    const auto taken = bytes_.substr(position_, count);
-    position_ += count;
-    return taken;
-  }
-  template <typename Number>
-  Number take_number() {
-    Number number;
-    std::memcpy(&number, take(sizeof(Number)).data(), sizeof(Number));
-    return number;
-  }
-  std::string_view take_line() {
-    const auto end = bytes_.find('\n', position_);
-    const auto line = take((end == std::string_view::npos ? bytes_.size() : end) - position_);
-    take(1);
-    return line;
-  }
-
-  // Stack. Nothing is popped from under the last mark.
-  void push(Ref ref) {
-    if (stack_.size() >= kMostValues) {
-      fail("its pickle is too large");
-    }
-    stack_.push_back(ref);
-  }
-  void push_value(Value value) {
-    if (result_.values.size() >= kMostValues) {
-      fail("its pickle has too many values");
-    }
-    result_.values.push_back(std::move(value));
-    push(static_cast<Ref>(result_.values.size() - 1));
-  }
-  Ref top() const {
-    if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) {
-      fail("its pickle is damaged (nothing on the stack)");
-    }
-    return stack_.back();
-  }
-  Ref pop() {
-    const Ref ref = top();
-    stack_.pop_back();
-    return ref;
-  }
-  std::vector<Ref> pop_last(std::size_t count) {
-    std::vector<Ref> items(count);
-    for (std::size_t i = count; i > 0; --i) {
-      items[i - 1] = pop();
-    }
-    return items;
-  }
-  std::vector<Ref> pop_to_mark() {
-    if (marks_.empty()) {
-      fail("its pickle is damaged (no mark)");
-    }
-    const auto first = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
-    std::vector<Ref> items(first, stack_.end());
-    stack_.erase(first, stack_.end());
-    marks_.pop_back();
-    return items;
-  }
-  void charge(std::size_t bytes) {
-    if (bytes > copy_budget_) {
-      fail("its pickle is too large");
-    }
-    copy_budget_ -= bytes;
-  }
-  void remember(std::uint64_t index) {
-    if (memo_.size() >= kMostValues) {
-      fail("its pickle remembers too many values");
-    }
-    memo_[index] = top();
-  }
-  void recall(std::uint64_t index) {
-    const auto found = memo_.find(index);
-    if (found == memo_.end()) {
-      fail("its pickle is damaged (unknown memo entry)");
-    }
-    push(found->second);
-  }
-
-  // Values.
-  Value& at(Ref ref) { return result_.values[ref]; }
-  template <typename Kind>
-  Kind* as(Ref ref) {
-    return std::get_if<Kind>(&at(ref));
-  }
-  template <typename Kind>
-  Kind& expect(Ref ref, std::string_view what) {
-    if (Kind* const value = as<Kind>(ref)) {
-      return *value;
-    }
-    fail(str("its pickle is damaged (", what, " expected)"));
-  }
-  std::vector<std::int64_t> integers(Ref tuple) {
-    const auto& items = expect<Tuple>(tuple, "a tuple").items;
-    charge(items.size() * sizeof(std::int64_t));
-    std::vector<std::int64_t> numbers;
-    for (const Ref item : items) {
-      numbers.push_back(expect<std::int64_t>(item, "an integer"));
-    }
-    return numbers;
-  }
-
-  std::string_view bytes_;
-  const std::filesystem::path& path_;
-  std::size_t position_ = 0;
-  std::size_t copy_budget_ = kCopyBudget;
-  std::vector<Ref> stack_;
-  std::vector<std::size_t> marks_;
-  std::unordered_map<std::uint64_t, Ref> memo_;
-  Pickle result_;
 };
 
 bool Machine::run_number(unsigned char op) {
@@ -326,10 +197,7 @@ bool Machine::run_stack(unsigned char op) {
       take(sizeof(std::uint64_t));
       return true;
     case '(':  // MARK
-      if (marks_.size() >= kMostValues) {
-        fail("its pickle nests too deeply");
-      }
-      marks_.push_back(stack_.size());
+      mark();
       return true;
     case '0':  // POP
       pop();
@@ -354,7 +222,7 @@ bool Machine::run_memo(unsigned char op) {
       remember(take_number<std::uint32_t>());
       return true;
     case 0x94:  // MEMOIZE
-      remember(memo_.size());
+      remember(memo_size());
       return true;
     case 'h':  // BINGET
       recall(take_number<std::uint8_t>());
@@ -418,11 +286,6 @@ void Machine::push_long(std::string_view digits) {
 void Machine::push_global(std::string_view module, std::string_view name) {
   charge(module.size() + name.size());
   push_value(Global{str(module, ".", name)});
-}
-
-void Machine::push_opaque(std::string_view what) {
-  charge(what.size());
-  push_value(Opaque{*result_.foreign.emplace(what).first});
 }
 
 void Machine::append(const std::vector<Ref>& items) {

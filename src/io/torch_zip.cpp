@@ -241,12 +241,14 @@ class Builder {
   std::map<std::pair<std::string, at::ScalarType>, at::Storage> storages_;
 };
 
-/// LibTorch's message without its backtrace and source position.
-std::string first_line(const c10::Error& error) {
-  const std::string text = error.what_without_backtrace();
-  const std::string line = text.substr(0, text.find('\n'));
-  const auto position = line.find("] . ");
-  return printable(position == std::string::npos ? line : line.substr(position + 4));
+/// The first sentence of LibTorch's message, without source position, backtrace and advice.
+std::string first_sentence(const c10::Error& error) {
+  std::string text = error.what_without_backtrace();
+  if (const auto position = text.find("] . "); position != std::string::npos) {
+    text.erase(0, position + 4);
+  }
+  text.resize(std::min({text.size(), text.find('\n'), text.find(". ")}));
+  return printable(text);
 }
 
 TensorMap read_archive(const fs::path& path) {
@@ -272,7 +274,7 @@ TensorMap read_torch_zip(const fs::path& path) {
   try {
     return read_archive(path);
   } catch (const c10::Error& error) {
-    bad_weights(path, first_line(error));
+    bad_weights(path, str("damaged, or not a PyTorch checkpoint (", first_sentence(error), ")"));
   } catch (const std::bad_alloc&) {
     bad_weights(path, "not enough memory");
   }

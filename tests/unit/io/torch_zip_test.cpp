@@ -12,8 +12,12 @@
 #include "bytes.h"
 #include "leaf/core/files.h"
 #include "leaf/core/random.h"
+#include "leaf/core/strings.h"
 #include "leaf/io/weights.h"
 #include "support/temporary_folder.h"
+
+/// LibTorch's reader leaks its table of contents when it refuses a file, which is not ours to mend.
+extern "C" const char* __lsan_default_suppressions() { return "leak:mz_zip_reader_"; }
 
 namespace leaf::io {
 namespace {
@@ -44,13 +48,14 @@ void write_checkpoint(const fs::path& path, const std::string& pickle,
   writer.writeEndOfFile();
 }
 
-std::string u32(std::uint32_t number) { return {reinterpret_cast<const char*>(&number), 4}; }
+template <typename Number>
+std::string raw(Number number) {
+  return {reinterpret_cast<const char*>(&number), sizeof(number)};
+}
 std::string text(const std::string& value) {
-  return "X" + u32(static_cast<std::uint32_t>(value.size())) + value;
+  return str("X", raw(static_cast<std::uint32_t>(value.size())), value);
 }
-std::string integer(std::int64_t number) {
-  return "\x8a\x08" + std::string(reinterpret_cast<const char*>(&number), 8);
-}
+std::string integer(std::int64_t number) { return str("\x8a\x08", raw(number)); }
 std::string tuple(const std::vector<std::int64_t>& numbers) {
   std::string code = "(";
   for (const auto number : numbers) {
@@ -59,17 +64,17 @@ std::string tuple(const std::vector<std::int64_t>& numbers) {
   return code + "t";
 }
 std::string storage(const std::string& type, std::int64_t count, const std::string& key = "0") {
-  return "(" + text("storage") + "ctorch\n" + type + "\n" + text(key) + text("cpu") +
-         integer(count) + "tQ";
+  return str("(", text("storage"), "ctorch\n", type, "\n", text(key), text("cpu"), integer(count),
+             "tQ");
 }
 std::string tensor(const std::string& storage_code, std::int64_t offset,
                    const std::vector<std::int64_t>& sizes,
                    const std::vector<std::int64_t>& strides) {
-  return "ctorch._utils\n_rebuild_tensor_v2\n(" + storage_code + integer(offset) + tuple(sizes) +
-         tuple(strides) + "\x89NtR";
+  return str("ctorch._utils\n_rebuild_tensor_v2\n(", storage_code, integer(offset), tuple(sizes),
+             tuple(strides), "\x89NtR");
 }
 /// Pickle of {"a": value}.
-std::string dict_of(const std::string& value) { return "\x80\x02}" + text("a") + value + "s."; }
+std::string dict_of(const std::string& value) { return str("\x80\x02}", text("a"), value, "s."); }
 
 TEST(TorchZip, PlainStateDictOfEveryProtocol) {
   for (const char* const name :
@@ -152,7 +157,7 @@ TEST(TorchZip, CraftedTensorIsRead) {
   EXPECT_EQ(doubles(read_torch_zip(path).at("a")), (Doubles{2, 4}));
   write_checkpoint(path, dict_of(tensor(storage("BoolStorage", 2), 0, {2}, {1})),
                    std::string("\x00\x07", 2));
-  EXPECT_EQ(values<bool>(read_torch_zip(path).at("a")).size(), 2U);
+  EXPECT_EQ(read_torch_zip(path).at("a").numel(), 2);
   EXPECT_EQ(read_torch_zip(path).at("a").view(at::kByte).sum().item<int>(), 1);
 }
 
@@ -173,21 +178,19 @@ std::string repeat(const std::string& code, int times) {
 /// tensor.
 std::string many_paths() {
   std::string code =
-      "}" + text("t") + tensor(storage("FloatStorage", 4), 0, {1}, {1}) + "sq\x01" + "0";
+      str("\x80\x02}", text("t"), tensor(storage("FloatStorage", 4), 0, {1}, {1}), "s");
   for (int level = 0; level < 30; ++level) {
-    code += "}";
+    code += str("q\x01", "0}");
     for (int i = 0; i < 10; ++i) {
-      code += text(std::to_string(i)) + "h\x01s";
+      code += str(text(std::to_string(i)), "h\x01s");
     }
-    code +=
-        "q\x01"
-        "0";
   }
-  return "\x80\x02" + code + "h\x01.";
+  return code + ".";
 }
 
 std::vector<Hostile> hostile_pickles() {
   const std::string four = storage("FloatStorage", 4);
+  const std::string one = tensor(four, 0, {1}, {1});
   constexpr std::int64_t kHuge = std::int64_t{1} << 40;
   return {
       {"pickle is truncated", ""},
@@ -214,7 +217,7 @@ std::vector<Hostile> hostile_pickles() {
       {"a storage expected", ")Q."},
       {"no dictionary of tensors", "N."},
       {"no dictionary of tensors", "}."},
-      {"no dictionary of tensors", "\x80\x02}" + text("a") + "K\x01s."},
+      {"no dictionary of tensors", dict_of("K\x01")},
       {"computed function", "N)R."},
       {"reaches beyond its storage", dict_of(tensor(four, 0, {5}, {1}))},
       {"reaches beyond its storage", dict_of(tensor(four, 4, {1}, {1}))},
@@ -231,16 +234,14 @@ std::vector<Hostile> hostile_pickles() {
       {"is truncated", dict_of(tensor(storage("FloatStorage", -1), 0, {1}, {1}))},
       {"has no 'data/../0'", dict_of(tensor(storage("FloatStorage", 4, "../0"), 0, {1}, {1}))},
       {"nest too deeply",
-       "\x80\x02" + repeat("}" + text("a"), 50'000) + "}" + repeat("s", 50'000) + "."},
-      {"nest too deeply", "\x80\x02}q\x01" + text("a") + "h\x01s."},
-      {"no dictionary of tensors", "\x80\x02" + repeat("]", 50'000) + repeat("a", 49'999) + "."},
+       str("\x80\x02", repeat(str("}", text("a")), 50'000), "}", repeat("s", 50'000), ".")},
+      {"nest too deeply", str("\x80\x02}q\x01", text("a"), "h\x01s.")},
+      {"no dictionary of tensors", str("\x80\x02", repeat("]", 50'000), repeat("a", 49'999), ".")},
       {"too many tensors", many_paths()},
-      {"too many values", "\x80\x02(" + repeat("N", 2'000'001) + "l."},
-      {"two tensors are named 'a.b'", "\x80\x02}" + text("a") + "}" + text("b") +
-                                          tensor(four, 0, {1}, {1}) + "ss" + text("a.b") +
-                                          tensor(four, 0, {1}, {1}) + "s."},
-      {"too long",
-       "\x80\x02}" + text(std::string(100'000, 'n')) + tensor(four, 0, {1}, {1}) + "s."},
+      {"too many values", str("\x80\x02(", repeat("N", 2'000'001), "l.")},
+      {"two tensors are named 'a.b'",
+       str("\x80\x02}", text("a"), "}", text("b"), one, "ss", text("a.b"), one, "s.")},
+      {"too long", str("\x80\x02}", text(std::string(100'000, 'n')), one, "s.")},
   };
 }
 
@@ -256,7 +257,7 @@ TEST(TorchZip, HostilePicklesAreRefused) {
 
 TEST(TorchZip, CopiesOfSharedValuesAreBounded) {
   // A megabyte of text that two-byte opcodes would make into a new name each time.
-  std::string code = "\x80\x02" + text(std::string(1'000'000, 'm')) + "q\x01";
+  std::string code = str("\x80\x02", text(std::string(1'000'000, 'm')), "q\x01");
   for (int i = 0; i < 1000; ++i) {
     code += "h\x01h\x01\x93";
   }
@@ -298,7 +299,8 @@ TEST(TorchZip, TruncatedFiles) {
   for (std::size_t size = 0; size < whole.size(); size += 97) {
     SCOPED_TRACE(size);
     write_file(path, whole.substr(0, size));
-    expect_weights_error(path, "", [&] { read_torch_zip(path); });
+    expect_weights_error(path, "damaged, or not a PyTorch checkpoint",
+                         [&] { read_torch_zip(path); });
   }
 }
 

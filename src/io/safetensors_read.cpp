@@ -1,56 +1,26 @@
-#include "leaf/io/safetensors.h"
-
 #include <ATen/ATen.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <bit>
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <optional>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "json_util.h"
-#include "leaf/core/error.h"
-#include "leaf/core/files.h"
 #include "leaf/core/strings.h"
+#include "leaf/io/safetensors.h"
+#include "safetensors_format.h"
 #include "weight_file.h"
 
-// A safetensors file: 8 bytes with the length of the header, the header (a JSON object: name ->
-// dtype, shape, data_offsets), then the data of all tensors, row-major, without gaps.
 namespace leaf::io {
 namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-using Strings = std::map<std::string, std::string>;
 
-static_assert(std::endian::native == std::endian::little,
-              "the format stores little-endian numbers");
-
-constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::uint64_t kLongestHeader = 100'000'000;
 constexpr std::size_t kMostDimensions = 64;
-constexpr const char* kMetadataKey = "__metadata__";
-
-struct DtypeName {
-  std::string_view name;
-  at::ScalarType dtype;
-};
-constexpr std::array<DtypeName, 10> kDtypes{{{"F64", at::kDouble},
-                                             {"F32", at::kFloat},
-                                             {"F16", at::kHalf},
-                                             {"BF16", at::kBFloat16},
-                                             {"I64", at::kLong},
-                                             {"I32", at::kInt},
-                                             {"I16", at::kShort},
-                                             {"I8", at::kChar},
-                                             {"U8", at::kByte},
-                                             {"BOOL", at::kBool}}};
 
 /// One tensor as the header describes it; offsets count from the start of the data.
 struct Entry {
@@ -60,8 +30,6 @@ struct Entry {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
 };
-
-// --- reading ---
 
 std::string_view header_text(const MappedFile& file, const fs::path& path) {
   std::uint64_t length = 0;
@@ -186,104 +154,6 @@ at::Tensor make_tensor(const Entry& entry, char* data, const std::shared_ptr<Map
       first, entry.shape, [file](void*) {}, entry.dtype);
 }
 
-// --- writing ---
-
-/// Checked writing to a file descriptor; `path` is the name that messages give.
-class Output {
- public:
-  Output(const fs::path& file, const fs::path& path) : path_(path) {
-    descriptor_ = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    check(descriptor_ >= 0);
-  }
-  ~Output() {
-    if (descriptor_ >= 0) {
-      ::close(descriptor_);
-    }
-  }
-  Output(const Output&) = delete;
-  Output& operator=(const Output&) = delete;
-
-  void write(const void* data, std::size_t size) {
-    const char* next = static_cast<const char*>(data);
-    while (size > 0) {
-      const ssize_t written = ::write(descriptor_, next, size);
-      if (written < 0 && errno == EINTR) {
-        continue;
-      }
-      check(written >= 0);
-      next += written;
-      size -= static_cast<std::size_t>(written);
-    }
-  }
-
-  void close() {
-    check(::fsync(descriptor_) == 0);
-    const int descriptor = std::exchange(descriptor_, -1);
-    check(::close(descriptor) == 0);
-  }
-
- private:
-  void check(bool fine) const {
-    if (!fine) {
-      throw FileError(str("cannot write '", path_.string(), "': ", std::strerror(errno)));
-    }
-  }
-
-  const fs::path& path_;
-  int descriptor_ = -1;
-};
-
-std::string_view dtype_name(const std::string& name, const at::Tensor& tensor) {
-  const auto* const found =
-      std::find_if(kDtypes.begin(), kDtypes.end(), [&](const DtypeName& known) {
-        return tensor.defined() && known.dtype == tensor.scalar_type();
-      });
-  if (found == kDtypes.end()) {
-    throw WeightsError(str("cannot store tensor '", printable(name), "' in a safetensors file: ",
-                           tensor.defined() ? c10::toString(tensor.scalar_type()) : "undefined"));
-  }
-  return found->name;
-}
-
-/// Wide items first, then by name, so that everything in the file is aligned for its type.
-std::vector<TensorMap::const_iterator> storage_order(const TensorMap& tensors) {
-  std::vector<TensorMap::const_iterator> order;
-  for (auto it = tensors.begin(); it != tensors.end(); ++it) {
-    if (it->first == kMetadataKey) {
-      throw WeightsError(str("no tensor of a safetensors file can be named '", kMetadataKey, "'"));
-    }
-    dtype_name(it->first, it->second);
-    order.push_back(it);
-  }
-  std::stable_sort(order.begin(), order.end(), [](auto a, auto b) {
-    return a->second.element_size() > b->second.element_size();
-  });
-  return order;
-}
-
-std::string make_header(const std::vector<TensorMap::const_iterator>& order, Strings metadata) {
-  metadata.emplace("format", "pt");
-  Json header = {{kMetadataKey, metadata}};
-  std::uint64_t position = 0;
-  for (const auto& item : order) {
-    const auto& [name, tensor] = *item;
-    const std::uint64_t end = position + tensor.nbytes();
-    header[name] = {{"dtype", dtype_name(name, tensor)},
-                    {"shape", tensor.sizes().vec()},
-                    {"data_offsets", {position, end}}};
-    position = end;
-  }
-  std::string text;
-  try {
-    text = header.dump();
-  } catch (const Json::exception& error) {
-    throw WeightsError(
-        str("cannot store these names in a safetensors file: ", printable(error.what())));
-  }
-  text.resize((text.size() + 7) / 8 * 8, ' ');
-  return text;
-}
-
 }  // namespace
 
 TensorMap read_safetensors(const fs::path& path) {
@@ -298,10 +168,10 @@ TensorMap read_safetensors(const fs::path& path) {
   return tensors;
 }
 
-Strings read_safetensors_metadata(const fs::path& path) {
+std::map<std::string, std::string> read_safetensors_metadata(const fs::path& path) {
   const auto file = MappedFile::open(path);
   const Json header = parse_json_object(header_text(*file, path), path);
-  Strings metadata;
+  std::map<std::string, std::string> metadata;
   if (!header.contains(kMetadataKey)) {
     return metadata;
   }
@@ -312,22 +182,6 @@ Strings read_safetensors_metadata(const fs::path& path) {
     metadata.emplace(key, value.get<std::string>());
   }
   return metadata;
-}
-
-void write_safetensors(const fs::path& path, const TensorMap& tensors, const Strings& metadata) {
-  const auto order = storage_order(tensors);
-  const std::string header = make_header(order, metadata);
-  const std::uint64_t length = header.size();
-  replace_file(path, [&](const fs::path& temporary) {
-    Output out(temporary, path);
-    out.write(&length, kLengthBytes);
-    out.write(header.data(), header.size());
-    for (const auto& item : order) {
-      const at::Tensor plain = item->second.detach().to(at::kCPU).contiguous();
-      out.write(plain.const_data_ptr(), plain.nbytes());
-    }
-    out.close();
-  });
 }
 
 }  // namespace leaf::io
