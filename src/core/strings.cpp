@@ -34,7 +34,7 @@ std::string fixed(double value, int decimals) {
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {
   std::string joined;
   for (const auto& part : parts) {
-    if (!joined.empty()) {
+    if (&part != &parts.front()) {
       joined += separator;
     }
     joined += part;
