@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <string>
 
 namespace leaf::models {
@@ -165,6 +166,13 @@ at::Tensor KlEncoderHalf::encode(const at::Tensor& image) const {
   return moments(image).narrow(1, 0, latent_channels_) * scaling_factor_;
 }
 
+void KlEncoderHalf::rescale(double factor) {
+  const at::NoGradGuard no_grad;
+  quant_conv_->weight.narrow(0, 0, latent_channels_).mul_(factor);
+  quant_conv_->bias.narrow(0, 0, latent_channels_).mul_(factor);
+  quant_conv_->bias.narrow(0, latent_channels_, latent_channels_).add_(2 * std::log(factor));
+}
+
 AutoencoderKL::AutoencoderKL(const AutoencoderConfig& config)
     : encoder_half_(*this, config, /*dropout=*/0.0),
       post_quant_conv_(register_module(
@@ -184,6 +192,12 @@ at::Tensor AutoencoderKL::moments(const at::Tensor& image) const {
 
 at::Tensor AutoencoderKL::decode_raw(const at::Tensor& latent) const {
   return decoder_->forward(post_quant_conv_->forward(latent));
+}
+
+void AutoencoderKL::rescale_latents(double factor) {
+  const at::NoGradGuard no_grad;
+  encoder_half_.rescale(factor);
+  post_quant_conv_->weight.div_(factor);
 }
 
 KlLatentEncoder::KlLatentEncoder(const AutoencoderConfig& config, double dropout)

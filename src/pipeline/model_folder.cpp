@@ -199,6 +199,13 @@ void write_part(const fs::path& folder, const torch::nn::Module& module, const j
   io::write_safetensors(folder / kWeightsFile, io::state_dict(module));
 }
 
+void write_vae(const fs::path& folder, const models::Autoencoder& autoencoder,
+               const models::AutoencoderConfig& config) {
+  const bool tiny = config.type == models::AutoencoderType::kTiny;
+  write_part(folder, autoencoder,
+             to_json(config, tiny ? "AutoencoderTiny" : "AutoencoderKL", /*dropout=*/0.0));
+}
+
 json model_index(bool tiny) {
   const char* vae = tiny ? "AutoencoderTiny" : "AutoencoderKL";
   return {{"_class_name", "LeafPipeline"},
@@ -257,14 +264,19 @@ void save_model(const fs::path& folder, const Model& model) {
     write_json(target / kPreprocessingFile, to_json(description.preprocessing));
     make_folder(target / "scheduler");
     write_json(target / "scheduler/scheduler_config.json", to_json(description.scheduler));
-    write_part(target / "vae", *model.autoencoder,
-               to_json(description.autoencoder, tiny ? "AutoencoderTiny" : "AutoencoderKL", 0.0));
+    write_vae(target / "vae", *model.autoencoder, description.autoencoder);
     write_part(target / "latent_encoder", *model.latent_encoder,
                to_json(description.autoencoder, "LatentEncoder", description.latent_encoder_dropout));
     write_part(target / "unet", *model.unet,
                to_json(description.unet, description.preprocessing.resolution /
                                              models::downsampling(description.autoencoder)));
   });
+}
+
+void save_autoencoder(const fs::path& folder, const models::Autoencoder& autoencoder,
+                      const models::AutoencoderConfig& config) {
+  replace_folder(folder,
+                 [&](const fs::path& target) { write_vae(target / "vae", autoencoder, config); });
 }
 
 }  // namespace leaf

@@ -11,6 +11,7 @@
 #include "leaf/core/strings.h"
 #include "leaf/data/transforms.h"
 #include "leaf/diffusion/ddim_sampler.h"
+#include "leaf/pipeline/mask_codec.h"
 
 namespace leaf {
 namespace {
@@ -62,7 +63,7 @@ at::Tensor Segmenter::probability(const at::Tensor& images, const at::Tensor& no
       scheduler_, denoise,
       noise.to(options_.device).contiguous(at::MemoryFormat::ChannelsLast),
       options_.num_inference_steps);
-  return model_.autoencoder->decode(latent).to(at::kFloat).mean({1}, /*keepdim=*/true).cpu();
+  return image_to_probability(model_.autoencoder->decode(latent).to(at::kFloat)).cpu();
 }
 
 Segmentation Segmenter::segment(const at::Tensor& rgb) const {

@@ -86,6 +86,8 @@ class KlEncoderHalf {
   at::Tensor moments(const at::Tensor& image) const;
   /// image [N, 3, H, W] in [0, 1] -> the mode, scaled [N, L, H/f, W/f]
   at::Tensor encode(const at::Tensor& image) const;
+  /// Multiplies the distribution's mean and standard deviation by `factor` from now on.
+  void rescale(double factor);
 
  private:
   std::shared_ptr<KlEncoder> encoder_;
@@ -105,6 +107,10 @@ class AutoencoderKL : public Autoencoder {
   at::Tensor moments(const at::Tensor& image) const;
   /// unscaled latent [N, L, h, w] -> image in about [-1, 1], not clamped (training, golden numbers)
   at::Tensor decode_raw(const at::Tensor& latent) const;
+
+  /// Multiplies the latents by `factor` without changing what is reconstructed: the factor goes into
+  /// quant_conv, its inverse into post_quant_conv.
+  void rescale_latents(double factor);
 
  private:
   KlEncoderHalf encoder_half_;

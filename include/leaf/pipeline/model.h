@@ -56,6 +56,10 @@ ModelDescription load_description(const std::filesystem::path& folder);
 /// Writes a model folder, complete or not at all. FileError when that fails.
 void save_model(const std::filesystem::path& folder, const Model& model);
 
+/// Writes a folder that holds `vae/` alone, complete or not at all: the start of a segmentation model.
+void save_autoencoder(const std::filesystem::path& folder, const models::Autoencoder& autoencoder,
+                      const models::AutoencoderConfig& config);
+
 /// Puts the weights found in a part's folder (`vae`, `unet`, `latent_encoder`) or file into `module`.
 void load_part(torch::nn::Module& module, const std::filesystem::path& path);
 

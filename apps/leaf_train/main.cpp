@@ -1,0 +1,129 @@
+// leaf_train: trains what a configuration file describes.
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "common/interrupt.h"
+#include "common/options.h"
+#include "common/progress.h"
+#include "common/run_app.h"
+#include "leaf/config/load.h"
+#include "leaf/core/error.h"
+#include "leaf/core/log.h"
+#include "leaf/core/strings.h"
+#include "leaf/train/trainer.h"
+
+namespace {
+
+using leaf::fixed;
+using leaf::str;
+
+struct Arguments {
+  std::filesystem::path config;
+  std::vector<std::string> overrides;
+  bool resume = false;
+  bool print_config = false;
+  bool dry_run = false;
+  leaf::apps::CommonOptions common;
+};
+
+void add_options(CLI::App& app, Arguments& arguments) {
+  app.add_option("--config", arguments.config, "Configuration file (docs/configuration.md)")
+      ->required();
+  app.add_option("--set", arguments.overrides, "Override a value: KEY=VALUE; may be repeated");
+  app.add_flag("--resume", arguments.resume, "Continue the run in output.dir");
+  app.add_flag("--print-config", arguments.print_config,
+               "Show the resolved configuration with the origin of each value, and stop");
+  app.add_flag("--dry-run", arguments.dry_run,
+               "Check data, weights and memory, run one step, estimate the whole run, and stop");
+  leaf::apps::add_common_options(app, arguments.common);
+}
+
+int dry_run(leaf::Trainer& trainer) {
+  const leaf::DryRunReport report = trainer.dry_run();
+  std::cout << "images             " << report.train_images << " train, "
+            << report.validation_images << " validation, " << report.test_images << " test\n"
+            << "trained parameters " << report.trained_parameters << "\n";
+  for (const auto& [name, value] : report.scores) {
+    std::cout << name << std::string(name.size() < 19 ? 19 - name.size() : 1, ' ') << value << "\n";
+  }
+  std::cout << "one step           " << leaf::duration_text(report.seconds_per_step) << "\n"
+            << "whole run          about " << leaf::duration_text(report.estimated_seconds) << "\n"
+            << "peak memory        " << leaf::bytes_text(report.peak_memory_bytes) << "\n";
+  return leaf::kExitSuccess;
+}
+
+std::string step_text(const leaf::Scores& scores) {
+  std::string text = str("loss ", fixed(scores.at("loss"), 4));
+  if (const auto found = scores.find("loss_distillation"); found != scores.end()) {
+    text += str(" distill ", fixed(found->second, 4));
+  }
+  return text;
+}
+
+std::string validation_text(std::int64_t step, const leaf::Scores& scores) {
+  std::string text = str("step ", step, ": validation");
+  for (const auto& [name, value] : scores) {
+    if (name != leaf::kScore) {
+      text += str("  ", name, " ", value);
+    }
+  }
+  return text;
+}
+
+int train(leaf::Trainer& trainer, const leaf::Config& config, const Arguments& arguments) {
+  leaf::apps::handle_interrupts();
+  leaf::apps::Progress progress(config.train.max_train_steps, "training",
+                                leaf::apps::stderr_output(arguments.common.quiet));
+  leaf::TrainerCallbacks callbacks;
+  callbacks.on_step = [&](std::int64_t step, const leaf::Scores& scores) {
+    progress.update(step, step_text(scores));
+  };
+  callbacks.on_validation = [&](std::int64_t step, const leaf::Scores& scores) {
+    progress.clear();
+    leaf::log::info(validation_text(step, scores));
+  };
+  callbacks.stop_requested = leaf::apps::interrupted;
+  const leaf::TrainingResult result = trainer.run(arguments.resume, callbacks);
+  progress.finish();
+  const std::string folder = config.output.dir.string();
+  if (result.interrupted) {
+    leaf::log::warn(str("interrupted after step ", result.steps, "; saved; go on with --resume"));
+    return leaf::kExitInterrupted;
+  }
+  if (result.best_step > 0) {
+    std::cout << "best model: " << folder << "/best (step " << result.best_step << ", score "
+              << fixed(result.best_score, 4) << ")\n";
+  }
+  std::cout << "last model: " << folder << "/last (step " << result.steps << ")\n";
+  return leaf::kExitSuccess;
+}
+
+int run(const Arguments& arguments) {
+  const leaf::apps::Runtime runtime = leaf::apps::apply(arguments.common);
+  leaf::config::Resolved resolved = leaf::config::resolve(arguments.config, arguments.overrides);
+  if (runtime.precision == leaf::Precision::kBFloat16) {
+    resolved.config.train.mixed_precision = leaf::MixedPrecision::kBf16;
+  }
+  for (const std::string& warning : resolved.warnings) {
+    leaf::log::warn(warning);
+  }
+  if (arguments.print_config) {
+    std::cout << leaf::config::dump_with_origins(resolved);
+    return leaf::kExitSuccess;
+  }
+  leaf::Trainer trainer(resolved.config, runtime.device);
+  return arguments.dry_run ? dry_run(trainer) : train(trainer, resolved.config, arguments);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Trains a segmentation model (or an autoencoder) from a configuration file.",
+               "leaf_train"};
+  Arguments arguments;
+  add_options(app, arguments);
+  return leaf::apps::run_app(app, argc, argv, [&] { return run(arguments); });
+}

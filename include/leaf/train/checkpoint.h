@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "leaf/io/tensor_map.h"
+
+namespace leaf {
+
+/// Everything that a resume needs. Random draws and the data order follow from `step`.
+struct Checkpoint {
+  std::int64_t step = 0;  ///< optimizer updates done
+  double best_score = 0.0;
+  std::int64_t best_step = 0;  ///< 0: nothing was scored yet
+  io::TensorMap weights;
+  io::TensorMap optimizer;
+};
+
+/// Writes `folder`/step-0000500/, complete or absent, and then removes all but the newest `keep`.
+void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& checkpoint,
+                      std::int64_t keep);
+
+/// The newest complete checkpoint below `folder`, if there is one.
+std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& folder);
+
+/// WeightsError for a damaged checkpoint or one of a newer format.
+Checkpoint read_checkpoint(const std::filesystem::path& path);
+
+}  // namespace leaf

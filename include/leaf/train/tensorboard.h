@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace leaf::tensorboard {
+
+/// The first record of an event file.
+std::string file_version_record(double wall_time);
+
+/// One scalar as a record of TensorBoard's event format (a TFRecord that holds an Event message).
+std::string scalar_record(double wall_time, std::int64_t step, std::string_view tag, float value);
+
+/// CRC-32C (Castagnoli) of the bytes.
+std::uint32_t crc32c(std::string_view bytes);
+
+}  // namespace leaf::tensorboard

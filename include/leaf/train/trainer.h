@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "leaf/config/config.h"
+#include "leaf/core/device.h"
+#include "leaf/data/split.h"
+#include "leaf/train/task.h"
+
+namespace leaf {
+
+/// What the caller of a training run sees and decides while it goes on.
+struct TrainerCallbacks {
+  /// After every step: steps done and the latest scalars ("loss", "learning_rate", ...).
+  std::function<void(std::int64_t step, const Scores& scores)> on_step;
+  /// After every validation.
+  std::function<void(std::int64_t step, const Scores& scores)> on_validation;
+  /// True to save a checkpoint and stop after the current step.
+  std::function<bool()> stop_requested;
+};
+
+struct TrainingResult {
+  std::int64_t steps = 0;
+  std::int64_t best_step = 0;  ///< 0 when nothing was validated
+  double best_score = 0.0;
+  bool interrupted = false;
+};
+
+/// What a dry run found out.
+struct DryRunReport {
+  std::size_t train_images = 0, validation_images = 0, test_images = 0;
+  std::int64_t trained_parameters = 0;
+  Scores scores;  ///< of the one step
+  double seconds_per_step = 0.0;
+  double estimated_seconds = 0.0;  ///< of all steps of the configuration
+  double peak_memory_bytes = 0.0;
+};
+
+/// Trains what a configuration describes and keeps its run folder.
+class Trainer {
+ public:
+  Trainer(Config config, c10::Device device);
+  ~Trainer();
+
+  /// Runs to max_train_steps. The run folder must not exist, unless `resume`: then the newest
+  /// checkpoint is continued (from the start where there is none). The state on the disk is complete
+  /// at every moment.
+  TrainingResult run(bool resume, const TrainerCallbacks& callbacks = {});
+
+  /// One real step without touching the run folder.
+  DryRunReport dry_run();
+
+ private:
+  struct State;
+  void prepare();
+  void open_run_folder(bool resume);
+  void restore(const std::filesystem::path& checkpoint);
+  Scores train_step(std::int64_t step);
+  void validate(std::int64_t step, const TrainerCallbacks& callbacks);
+  void save(std::int64_t step);
+
+  Config config_;
+  c10::Device device_;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace leaf

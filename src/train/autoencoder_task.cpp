@@ -1,0 +1,129 @@
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "leaf/core/error.h"
+#include "leaf/core/log.h"
+#include "leaf/core/random.h"
+#include "leaf/core/strings.h"
+#include "leaf/io/weights.h"
+#include "leaf/losses/losses.h"
+#include "leaf/metrics/segmentation.h"
+#include "leaf/models/autoencoder_kl.h"
+#include "leaf/pipeline/mask_codec.h"
+#include "leaf/pipeline/model.h"
+#include "leaf/train/build_model.h"
+#include "leaf/train/task.h"
+
+namespace leaf {
+namespace {
+
+/// A KL autoencoder from nothing, on images and masks alike: L1 + KL. What it saves is a `vae` folder
+/// whose latents, times the configured scaling factor, have unit variance.
+class AutoencoderTask : public TrainingTask {
+ public:
+  AutoencoderTask(const Config& config, c10::Device device) : config_(config), device_(device) {
+    if (config.model.autoencoder.type != models::AutoencoderType::kKl) {
+      throw ConfigError("task: autoencoder trains KL autoencoders; set model.autoencoder.type: kl");
+    }
+    autoencoder_ = std::make_shared<models::AutoencoderKL>(config.model.autoencoder);
+    if (config.model.autoencoder_weights.empty()) {
+      nn::initialise(*autoencoder_, config.seed);
+    } else {
+      load_part(*autoencoder_, config.model.autoencoder_weights.front());
+    }
+    autoencoder_->to(device_);
+    nn::to_channels_last(*autoencoder_);
+  }
+
+  NamedParameters parameters() override {
+    NamedParameters parameters;
+    append_parameters(parameters, *autoencoder_, "vae.");
+    return parameters;
+  }
+
+  TaskLoss loss(const data::Batch& batch) override {
+    const AutocastGuard autocast(
+        device_, config_.train.mixed_precision == MixedPrecision::kBf16 ? Precision::kBFloat16
+                                                                        : Precision::kFloat32);
+    const at::Tensor x = both_kinds(batch.images, batch.masks);
+    const at::Tensor moments = autoencoder_->moments(x).to(at::kFloat);
+    const at::Tensor decoded = autoencoder_->decode_raw(posterior_sample(moments, batch.step));
+    const at::Tensor reconstruction = losses::l1(decoded.to(at::kFloat), 2 * x - 1);
+    const at::Tensor kl = losses::kl_divergence(moments);
+    return {.total = reconstruction + config_.train.kl_weight * kl,
+            .parts = {{"loss_reconstruction", reconstruction}, {"loss_kl", kl}}};
+  }
+
+  void after_update(std::int64_t /*update*/) override {}
+
+  Scores validate(const data::Dataset& dataset) override {
+    const at::NoGradGuard no_grad;
+    double error = 0.0;
+    double square_sum = 0.0;
+    double count = 0.0;
+    std::vector<metrics::ImageScore> scores;
+    for (std::size_t i = 0; i < dataset.size(); ++i) {
+      const data::Sample sample = dataset.load(i);
+      const at::Tensor x = both_kinds(sample.image.unsqueeze(0), sample.mask.unsqueeze(0));
+      const at::Tensor latent = autoencoder_->encode(x);
+      const at::Tensor decoded = autoencoder_->decode(latent);
+      error += (decoded - x).abs().mean().item<double>();
+      square_sum += latent.square().sum().item<double>();
+      count += static_cast<double>(latent.numel());
+      const at::Tensor mask = image_to_probability(decoded.narrow(0, 1, 1)) > 0.5;
+      scores.push_back(metrics::score_image(
+          sample.name, metrics::confusion(mask[0].cpu(), sample.mask.to(at::kBool))));
+    }
+    latent_rms_ = std::sqrt(square_sum / count);
+    const double l1 = error / static_cast<double>(dataset.size());
+    return {{kScore, -l1},
+            {"l1", l1},
+            {"mask_dice", metrics::summarise(scores).dice.mean},
+            {"latent_rms", latent_rms_}};
+  }
+
+  io::TensorMap state() override { return io::with_prefix(io::state_dict(*autoencoder_), "vae."); }
+
+  void load_state(const io::TensorMap& state) override {
+    io::load_parameters(*autoencoder_, io::strip_prefix(state, "vae."), "the checkpoint");
+  }
+
+  void save_model(const std::filesystem::path& folder) override {
+    auto normalised = std::make_shared<models::AutoencoderKL>(config_.model.autoencoder);
+    nn::copy_parameters(*autoencoder_, *normalised);
+    if (latent_rms_ > 0) {
+      normalised->rescale_latents(1.0 / latent_rms_);
+    }
+    save_autoencoder(folder, *normalised, config_.model.autoencoder);
+  }
+
+ private:
+  /// Images and masks as one batch [2N, 3, R, R] in [0, 1]: the autoencoder must carry both.
+  at::Tensor both_kinds(const at::Tensor& images, const at::Tensor& masks) const {
+    return at::cat({images, mask_to_image(masks)})
+        .to(device_)
+        .contiguous(at::MemoryFormat::ChannelsLast);
+  }
+
+  /// mean + std * noise, the noise addressed by (seed, step).
+  at::Tensor posterior_sample(const at::Tensor& moments, std::int64_t step) const {
+    const auto halves = moments.chunk(2, 1);
+    const at::Tensor noise =
+        normal_tensor(halves[0].sizes(), RandomStream(config_.seed, Purpose::kPosterior, step));
+    return halves[0] + (0.5 * halves[1].clamp(-30, 20)).exp() * noise.to(device_);
+  }
+
+  Config config_;
+  c10::Device device_;
+  std::shared_ptr<models::AutoencoderKL> autoencoder_;
+  double latent_rms_ = 0.0;
+};
+
+}  // namespace
+
+std::unique_ptr<TrainingTask> make_autoencoder_task(const Config& config, c10::Device device) {
+  return std::make_unique<AutoencoderTask>(config, device);
+}
+
+}  // namespace leaf

@@ -1,0 +1,66 @@
+#include "leaf/train/run_log.h"
+
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/core/strings.h"
+#include "leaf/train/tensorboard.h"
+
+namespace leaf {
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+namespace {
+
+double wall_time() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(now).count();
+}
+
+/// The lines of an earlier metrics file up to `last_step`; a half-written last line is dropped.
+std::string kept_lines(const fs::path& path, std::int64_t last_step) {
+  std::string kept;
+  if (!fs::exists(path)) {
+    return kept;
+  }
+  std::istringstream lines(read_file(path));
+  for (std::string line; std::getline(lines, line);) {
+    const auto entry = ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!entry.is_discarded() && entry.value("step", last_step + 1) <= last_step) {
+      kept += line + "\n";
+    }
+  }
+  return kept;
+}
+
+}  // namespace
+
+RunLog::RunLog(const fs::path& folder, std::int64_t last_step) : path_(folder / "metrics.jsonl") {
+  write_file(path_, kept_lines(path_, last_step));
+  metrics_.open(path_, std::ios::app);
+  const fs::path tensorboard = folder / "tensorboard";
+  make_folder(tensorboard);
+  events_.open(tensorboard / str("events.out.tfevents.", static_cast<std::int64_t>(wall_time()),
+                                 ".", last_step, ".leaf"),
+               std::ios::binary);
+  events_ << tensorboard::file_version_record(wall_time());
+}
+
+void RunLog::write(std::int64_t step, const std::string& phase, const Scores& scores) {
+  ordered_json entry{{"step", step}, {"phase", phase}};
+  for (const auto& [name, value] : scores) {
+    entry[name] = value;
+    events_ << tensorboard::scalar_record(wall_time(), step, str(phase, "/", name),
+                                          static_cast<float>(value));
+  }
+  metrics_ << entry.dump() << std::endl;
+  events_.flush();
+  if (!metrics_ || !events_) {
+    throw FileError(str("cannot write '", path_.string(), "' (disk full?)"));
+  }
+}
+
+}  // namespace leaf

@@ -1,0 +1,204 @@
+#include <ATen/ATen.h>
+
+#include "leaf/core/log.h"
+#include "leaf/core/random.h"
+#include "leaf/core/strings.h"
+#include "leaf/io/weights.h"
+#include "leaf/models/vision_transformer.h"
+#include "leaf/pipeline/evaluation.h"
+#include "leaf/pipeline/mask_codec.h"
+#include "leaf/pipeline/segmenter.h"
+#include "leaf/train/build_model.h"
+#include "leaf/train/task.h"
+#include "leaf/train/train_step.h"
+
+namespace leaf {
+namespace {
+
+/// LEAF: the U-Net, the latent encoder and the projector learn; autoencoder and teacher are frozen.
+class SegmentationTask : public TrainingTask {
+ public:
+  SegmentationTask(const Config& config, c10::Device device)
+      : config_(config),
+        device_(device),
+        precision_(config.train.mixed_precision == MixedPrecision::kBf16 ? Precision::kBFloat16
+                                                                         : Precision::kFloat32),
+        model_(build_model(config)),
+        teacher_(build_teacher(config)),
+        scheduler_(config.diffusion.scheduler) {
+    parts_ = {.unet = model_.unet, .latent_encoder = model_.latent_encoder, .projector = nullptr};
+    if (teacher_) {
+      parts_.projector = std::make_shared<models::FeatureProjector>(
+          models::alignment_tap(model_.unet->config()).channels, config.alignment.projector_dim,
+          teacher_->config().width);
+      nn::initialise(*parts_.projector, config.seed);
+    }
+    nn::freeze(*model_.autoencoder);
+    if (!config.train.train_latent_encoder) {
+      nn::freeze(*model_.latent_encoder);
+    }
+    if (config.train.use_ema) {
+      ema_unet_ = std::make_shared<models::UNet>(model_.unet->config());
+      nn::copy_parameters(*model_.unet, *ema_unet_);
+      nn::freeze(*ema_unet_);
+    }
+    for (torch::nn::Module* module : all_modules()) {
+      module->to(device_);
+      nn::to_channels_last(*module);
+    }
+  }
+
+  NamedParameters parameters() override {
+    NamedParameters parameters;
+    append_parameters(parameters, *parts_.unet, "unet.");
+    if (parts_.projector) {
+      append_parameters(parameters, *parts_.projector, "projector.");
+    }
+    if (config_.train.train_latent_encoder) {
+      append_parameters(parameters, *parts_.latent_encoder, "latent_encoder.");
+    }
+    return parameters;
+  }
+
+  TaskLoss loss(const data::Batch& batch) override {
+    const AutocastGuard autocast(device_, precision_);
+    const StepLosses losses = compute_losses(
+        parts_, scheduler_, make_input(batch),
+        {.diffusion = config_.diffusion.loss,
+         .lambda = config_.alignment.lambda,
+         .reduction = config_.alignment.reduction});
+    TaskLoss result{.total = losses.total, .parts = {{"loss_prediction", losses.prediction}}};
+    if (losses.distillation.defined()) {
+      result.parts["loss_distillation"] = losses.distillation;
+    }
+    return result;
+  }
+
+  void after_update(std::int64_t update) override {
+    if (ema_unet_) {
+      update_average(ema_unet_->parameters(), parts_.unet->parameters(),
+                     ema_decay(config_.train.ema_decay, update));
+    }
+  }
+
+  Scores validate(const data::Dataset& dataset) override {
+    parts_.unet->eval();
+    parts_.latent_encoder->eval();
+    const Segmenter segmenter(deployed_model(),
+                              {.device = device_,
+                               .precision = precision_,
+                               .seed = config_.seed,
+                               .num_inference_steps = config_.validation.num_inference_steps});
+    const metrics::Summary summary =
+        metrics::summarise(evaluate(segmenter, dataset, config_.validation.batch_size));
+    parts_.unet->train();
+    parts_.latent_encoder->train(config_.train.train_latent_encoder);
+    return {{kScore, summary.dice.mean},
+            {"dice", summary.dice.mean},
+            {"iou", summary.iou.mean},
+            {"dice_with_target", summary.dice_with_target},
+            {"both_empty", static_cast<double>(summary.both_empty)},
+            {"images", static_cast<double>(summary.count)}};
+  }
+
+  io::TensorMap state() override {
+    io::TensorMap state = io::with_prefix(io::state_dict(*parts_.unet), "unet.");
+    state.merge(io::with_prefix(io::state_dict(*parts_.latent_encoder), "latent_encoder."));
+    if (parts_.projector) {
+      state.merge(io::with_prefix(io::state_dict(*parts_.projector), "projector."));
+    }
+    if (ema_unet_) {
+      state.merge(io::with_prefix(io::state_dict(*ema_unet_), "unet_ema."));
+    }
+    return state;
+  }
+
+  void load_state(const io::TensorMap& state) override {
+    const auto restore = [&](torch::nn::Module& module, const char* prefix) {
+      io::load_parameters(module, io::strip_prefix(state, prefix), "the checkpoint");
+    };
+    restore(*parts_.unet, "unet.");
+    restore(*parts_.latent_encoder, "latent_encoder.");
+    if (parts_.projector) {
+      restore(*parts_.projector, "projector.");
+    }
+    if (ema_unet_) {
+      restore(*ema_unet_, "unet_ema.");
+    }
+  }
+
+  void save_model(const std::filesystem::path& folder) override {
+    leaf::save_model(folder, deployed_model());
+  }
+
+ private:
+  std::vector<torch::nn::Module*> all_modules() {
+    std::vector<torch::nn::Module*> modules{model_.autoencoder.get(), model_.latent_encoder.get(),
+                                            model_.unet.get()};
+    for (torch::nn::Module* optional :
+         {static_cast<torch::nn::Module*>(teacher_.get()),
+          static_cast<torch::nn::Module*>(parts_.projector.get()),
+          static_cast<torch::nn::Module*>(ema_unet_.get())}) {
+      if (optional != nullptr) {
+        modules.push_back(optional);
+      }
+    }
+    return modules;
+  }
+
+  /// What inference uses: the averaged U-Net where there is one.
+  Model deployed_model() const {
+    Model model = model_;
+    if (ema_unet_) {
+      model.unet = ema_unet_;
+    }
+    return model;
+  }
+
+  StepInput make_input(const data::Batch& batch) const {
+    const at::NoGradGuard no_grad;
+    StepInput input;
+    input.images = batch.images.to(device_).contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor masks = batch.masks.to(device_);
+    input.mask_latents = model_.autoencoder->encode(mask_to_image(masks)).to(at::kFloat);
+    if (teacher_) {
+      const std::int64_t side = input.mask_latents.size(2) / 2;
+      input.teacher_tokens = models::teacher_tokens(*teacher_, input.images, side);
+    }
+    draw_noise(batch.step, input);
+    return input;
+  }
+
+  /// Timestep and noise of every sample: functions of (seed, step, index in the batch).
+  void draw_noise(std::int64_t step, StepInput& input) const {
+    const auto shape = input.mask_latents.sizes();
+    at::Tensor timesteps = at::empty({shape[0]}, at::kLong);
+    std::vector<at::Tensor> noise;
+    for (std::int64_t i = 0; i < shape[0]; ++i) {
+      RandomStream stream(config_.seed, Purpose::kTimestep, step, i);
+      timesteps[i] = static_cast<std::int64_t>(
+          stream.below(config_.diffusion.scheduler.num_train_timesteps));
+      noise.push_back(
+          normal_tensor(shape.slice(1), RandomStream(config_.seed, Purpose::kNoise, step, i)));
+    }
+    input.timesteps = timesteps.to(device_);
+    input.noise = at::stack(noise).to(device_).contiguous(at::MemoryFormat::ChannelsLast);
+  }
+
+  Config config_;
+  c10::Device device_;
+  Precision precision_;
+  Model model_;
+  std::shared_ptr<models::VisionTransformer> teacher_;
+  std::shared_ptr<models::UNet> ema_unet_;
+  TrainedParts parts_;
+  diffusion::NoiseScheduler scheduler_;
+};
+
+}  // namespace
+
+std::unique_ptr<TrainingTask> make_segmentation_task(const Config& config, c10::Device device) {
+  return std::make_unique<SegmentationTask>(config, device);
+}
+
+}  // namespace leaf

@@ -1,0 +1,19 @@
+#include "leaf/train/task.h"
+
+#include <torch/nn/module.h>
+
+namespace leaf {
+
+std::unique_ptr<TrainingTask> make_task(const Config& config, c10::Device device) {
+  return config.task == Task::kAutoencoder ? make_autoencoder_task(config, device)
+                                           : make_segmentation_task(config, device);
+}
+
+void append_parameters(NamedParameters& parameters, const torch::nn::Module& module,
+                       const std::string& prefix) {
+  for (const auto& item : module.named_parameters()) {
+    parameters.emplace_back(prefix + item.key(), item.value());
+  }
+}
+
+}  // namespace leaf
