@@ -1,25 +1,21 @@
 #!/usr/bin/env bash
 # Installs what leaf needs: Debian packages (apt) and LibTorch (third_party/libtorch, from pinned
-# wheels). Safe to run again: what is already there is left alone.
+# wheels). Safe to run again: what is already there is left alone, and nothing is downloaded.
 #   LEAF_LIBTORCH=/path/to/libtorch   use that LibTorch instead of downloading one
 set -euo pipefail
-cd "$(dirname "$0")/.."
+source "$(dirname "$0")/common.sh"
 
-die() { echo "setup: $*" >&2; exit 1; }
+check_own_libtorch() {
+  [ -d "$LEAF_LIBTORCH/include/ATen" ] && [ -e "$LEAF_LIBTORCH/lib/libtorch_cpu.so" ] ||
+    die "LEAF_LIBTORCH=$LEAF_LIBTORCH has no include/ATen and lib/libtorch_cpu.so; name an unpacked LibTorch"
+}
 
-install_packages() {
-  local missing=() package
-  while read -r package; do
-    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
-  done < third_party/apt-packages.txt
-  [ ${#missing[@]} -eq 0 ] && return
-  if [ "$(id -u)" -ne 0 ]; then
-    die "missing packages; run: sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
-  fi
-  echo "setup: installing ${missing[*]}"
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq
-  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+# CMake 3.25 came with Debian 12 and Ubuntu 24.04.
+check_cmake() {
+  local version
+  version=$(cmake --version | sed -n '1s/[^0-9]*//p')
+  [ "$(printf '%s\n' 3.25 "$version" | sort -V | head -n 1)" = 3.25 ] ||
+    die "CMake $version is too old; leaf needs 3.25, which Debian 12 and Ubuntu 24.04 have"
 }
 
 # The wheels are pinned by hash; the interpreter's own version does not matter, since nothing is
@@ -28,7 +24,9 @@ install_libtorch() {
   local target=third_party/libtorch wheels=third_party/wheels-cpu.txt stamp
   stamp="$target/.installed-$(sha256sum < "$wheels" | cut -c1-16)"
   [ -e "$stamp" ] && return
-  echo "setup: downloading LibTorch (530 MB)"
+  [ "$(uname -m)" = x86_64 ] ||
+    die "the pinned LibTorch is for x86-64; set LEAF_LIBTORCH=/path/to/libtorch on this machine"
+  say "downloading LibTorch (530 MB)"
   rm -rf "$target"
   mkdir -p "$target"
   local download
@@ -47,8 +45,12 @@ install_libtorch() {
   touch "$stamp"
 }
 
-[ "$(uname -m)" = x86_64 ] || [ -n "${LEAF_LIBTORCH:-}" ] ||
-  die "the pinned LibTorch is for x86-64; set LEAF_LIBTORCH=/path/to/libtorch on this machine"
-install_packages
-[ -n "${LEAF_LIBTORCH:-}" ] || install_libtorch
-echo "setup: ready"
+mapfile -t packages < third_party/apt-packages.txt
+require_packages "${packages[@]}"
+check_cmake
+if [ -n "${LEAF_LIBTORCH:-}" ]; then
+  check_own_libtorch
+else
+  install_libtorch
+fi
+say "ready"

@@ -1,0 +1,47 @@
+# What the scripts share; sourced by them. Changes to the project's folder.
+[ -z "${LEAF_LIBTORCH:-}" ] || export LEAF_LIBTORCH=$(realpath -m "$LEAF_LIBTORCH")
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+script_name=$(basename "$0" .sh)
+
+say() { echo "$script_name: $*"; }
+die() { echo "$script_name: error: $*" >&2; exit 1; }
+
+# require_packages PACKAGE...: installs the Debian packages that are missing.
+require_packages() {
+  command -v dpkg-query >/dev/null ||
+    die "this is neither Debian nor Ubuntu; install the counterparts of: $*"
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  if [ "$(id -u)" -ne 0 ]; then
+    die "missing packages; run: sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
+  fi
+  say "installing ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# configure [OPTION...]: sets up what is missing and configures build/cpu.
+configure() {
+  scripts/setup.sh
+  mkdir -p build
+  # Everything is written under this folder; who already has a compiler cache keeps using it.
+  if [ -z "${CCACHE_DIR:-}" ] && [ ! -d "${HOME:-/}/.cache/ccache" ] && [ ! -d "${HOME:-/}/.ccache" ]; then
+    export CCACHE_DIR=$PWD/build/ccache
+  fi
+  local options=("$@")
+  [ -z "${LEAF_LIBTORCH:-}" ] || options+=("-DLEAF_LIBTORCH=$LEAF_LIBTORCH")
+  cmake --preset cpu "${options[@]}" >build/configure.log 2>&1 ||
+    { cat build/configure.log >&2; die "could not configure build/cpu; see above"; }
+}
+
+# build [OPTION...]: configures and builds build/cpu; sets build_seconds.
+build() {
+  local start=$SECONDS
+  configure "$@"
+  cmake --build --preset cpu
+  build_seconds=$((SECONDS - start))
+}

@@ -1,0 +1,28 @@
+# cmake -DBUILD_DIR= -DGENERATOR= -DCXX_COMPILER= [-DLAUNCHER=] [-DLINK_FLAGS=] -P check_install.cmake
+set(work ${BUILD_DIR}/install-test)
+file(REMOVE_RECURSE ${work})
+
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "failed (${result}): ${ARGN}\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${work}/prefix)
+run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/consumer -B ${work}/build -G ${GENERATOR}
+    -DCMAKE_PREFIX_PATH=${work}/prefix -DCMAKE_CXX_COMPILER=${CXX_COMPILER}
+    -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER} -DCMAKE_EXE_LINKER_FLAGS=${LINK_FLAGS})
+run(${CMAKE_COMMAND} --build ${work}/build)
+run(${work}/build/consumer)
+if(NOT output MATCHES "^leaf [0-9]+[.][0-9]+[.][0-9]+\nno model: .*no-such-model")
+  message(FATAL_ERROR "the consumer printed: ${output}")
+endif()
+
+# The installed programs start from where they are.
+file(GLOB programs ${work}/prefix/bin/*)
+foreach(program IN LISTS programs)
+  run(${program} --version)
+endforeach()
+file(REMOVE_RECURSE ${work})
