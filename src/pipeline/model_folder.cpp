@@ -217,6 +217,23 @@ json model_index(bool tiny) {
 
 }  // namespace
 
+fs::path find_model_folder(const fs::path& path) {
+  if (!fs::is_directory(path)) {
+    throw WeightsError(str("no model folder '", path.string(), "'"));
+  }
+  if (fs::exists(path / "unet")) {
+    return path;
+  }
+  for (const char* name : {"best", "last"}) {
+    if (fs::exists(path / name / "unet")) {
+      return path / name;
+    }
+  }
+  throw WeightsError(str("'", path.string(),
+                         "' is neither a model folder (it has no unet) nor a run folder with a model "
+                         "in best or last"));
+}
+
 ModelDescription load_description(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
     throw WeightsError(str("no model folder '", folder.string(), "'"));

@@ -67,12 +67,21 @@ at::Tensor Segmenter::probability(const at::Tensor& images, const at::Tensor& no
 }
 
 Segmentation Segmenter::segment(const at::Tensor& rgb) const {
+  return finish(probability(prepare(rgb).unsqueeze(0))[0][0], rgb.size(0), rgb.size(1));
+}
+
+at::Tensor Segmenter::prepare(const at::Tensor& rgb) const {
+  return data::to_tensor(
+      data::resize_image(rgb, model_.description.preprocessing.resolution));
+}
+
+Segmentation Segmenter::finish(const at::Tensor& probability, std::int64_t height,
+                               std::int64_t width) const {
   const c10::InferenceMode inference;
-  const at::Tensor resized =
-      data::resize_image(rgb, model_.description.preprocessing.resolution);
-  const at::Tensor small = probability(data::to_tensor(resized).unsqueeze(0));
+  const bool same_size = probability.size(0) == height && probability.size(1) == width;
   Segmentation result;
-  result.probability = data::resize_probability(small[0][0], rgb.size(0), rgb.size(1));
+  result.probability =
+      same_size ? probability : data::resize_probability(probability, height, width);
   result.mask = foreground(result.probability).to(at::kByte) * 255;
   return result;
 }

@@ -50,6 +50,10 @@ void initialise(Model& model, std::uint64_t seed);
 /// WeightsError names what is missing or does not fit.
 Model load_model(const std::filesystem::path& folder);
 
+/// The model folder that a user means by `path`: that folder itself or, in a run folder, `best` or
+/// else `last`. WeightsError when there is neither.
+std::filesystem::path find_model_folder(const std::filesystem::path& path);
+
 /// Only the description, without reading weights.
 ModelDescription load_description(const std::filesystem::path& folder);
 

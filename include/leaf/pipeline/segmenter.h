@@ -44,6 +44,13 @@ class Segmenter {
   /// resolution, segmented, the probability resized back and then thresholded.
   Segmentation segment(const at::Tensor& rgb) const;
 
+  /// The first and the last part of segment(), for callers that put several images into one batch.
+  /// prepare: rgb uint8 [H, W, 3] -> [3, R, R] in [0, 1] at the model's resolution.
+  at::Tensor prepare(const at::Tensor& rgb) const;
+  /// finish: probability [R, R] -> probability and mask of height x width pixels; at R x R the mask
+  /// is the one that validation scores.
+  Segmentation finish(const at::Tensor& probability, std::int64_t height, std::int64_t width) const;
+
   /// probability [...] -> bool [...], foreground where it exceeds the model's threshold.
   at::Tensor foreground(const at::Tensor& probability) const;
 

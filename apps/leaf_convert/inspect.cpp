@@ -1,0 +1,99 @@
+#include <ATen/core/Tensor.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "leaf/core/enum_names.h"
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+#include "leaf/io/weights.h"
+#include "leaf/pipeline/model.h"
+#include "leaf_convert/commands.h"
+
+namespace leaf::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// "encoder" of "encoder.conv_in.weight".
+std::string top_level(const std::string& name) { return name.substr(0, name.find('.')); }
+
+std::int64_t count(const io::TensorMap& tensors) {
+  std::int64_t total = 0;
+  for (const auto& [name, tensor] : tensors) {
+    total += tensor.numel();
+  }
+  return total;
+}
+
+void print_tensors(const io::TensorMap& tensors) {
+  std::map<std::string, std::int64_t> parts;
+  double bytes = 0;
+  for (const auto& [name, tensor] : tensors) {
+    std::cout << name << "  " << leaf::str(tensor.sizes()) << "  "
+              << c10::toString(tensor.scalar_type()) << '\n';
+    parts[top_level(name)] += tensor.numel();
+    bytes += static_cast<double>(tensor.nbytes());
+  }
+  for (const auto& [part, parameters] : parts) {
+    std::cout << "  " << part << ": " << parameters << " parameters\n";
+  }
+  std::cout << "  total: " << tensors.size() << " tensors, " << count(tensors) << " parameters, "
+            << bytes_text(bytes) << '\n';
+}
+
+void print_description(const ModelDescription& d) {
+  const bool kl = d.autoencoder.type == models::AutoencoderType::kKl;
+  std::cout << "autoencoder: "
+            << (kl ? enum_text(d.autoencoder.type) : enum_text(d.autoencoder.variant)) << ", "
+            << d.autoencoder.latent_channels << " latent channels, downsampling "
+            << models::downsampling(d.autoencoder) << '\n'
+            << "unet: model_channels " << d.unet.model_channels << ", channel_mult "
+            << leaf::str(c10::IntArrayRef(d.unet.channel_mult)) << ", num_res_blocks "
+            << d.unet.num_res_blocks << '\n'
+            << "scheduler: " << enum_text(d.scheduler.prediction_type) << ", "
+            << enum_text(d.scheduler.beta_schedule) << ", " << d.scheduler.num_train_timesteps
+            << " timesteps\n"
+            << "preprocessing: resolution " << d.preprocessing.resolution << ", threshold "
+            << d.preprocessing.threshold << ", classes " << join(d.preprocessing.classes, ", ")
+            << '\n';
+}
+
+void print_model(const fs::path& folder) {
+  print_description(load_description(folder));
+  std::int64_t total = 0;
+  for (const char* part : {"vae", "latent_encoder", "unet"}) {
+    const io::TensorMap tensors = io::read_weights(folder / part);
+    std::cout << "\n" << part << '\n';
+    print_tensors(tensors);
+    total += count(tensors);
+  }
+  std::cout << "\nall parts: " << total << " parameters" << std::endl;
+}
+
+int run(const fs::path& path) {
+  const bool is_run = fs::is_directory(path / "best") || fs::is_directory(path / "last");
+  if (fs::is_directory(path / "unet") || is_run) {
+    print_model(find_model_folder(path));
+  } else {
+    print_tensors(io::read_weights(path));
+    std::cout << std::flush;
+  }
+  return kExitSuccess;
+}
+
+}  // namespace
+
+Command add_inspect(CLI::App& app) {
+  auto* command = app.add_subcommand(
+      "inspect", "Lists the tensors of a weight file, a folder with one, or a model folder");
+  const auto path = std::make_shared<fs::path>();
+  command->add_option("path", *path, "File or folder")->required();
+  return {command, [path] { return run(*path); }};
+}
+
+}  // namespace leaf::apps

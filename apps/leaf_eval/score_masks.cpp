@@ -1,0 +1,25 @@
+#include "common/progress.h"
+#include "leaf/core/error.h"
+#include "leaf_eval/options.h"
+#include "leaf_eval/report.h"
+
+namespace leaf::apps {
+
+int score_masks(const EvalOptions& o) {
+  apply(o.common);
+  const auto pairs = pair_masks({o.predictions, o.ground_truth, o.truth_suffix, o.threshold});
+  Progress progress(static_cast<std::int64_t>(pairs.size()), "eval", stderr_output(o.common.quiet));
+  Evaluation evaluation;
+  evaluation.scores = evaluate_masks(pairs, o.threshold, [&](std::size_t done) {
+    progress.update(static_cast<std::int64_t>(done));
+  });
+  progress.finish();
+  const EvaluationFacts facts = {{"predictions", o.predictions.string()},
+                                 {"ground_truth", o.ground_truth.string()},
+                                 {"threshold", std::to_string(o.threshold)}};
+  report(evaluation, facts, "at the masks' sizes",
+         o.output.empty() ? sibling(o.predictions, "-eval") : o.output);
+  return kExitSuccess;
+}
+
+}  // namespace leaf::apps

@@ -1,0 +1,108 @@
+#include "common/progress.h"
+#include "leaf/config/load.h"
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/core/log.h"
+#include "leaf/core/strings.h"
+#include "leaf/data/split.h"
+#include "leaf_eval/options.h"
+#include "leaf_eval/report.h"
+
+namespace leaf::apps {
+namespace {
+
+data::Split parse_split(const std::string& text) {
+  for (const auto split : {data::Split::kTrain, data::Split::kValidation, data::Split::kTest}) {
+    if (data::to_string(split) == text) {
+      return split;
+    }
+  }
+  throw ConfigError(str("--split '", text, "' is not one of test, validation, train"));
+}
+
+/// The pairs of one part; ConfigError when it is empty.
+std::vector<data::Pair> pairs_of(const Config& config, const std::string& split) {
+  const data::SplitPairs all = data::split_pairs(config.data, config.seed);
+  std::vector<data::Pair> pairs = all.part(parse_split(split));
+  if (pairs.empty()) {
+    throw ConfigError(str("the ", split, " part is empty (train ", all.train.size(),
+                          ", validation ", all.validation.size(), ", test ", all.test.size(),
+                          " images): set data.split.", split == "train" ? "strategy" : split,
+                          " or choose another --split"));
+  }
+  return pairs;
+}
+
+/// The part of the data set at the model's resolution; every image is used once, so none is kept.
+data::Dataset make_dataset(const Config& config, const std::string& split,
+                           std::int64_t resolution) {
+  data::DataConfig data = config.data;
+  if (data.resolution != resolution) {
+    log::info(str("scoring at the model's resolution ", resolution, ", not at data.resolution ",
+                  data.resolution));
+  }
+  data.resolution = resolution;
+  data.cache_mb = 0;
+  return {pairs_of(config, split), data};
+}
+
+Evaluation score(const Segmenter& segmenter, const data::Dataset& dataset,
+                 const EvaluationOptions& options, bool quiet) {
+  Progress progress(static_cast<std::int64_t>(dataset.size()), "eval", stderr_output(quiet));
+  Evaluation evaluation = evaluate(segmenter, dataset, options, [&](std::size_t done) {
+    progress.update(static_cast<std::int64_t>(done));
+  });
+  progress.finish();
+  return evaluation;
+}
+
+SegmenterOptions segmenter_options(const EvalOptions& o, const Runtime& runtime,
+                                   const ValidationSection& validation) {
+  SegmenterOptions options;
+  options.device = runtime.device;
+  options.precision = runtime.precision;
+  options.seed = o.seed;
+  options.num_inference_steps =
+      o.num_inference_steps > 0 ? o.num_inference_steps : validation.num_inference_steps;
+  return options;
+}
+
+EvaluationFacts facts_of(const EvalOptions& o, const std::filesystem::path& model,
+                         const SegmenterOptions& segmenter, const Preprocessing& preprocessing) {
+  return {{"model", model.string()},
+          {"config", o.config.string()},
+          {"overrides", join(o.overrides, " ")},
+          {"split", o.split},
+          {"resolution", std::to_string(preprocessing.resolution)},
+          {"threshold", str(preprocessing.threshold)},
+          {"seed", std::to_string(segmenter.seed)},
+          {"num_inference_steps", std::to_string(segmenter.num_inference_steps)},
+          {"device", segmenter.device.str()},
+          {"precision", o.common.precision}};
+}
+
+}  // namespace
+
+int score_model(const EvalOptions& o) {
+  const Runtime runtime = apply(o.common);
+  const Config config = config::load_config(o.config, o.overrides);
+  const auto folder = find_model_folder(o.model);
+  const auto output = o.output.empty() ? sibling(folder, "-eval-" + o.split) : o.output;
+  const Preprocessing preprocessing = load_description(folder).preprocessing;
+  const data::Dataset dataset = make_dataset(config, o.split, preprocessing.resolution);
+  make_folder(output);
+  const SegmenterOptions options = segmenter_options(o, runtime, config.validation);
+  const Segmenter segmenter = Segmenter::load(folder, options);
+  EvaluationOptions evaluation;
+  evaluation.batch_size = o.batch_size > 0 ? o.batch_size : config.validation.batch_size;
+  evaluation.native = o.native;
+  evaluation.overlays = o.overlays;
+  evaluation.overlay_folder = output / "overlays";
+  const std::string size = std::to_string(preprocessing.resolution);
+  report(score(segmenter, dataset, evaluation, o.common.quiet),
+         facts_of(o, folder, options, preprocessing),
+         str(o.split, " part at the model's ", size, "x", size), output);
+  return kExitSuccess;
+}
+
+}  // namespace leaf::apps

@@ -1,0 +1,73 @@
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <vector>
+
+#include "common/interrupt.h"
+#include "common/progress.h"
+#include "common/run_app.h"
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/core/log.h"
+#include "leaf/core/strings.h"
+#include "leaf/pipeline/folder_inference.h"
+#include "leaf_infer/options.h"
+
+namespace leaf::apps {
+namespace {
+
+InferenceReport infer(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
+                      const InferOptions& o) {
+  Progress progress(static_cast<std::int64_t>(inputs.size()), "infer",
+                    stderr_output(o.common.quiet));
+  std::int64_t done = 0;
+  InferenceHooks hooks;
+  hooks.stop = interrupted;
+  hooks.on_image = [&](const ImageReport& image) {
+    if (!image.error.empty()) {
+      progress.clear();
+      log::error(image.error);
+    }
+    progress.update(++done);
+  };
+  InferenceReport report = infer_folder(segmenter, inputs, o.inference, hooks);
+  progress.finish();
+  return report;
+}
+
+int exit_code(const InferenceReport& report) {
+  if (report.interrupted) {
+    return kExitInterrupted;
+  }
+  return report.failures() > 0 ? kExitSomeFailed : kExitSuccess;
+}
+
+int run(InferOptions& o) {
+  const auto start = std::chrono::steady_clock::now();
+  const Runtime runtime = apply(o.common);
+  o.segmenter.device = runtime.device;
+  o.segmenter.precision = runtime.precision;
+  o.inference.output_size = parse_enum<OutputSize>(o.output_size, "--output-size");
+  const auto inputs = find_inputs(o.input, o.recursive, o.inference.output);
+  check_outputs(inputs, o.inference);
+  make_folder(o.inference.output);
+  const auto folder = find_model_folder(o.model);
+  const Segmenter segmenter = Segmenter::load(folder, o.segmenter);
+  const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
+  handle_interrupts();
+  const InferenceReport report = infer(segmenter, inputs, o);
+  write_summary({folder, o.segmenter, o.inference, load.count(), report});
+  log::info(str("masks in '", o.inference.output.string(), "', ", report.failures(), " of ",
+                report.images.size(), " failed; details in summary.json"));
+  return exit_code(report);
+}
+
+}  // namespace
+}  // namespace leaf::apps
+
+int main(int argc, char** argv) {
+  CLI::App app{"Segments images: one mask per image, 0 and 255, at the image's own size.",
+               "leaf_infer"};
+  leaf::apps::InferOptions options;
+  leaf::apps::add_infer_options(app, options);
+  return leaf::apps::run_app(app, argc, argv, [&] { return leaf::apps::run(options); });
+}

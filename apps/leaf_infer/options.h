@@ -1,0 +1,25 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/options.h"
+#include "leaf/pipeline/folder_inference.h"
+
+namespace leaf::apps {
+
+struct InferOptions {
+  CommonOptions common;
+  std::filesystem::path model;
+  std::vector<std::filesystem::path> input;
+  bool recursive = true;
+  std::string output_size = "original";
+  SegmenterOptions segmenter;
+  FolderInferenceOptions inference;
+};
+
+/// `options` must outlive the parsing.
+void add_infer_options(CLI::App& app, InferOptions& options);
+
+}  // namespace leaf::apps

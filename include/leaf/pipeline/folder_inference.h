@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "leaf/core/enum_names.h"
+#include "leaf/pipeline/segmenter.h"
+
+namespace leaf {
+
+/// An image and the name of its mask below the output folder, without extension ("a/b").
+struct InferenceInput {
+  std::filesystem::path image;
+  std::filesystem::path name;
+};
+
+/// Files as they are (under their own name) and the images of folders (under their name below that
+/// folder), in natural order per argument; what lies in `output` is left out. Nothing is read.
+/// DataError for what does not exist and for a folder without images.
+std::vector<InferenceInput> find_inputs(const std::vector<std::filesystem::path>& paths,
+                                        bool recursive, const std::filesystem::path& output);
+
+/// kOriginal: masks have the stored image's size. kModel: they have the model's, as validation
+/// scores them.
+enum class OutputSize { kOriginal, kModel };
+inline EnumNames<OutputSize> enum_names(OutputSize /*tag*/) {
+  return {{OutputSize::kOriginal, "original"}, {OutputSize::kModel, "model"}};
+}
+
+struct FolderInferenceOptions {
+  std::filesystem::path output;
+  OutputSize output_size = OutputSize::kOriginal;
+  std::int64_t batch_size = 1;
+  /// Also probabilities/NAME.png: grey, 255 times the probability.
+  bool probabilities = false;
+  /// Also overlays/NAME.jpg: the mask's outline on the image as displayed.
+  bool overlays = false;
+  /// Leaves images alone whose mask is there.
+  bool skip_existing = false;
+};
+
+/// The mask's file: output/NAME.png.
+std::filesystem::path mask_path(const FolderInferenceOptions& options, const InferenceInput& input);
+
+/// ConfigError when two inputs would write the same file or one would be written over.
+void check_outputs(const std::vector<InferenceInput>& inputs,
+                   const FolderInferenceOptions& options);
+
+/// What became of one image.
+struct ImageReport {
+  std::filesystem::path input;
+  std::filesystem::path output;
+  std::string error;        ///< why there is no mask; empty when all went well
+  bool skipped = false;     ///< the mask was there already
+  std::int64_t height = 0;  ///< of the mask
+  std::int64_t width = 0;
+  /// From decoded pixels to the mask, its share of the batch; reading and writing are not in it.
+  double milliseconds = 0;
+  double foreground_fraction = 0;
+};
+
+struct InferenceReport {
+  std::vector<ImageReport> images;  ///< in the order of the inputs
+  bool interrupted = false;
+  double seconds = 0;
+  double first_mask_seconds = 0;  ///< until the first mask was written; 0 when none was
+
+  std::int64_t failures() const;
+};
+
+struct InferenceHooks {
+  /// After every image.
+  std::function<void(const ImageReport&)> on_image = [](const ImageReport&) {};
+  /// Asked after every batch; true ends the work there.
+  std::function<bool()> stop = [] { return false; };
+};
+
+/// Writes the mask (0 and 255) of every input; its pixels are those of the stored image: an EXIF
+/// orientation is applied for the network and undone in the mask. An image that cannot be read is
+/// reported and passed over. Images are decoded ahead on other threads, a batch at most, so memory
+/// does not grow with their number. FileError when the output cannot be written.
+InferenceReport infer_folder(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
+                             const FolderInferenceOptions& options,
+                             const InferenceHooks& hooks = {});
+
+/// What summary.json says: the run as it was called, and its report.
+struct InferenceSummary {
+  std::filesystem::path model;
+  SegmenterOptions segmenter;
+  FolderInferenceOptions options;
+  double load_seconds = 0;
+  InferenceReport report;
+};
+
+/// Writes output/summary.json, atomically.
+void write_summary(const InferenceSummary& summary);
+
+}  // namespace leaf

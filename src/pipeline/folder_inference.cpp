@@ -1,0 +1,164 @@
+#include "leaf/pipeline/folder_inference.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <utility>
+
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/data/exif.h"
+#include "leaf/data/image_io.h"
+#include "leaf/data/transforms.h"
+#include "load_ahead.h"
+#include "output_files.h"
+
+namespace leaf {
+namespace fs = std::filesystem;
+namespace {
+
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// An image in memory, or the reason why it is not there.
+struct Decoded {
+  InferenceInput input;
+  ImageReport report;
+  data::LoadedImage image;
+  at::Tensor prepared;  ///< [3,R,R]
+
+  bool usable() const { return report.error.empty() && !report.skipped; }
+};
+
+Decoded decode(const Segmenter& segmenter, const InferenceInput& input,
+               const FolderInferenceOptions& options) {
+  Decoded decoded;
+  decoded.input = input;
+  decoded.report.input = input.image;
+  decoded.report.output = mask_path(options, input);
+  decoded.report.skipped = options.skip_existing && fs::exists(decoded.report.output);
+  if (decoded.report.skipped) {
+    return decoded;
+  }
+  try {
+    decoded.image = data::read_image(input.image);
+    decoded.prepared = segmenter.prepare(decoded.image.rgb);
+  } catch (const std::exception& failure) {  // a picture may also be too large for the memory
+    decoded.report.error = failure.what();
+  }
+  return decoded;
+}
+
+void write_outputs(const Decoded& decoded, const Segmentation& result,
+                   const FolderInferenceOptions& options) {
+  const int orientation = decoded.image.exif_orientation;
+  if (options.probabilities) {
+    const at::Tensor grey = result.probability.mul(255).round().clamp(0, 255).to(at::kByte);
+    data::write_png(probability_path(options, decoded.input),
+                    data::undo_orientation(grey, orientation));
+  }
+  if (options.overlays) {
+    const bool small = options.output_size == OutputSize::kModel;
+    const at::Tensor picture =
+        small ? data::resize_image(decoded.image.rgb, result.mask.size(0)) : decoded.image.rgb;
+    data::write_jpeg(overlay_path(options, decoded.input), data::overlay(picture, result.mask));
+  }
+  // The mask comes last: where it stands, the image is done (skip_existing).
+  data::write_png(decoded.report.output, data::undo_orientation(result.mask, orientation));
+}
+
+/// From the network's probability [R,R] to the files on the disk.
+void finish_image(const Segmenter& segmenter, Decoded& decoded, const at::Tensor& probability,
+                  const FolderInferenceOptions& options) {
+  const Stopwatch watch;
+  const bool small = options.output_size == OutputSize::kModel;
+  const at::Tensor& pixels = small ? probability : decoded.image.rgb;
+  const Segmentation result = segmenter.finish(probability, pixels.size(0), pixels.size(1));
+  ImageReport& report = decoded.report;
+  report.milliseconds += 1000 * watch.seconds();
+  const bool turned = decoded.image.exif_orientation >= 5;
+  report.height = result.mask.size(turned ? 1 : 0);
+  report.width = result.mask.size(turned ? 0 : 1);
+  report.foreground_fraction = result.mask.ne(0).to(at::kDouble).mean().item<double>();
+  write_outputs(decoded, result, options);
+}
+
+/// Runs the network once for all usable images.
+void segment_batch(const Segmenter& segmenter, std::vector<Decoded>& batch,
+                   const FolderInferenceOptions& options) {
+  std::vector<Decoded*> usable;
+  std::vector<at::Tensor> inputs;
+  for (Decoded& decoded : batch) {
+    if (decoded.usable()) {
+      usable.push_back(&decoded);
+      inputs.push_back(decoded.prepared);
+    }
+  }
+  if (usable.empty()) {
+    return;
+  }
+  const Stopwatch watch;
+  const at::Tensor probability = segmenter.probability(at::stack(inputs));
+  const double share = 1000 * watch.seconds() / static_cast<double>(usable.size());
+  for (std::size_t i = 0; i < usable.size(); ++i) {
+    usable[i]->report.milliseconds = share;
+    finish_image(segmenter, *usable[i], probability[static_cast<std::int64_t>(i)][0], options);
+  }
+}
+
+}  // namespace
+
+fs::path mask_path(const FolderInferenceOptions& options, const InferenceInput& input) {
+  return options.output / (input.name.string() + ".png");
+}
+
+fs::path probability_path(const FolderInferenceOptions& options, const InferenceInput& input) {
+  return options.output / "probabilities" / (input.name.string() + ".png");
+}
+
+fs::path overlay_path(const FolderInferenceOptions& options, const InferenceInput& input) {
+  return options.output / "overlays" / (input.name.string() + ".jpg");
+}
+
+std::int64_t InferenceReport::failures() const {
+  return std::count_if(images.begin(), images.end(),
+                       [](const ImageReport& image) { return !image.error.empty(); });
+}
+
+InferenceReport infer_folder(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
+                             const FolderInferenceOptions& options, const InferenceHooks& hooks) {
+  const Stopwatch watch;
+  const auto batch_size = static_cast<std::size_t>(std::max<std::int64_t>(1, options.batch_size));
+  LoadAhead<Decoded> ahead(inputs.size(), batch_size,
+                           [&](std::size_t i) { return decode(segmenter, inputs[i], options); });
+  InferenceReport report;
+  while (report.images.size() < inputs.size() && !report.interrupted) {
+    std::vector<Decoded> batch;
+    const std::size_t left = inputs.size() - report.images.size();
+    for (std::size_t i = 0; i < std::min(batch_size, left); ++i) {
+      batch.push_back(ahead.next());
+    }
+    segment_batch(segmenter, batch, options);
+    for (const Decoded& decoded : batch) {
+      if (decoded.usable() && report.first_mask_seconds == 0) {
+        report.first_mask_seconds = watch.seconds();
+      }
+      report.images.push_back(decoded.report);
+      hooks.on_image(decoded.report);
+    }
+    report.interrupted = report.images.size() < inputs.size() && hooks.stop();
+  }
+  report.seconds = watch.seconds();
+  return report;
+}
+
+}  // namespace leaf
