@@ -39,9 +39,8 @@ KlResidualBlock::KlResidualBlock(std::int64_t in_channels, std::int64_t out_chan
 }
 
 at::Tensor KlResidualBlock::forward(const at::Tensor& x) const {
-  at::Tensor h = conv1_->forward(at::silu(norm1_->forward(x)));
-  h = at::silu(norm2_->forward(h));
-  h = conv2_->forward(at::dropout(h, dropout_, is_training()));
+  at::Tensor h = conv1_->forward(norm1_->forward_silu(x));
+  h = conv2_->forward(at::dropout(norm2_->forward_silu(h), dropout_, is_training()));
   return (nin_shortcut_ ? nin_shortcut_->forward(x) : x) + h;
 }
 
@@ -109,7 +108,7 @@ at::Tensor KlEncoder::forward(const at::Tensor& x) const {
       h = level.downsample->forward(at::constant_pad_nd(h, {0, 1, 0, 1}));
     }
   }
-  return conv_out_->forward(at::silu(norm_out_->forward(mid_->forward(h))));
+  return conv_out_->forward(norm_out_->forward_silu(mid_->forward(h)));
 }
 
 KlDecoder::KlDecoder(const AutoencoderConfig& config) {
@@ -147,7 +146,7 @@ at::Tensor KlDecoder::forward(const at::Tensor& z) const {
       h = level->upsample->forward(nn::upsample_nearest_2x(h));
     }
   }
-  return conv_out_->forward(at::silu(norm_out_->forward(h)));
+  return conv_out_->forward(norm_out_->forward_silu(h));
 }
 
 KlEncoderHalf::KlEncoderHalf(torch::nn::Module& owner, const AutoencoderConfig& config,

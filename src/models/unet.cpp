@@ -56,11 +56,10 @@ at::Tensor UNetResidualBlock::resampled(const at::Tensor& x) const {
 }
 
 at::Tensor UNetResidualBlock::forward(const at::Tensor& x, const at::Tensor& embedding) const {
-  at::Tensor h = in_conv_->forward(resampled(at::silu(in_norm_->forward(x))));
-  const auto scale_shift =
-      emb_linear_->forward(at::silu(embedding)).unsqueeze(-1).unsqueeze(-1).chunk(2, 1);
-  h = at::addcmul(scale_shift[1], out_norm_->forward(h), 1 + scale_shift[0]);
-  h = out_conv_->forward(at::dropout(at::silu(h), dropout_, is_training()));
+  at::Tensor h = in_conv_->forward(resampled(in_norm_->forward_silu(x)));
+  const auto scale_shift = emb_linear_->forward(at::silu(embedding)).chunk(2, 1);
+  h = out_norm_->forward_silu(h, ops::ScaleShift{.scale = scale_shift[0], .shift = scale_shift[1]});
+  h = out_conv_->forward(at::dropout(h, dropout_, is_training()));
   const at::Tensor skip = resampled(x);
   return (skip_connection_ ? skip_connection_->forward(skip) : skip) + h;
 }
@@ -217,7 +216,7 @@ at::Tensor UNet::forward(const at::Tensor& x, const at::Tensor& timestep,
     skips.pop_back();
     record("output_blocks." + std::to_string(i), h);
   }
-  return out_conv_->forward(at::silu(out_norm_->forward(h)));
+  return out_conv_->forward(out_norm_->forward_silu(h));
 }
 
 AlignmentTap alignment_tap(const UNetConfig& config) {

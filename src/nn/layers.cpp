@@ -89,7 +89,12 @@ GroupNorm::GroupNorm(std::int64_t groups, std::int64_t channels, double eps)
 }
 
 at::Tensor GroupNorm::forward(const at::Tensor& x) const {
-  return at::group_norm(x, groups_, weight, bias, eps_);
+  return ops::group_norm(x, groups_, weight, bias, eps_);
+}
+
+at::Tensor GroupNorm::forward_silu(const at::Tensor& x,
+                                   const std::optional<ops::ScaleShift>& modulation) const {
+  return ops::group_norm_silu(x, groups_, weight, bias, eps_, modulation);
 }
 
 void GroupNorm::reset_parameters(at::Generator /*generator*/) { reset_norm(weight, bias); }

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <optional>
+
 #include "leaf/nn/module.h"
+#include "leaf/ops/group_norm.h"
 
 namespace leaf::nn {
 
@@ -67,6 +70,9 @@ class GroupNorm : public Layer {
   GroupNorm(std::int64_t groups, std::int64_t channels, double eps);
   /// x [N, C, ...] -> same shape
   at::Tensor forward(const at::Tensor& x) const;
+  /// The same, modulated where asked (scale and shift [N or 1, C]), then SiLU.
+  at::Tensor forward_silu(const at::Tensor& x,
+                          const std::optional<ops::ScaleShift>& modulation = std::nullopt) const;
   void reset_parameters(at::Generator generator) override;
 
   at::Tensor weight;
