@@ -7,11 +7,28 @@
 
 #include "leaf/config/load.h"
 #include "leaf/core/files.h"
+#include "leaf/core/random.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/phantom.h"
 #include "leaf/train/build_model.h"
 
 namespace leaf::test {
+namespace {
+
+/// Fresh networks end in layers of zeros, so that their masks would be the same for every image.
+void fill_zeros(torch::nn::Module& module) {
+  const at::NoGradGuard no_gradients;
+  for (auto& item : module.named_parameters()) {
+    at::Tensor& value = item.value();
+    if (!value.any().item<bool>()) {
+      value.copy_(normal_tensor(value.sizes(),
+                                RandomStream(1, Purpose::kInitialisation, fnv1a64(item.key())))
+                      .mul(0.2));
+    }
+  }
+}
+
+}  // namespace
 
 TinyProject::TinyProject(std::int64_t images, std::int64_t size, std::int64_t test) {
   const std::string yaml = R"(
@@ -36,6 +53,7 @@ data:
 const TinyProject& TinyProject::with_model() const {
   Model model = make_model(describe(config::load_config(folder / "config.yaml")));
   initialise(model, 1);
+  fill_zeros(*model.unet);
   prepare_for_inference(model, c10::kCPU);
   const Segmenter segmenter(model, {});
   const at::Tensor rgb = data::make_phantom(64, 7, 1).image;
