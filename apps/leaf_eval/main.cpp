@@ -28,7 +28,8 @@ void add_model_options(CLI::App& app, EvalOptions& o) {
   add("--batch-size", o.batch_size, "Images that the network sees at once [validation.batch_size]")
       ->check(CLI::Range(1, 1024));
   app.add_flag("--native,!--no-native", o.native, "Also score at the images' own sizes [on]")
-      ->group(group);
+      ->group(group)
+      ->needs(model);
   add("--overlays", o.overlays,
       "Write that many pictures, spread over the part, with the outlines of prediction (yellow) "
       "and truth (green)")

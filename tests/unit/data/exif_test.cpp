@@ -5,41 +5,15 @@
 
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
+#include "support/exif_bytes.h"
 #include "support/images.h"
 #include "support/temporary_folder.h"
 
 namespace leaf::data {
 namespace {
 
-std::string little_endian(unsigned value, int width) {
-  std::string bytes;
-  for (int i = 0; i < width; ++i) {
-    bytes += static_cast<char>(value >> (8 * i) & 0xFF);
-  }
-  return bytes;
-}
-
-std::string encode(unsigned value, int width, bool big) {
-  std::string bytes = little_endian(value, width);
-  return big ? std::string(bytes.rbegin(), bytes.rend()) : bytes;
-}
-
-/// An APP1 segment whose only entry, after another tag, is the orientation.
-std::string exif_segment(unsigned orientation, bool big) {
-  const auto entry = [big](unsigned tag, unsigned value) {
-    return encode(tag, 2, big) + encode(3, 2, big) + encode(1, 4, big) + encode(value, 2, big) +
-           encode(0, 2, big);
-  };
-  const std::string tiff = std::string(big ? "MM" : "II") + encode(42, 2, big) + encode(8, 4, big) +
-                           encode(2, 2, big) + entry(0x0100, 77) + entry(0x0112, orientation) +
-                           encode(0, 4, big);
-  const std::string body = std::string("Exif\0\0", 6) + tiff;
-  return "\xFF\xE1" + encode(static_cast<unsigned>(body.size()) + 2, 2, true) + body;
-}
-
-std::string with_exif(const std::string& jpeg, unsigned orientation, bool big) {
-  return jpeg.substr(0, 2) + exif_segment(orientation, big) + jpeg.substr(2);
-}
+using test::exif_segment;
+using test::with_exif;
 
 TEST(Exif, ReadsBothByteOrders) {
   for (unsigned orientation = 1; orientation <= 8; ++orientation) {

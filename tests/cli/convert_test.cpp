@@ -1,0 +1,89 @@
+#include <gtest/gtest.h>
+
+#include "leaf/core/files.h"
+#include "tiny_project.h"
+
+namespace leaf {
+namespace {
+
+namespace fs = std::filesystem;
+using test::expect_usage_error;
+using test::run_cpu;
+using test::TinyProject;
+
+const std::string kUnetWeights = "unet/diffusion_pytorch_model.safetensors";
+
+test::Outcome make_random(const TinyProject& project, const std::string& to,
+                          std::vector<std::string> more = {}) {
+  more.insert(more.begin(),
+              {"random", "--config", project.path("config.yaml"), "--to", project.path(to)});
+  return run_cpu("leaf_convert", more);
+}
+
+}  // namespace
+
+TEST(Convert, HelpAndVersion) {
+  test::expect_help("leaf_convert", {"inspect", "random", "--device", "--version"});
+  const auto help = test::run_program("leaf_convert", {"random", "--help"});
+  for (const char* option : {"--config", "--set", "--to", "--seed", "--force"}) {
+    EXPECT_NE(help.out.find(option), std::string::npos) << option;
+  }
+  expect_usage_error(run_cpu("leaf_convert", {"inspekt", "x"}), "leaf_convert",
+                     {"did you mean 'inspect'"});
+}
+
+TEST(Convert, RandomWeightsFollowFromTheSeed) {
+  const TinyProject project;
+  EXPECT_EQ(make_random(project, "a", {"--seed", "5"}).exit_code, 0);
+  EXPECT_EQ(make_random(project, "b", {"--seed", "5"}).exit_code, 0);
+  EXPECT_EQ(make_random(project, "c", {"--seed", "6"}).exit_code, 0);
+  std::size_t files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(project / "a")) {
+    if (entry.is_regular_file()) {
+      ++files;
+      const fs::path name = entry.path().lexically_relative(project / "a");
+      EXPECT_TRUE(read_file(entry.path()) == read_file(project / "b" / name)) << name;
+    }
+  }
+  EXPECT_EQ(files, 9U);
+  EXPECT_FALSE(read_file(project / "a" / kUnetWeights) == read_file(project / "c" / kUnetWeights));
+}
+
+TEST(Convert, RandomReplacesOnlyModelFoldersAndOnlyByForce) {
+  const TinyProject project;
+  ASSERT_EQ(make_random(project, "model").exit_code, 0);
+  const std::string before = read_file(project / "model" / kUnetWeights);
+  expect_usage_error(make_random(project, "model"), "leaf_convert", {"exists", "--force"});
+  EXPECT_EQ(make_random(project, "model", {"--force", "--seed", "9"}).exit_code, 0);
+  EXPECT_FALSE(read_file(project / "model" / kUnetWeights) == before);
+  expect_usage_error(make_random(project, "data", {"--force"}), "leaf_convert",
+                     {"is no model folder"});
+  EXPECT_TRUE(fs::exists(project / "data/images"));
+}
+
+TEST(Convert, InspectListsTensorsAndCounts) {
+  const TinyProject project;
+  project.with_model();
+  const auto file =
+      run_cpu("leaf_convert", {"inspect", (project / "model" / kUnetWeights).string()});
+  EXPECT_EQ(file.exit_code, 0) << file.err;
+  EXPECT_NE(file.out.find("input_blocks.0.0.weight  [32, 8, 3, 3]  Float\n"), std::string::npos)
+      << file.out;
+  EXPECT_NE(file.out.find("  time_embed: 20736 parameters\n"), std::string::npos) << file.out;
+  const auto model = run_cpu("leaf_convert", {"inspect", project.path("model")});
+  EXPECT_EQ(model.exit_code, 0) << model.err;
+  for (const char* text : {"kl, 4 latent channels, downsampling 8", "resolution 64", "\nvae\n",
+                           "\nlatent_encoder\n", "\nunet\n", "\nall parts: "}) {
+    EXPECT_NE(model.out.find(text), std::string::npos) << text << " in\n" << model.out;
+  }
+}
+
+TEST(Convert, InspectSaysWhatItCannotRead) {
+  const TinyProject project;
+  expect_usage_error(run_cpu("leaf_convert", {"inspect", project.path("no-such-file")}),
+                     "leaf_convert", {"no-such-file"});
+  expect_usage_error(run_cpu("leaf_convert", {"inspect", project.path("config.yaml")}),
+                     "leaf_convert", {"config.yaml"});
+}
+
+}  // namespace leaf

@@ -1,0 +1,208 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "leaf/core/csv.h"
+#include "leaf/core/files.h"
+#include "leaf/data/image_io.h"
+#include "leaf/data/transforms.h"
+#include "support/images.h"
+#include "tiny_project.h"
+
+namespace leaf {
+namespace {
+
+namespace fs = std::filesystem;
+using test::expect_usage_error;
+using test::run_cpu;
+using test::TinyProject;
+
+test::Outcome eval_model(const TinyProject& project, const std::string& output,
+                         const std::vector<std::string>& more = {}) {
+  std::vector<std::string> arguments{"--model",  project.path("model"),
+                                     "--config", project.path("config.yaml"),
+                                     "--output", project.path(output)};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return run_cpu("leaf_eval", arguments);
+}
+
+test::Outcome eval_masks(const TinyProject& project, const std::vector<std::string>& more = {}) {
+  std::vector<std::string> arguments{"--predictions",  project.path("predicted"),
+                                     "--ground-truth", project.path("truth"),
+                                     "--output",       project.path("eval")};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return run_cpu("leaf_eval", arguments);
+}
+
+/// Column `column` of a scores.csv, without its header.
+std::vector<std::string> column(const fs::path& path, std::size_t index) {
+  std::vector<std::string> values;
+  const auto rows = read_csv(path);
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    values.push_back(rows[i].at(index));
+  }
+  return values;
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST(Eval, HelpAndVersion) {
+  test::expect_help("leaf_eval", {"--model", "--config", "--set", "--split", "=test", "--output",
+                                  "--seed", "--num-inference-steps", "--batch-size", "--native",
+                                  "--overlays", "--predictions", "--ground-truth", "--truth-suffix",
+                                  "--threshold", "=127", "MODEL-eval-SPLIT"});
+}
+
+TEST(Eval, ScoresAPartOfADataSetAtBothSizes) {
+  const TinyProject project(6, 96, 3);
+  project.with_model();
+  const auto outcome = eval_model(project, "eval", {"--overlays", "2"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  for (const char* text : {"test part at the model's 64x64: 3 images", "Dice", "IoU", "95 % CI",
+                           "both empty: ", "at the images' own sizes: 3 images"}) {
+    EXPECT_TRUE(contains(outcome.out, text)) << text << " in\n" << outcome.out;
+  }
+  const std::vector<std::string> names{"0004", "0005", "0006"};
+  EXPECT_EQ(column(project / "eval/scores.csv", 0), names);
+  EXPECT_EQ(column(project / "eval/scores-native.csv", 0), names);
+  const auto summary = project.json("eval/summary.json");
+  EXPECT_EQ(summary["split"], "test");
+  EXPECT_EQ(summary["scores"]["count"], 3);
+  double sum = 0;
+  for (const std::string& dice : column(project / "eval/scores.csv", 1)) {
+    sum += std::stod(dice);
+  }
+  EXPECT_GT(sum, 0);
+  EXPECT_NEAR(summary["scores"]["dice"]["mean"], sum / 3, 1e-6);
+  EXPECT_EQ(data::list_images(project / "eval/overlays", false).size(), 2U);
+  // tp + fp + fn + tn is the number of pixels.
+  const auto pixels = [&](const std::string& file) {
+    std::int64_t total = 0;
+    for (std::size_t i = 5; i < 9; ++i) {
+      total += std::stoll(column(project / file, i).front());
+    }
+    return total;
+  };
+  EXPECT_EQ(pixels("eval/scores.csv"), 64 * 64);
+  EXPECT_EQ(pixels("eval/scores-native.csv"), 96 * 96);
+}
+
+TEST(Eval, TheBatchSizeDoesNotMatter) {
+  const TinyProject project(7, 64, 5);
+  project.with_model();
+  ASSERT_EQ(eval_model(project, "one", {"--batch-size", "1", "--no-native"}).exit_code, 0);
+  ASSERT_EQ(eval_model(project, "four", {"--batch-size", "4", "--no-native"}).exit_code, 0);
+  EXPECT_FALSE(fs::exists(project / "one/scores-native.csv"));
+  const auto one = column(project / "one/scores.csv", 1);
+  const auto four = column(project / "four/scores.csv", 1);
+  ASSERT_EQ(one.size(), 5U);
+  ASSERT_EQ(four.size(), 5U);
+  for (std::size_t i = 0; i < one.size(); ++i) {
+    EXPECT_NEAR(std::stod(one[i]), std::stod(four[i]), 0.005);
+  }
+}
+
+TEST(Eval, MasksOfLeafInferScoreTheSame) {
+  const TinyProject project(5, 80, 3);
+  project.with_model();
+  ASSERT_EQ(eval_model(project, "by-model", {"--batch-size", "1"}).exit_code, 0);
+  const auto infer = [&](const std::string& output, const std::string& size) {
+    return run_cpu("leaf_infer",
+                   {"--model", project.path("model"), "--input", project.path("data/images"),
+                    "--output", project.path(output), "--output-size", size})
+        .exit_code;
+  };
+  ASSERT_EQ(infer("predicted", "model"), 0);
+  for (const std::string name : {"0003.png", "0004.png", "0005.png"}) {
+    const at::Tensor mask = data::read_mask(project / "data/masks" / name);
+    data::write_png(project / "truth" / name, data::resize_mask_nearest(mask, 64));
+    data::write_png(project / "truth-native" / name, mask);
+  }
+  ASSERT_EQ(eval_masks(project).exit_code, 0);
+  EXPECT_EQ(read_file(project / "eval/scores.csv"), read_file(project / "by-model/scores.csv"));
+
+  ASSERT_EQ(infer("native", "original"), 0);
+  const auto native = run_cpu("leaf_eval", {"--predictions", project.path("native"),
+                                            "--ground-truth", project.path("truth-native")});
+  ASSERT_EQ(native.exit_code, 0);
+  EXPECT_TRUE(contains(native.err, "2 predictions have no ground truth")) << native.err;
+  EXPECT_EQ(read_file(project / "native-eval/scores.csv"),
+            read_file(project / "by-model/scores-native.csv"));
+}
+
+TEST(Eval, TheModelsResolutionWinsAndRunFoldersAreUnderstood) {
+  const TinyProject project;
+  project.with_model();
+  fs::create_directories(project / "run");
+  fs::rename(project / "model", project / "run/last");
+  const std::vector<std::string> arguments{
+      "--model", project.path("run"), "--config", project.path("config.yaml"),
+      "--split", "validation",        "--set",    "data.resolution=128"};
+  const auto outcome = run_cpu("leaf_eval", arguments);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, "model's resolution 64")) << outcome.err;
+  EXPECT_EQ(project.json("run/last-eval-validation/summary.json")["scores"]["count"], 1);
+}
+
+TEST(Eval, AnEmptyPartNamesTheKey) {
+  const TinyProject project;
+  project.with_model();
+  expect_usage_error(eval_model(project, "eval", {"--set", "data.split.test=0"}), "leaf_eval",
+                     {"the test part is empty", "data.split.test"});
+  expect_usage_error(eval_model(project, "eval", {"--split", "tests"}), "leaf_eval", {"'tests'"});
+}
+
+TEST(Eval, ScoresMaskFilesByTheirNames) {
+  const TinyProject project;
+  const at::Tensor left = test::half_mask(8, 8);  // columns 0 to 3
+  const at::Tensor none = at::zeros({8, 8}, at::kByte);
+  const at::Tensor quarter = left.clone();
+  quarter.narrow(0, 0, 4).fill_(0);
+  data::write_png(project / "predicted/a.png", left);
+  data::write_png(project / "predicted/sub/b.png", none);
+  data::write_png(project / "predicted/c.png", none);
+  data::write_png(project / "truth/a_segmentation.png", quarter);
+  data::write_png(project / "truth/sub/b_segmentation.png", none);
+  data::write_png(project / "truth/c_segmentation.png", left);
+  const auto outcome = eval_masks(project, {"--truth-suffix", "_segmentation"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(column(project / "eval/scores.csv", 0), (std::vector<std::string>{"a", "c", "sub/b"}));
+  const auto dice = column(project / "eval/scores.csv", 1);
+  EXPECT_NEAR(std::stod(dice[0]), 2.0 / 3, 1e-5);
+  EXPECT_EQ(std::stod(dice[1]), 0);
+  EXPECT_EQ(std::stod(dice[2]), 1);
+  EXPECT_TRUE(
+      contains(outcome.out, "both empty: 1 (every score 1), one of them empty: 1 (every score 0)"))
+      << outcome.out;
+}
+
+TEST(Eval, MaskFilesThatDoNotFitAreNamed) {
+  const TinyProject project;
+  data::write_png(project / "predicted/a.png", test::half_mask(8, 8));
+  data::write_png(project / "truth/a.png", test::half_mask(8, 9));
+  expect_usage_error(eval_masks(project), "leaf_eval",
+                     {"predicted/a.png' is 8x8", "truth/a.png' is 9x8"});
+  data::write_png(project / "truth/a.png", test::half_mask(8, 8));
+  data::write_png(project / "truth/b.png", test::half_mask(8, 8));
+  expect_usage_error(eval_masks(project), "leaf_eval", {"truth/b.png' has no prediction"});
+  expect_usage_error(run_cpu("leaf_eval", {"--predictions", project.path("nowhere"),
+                                           "--ground-truth", project.path("truth")}),
+                     "leaf_eval", {"nowhere"});
+}
+
+TEST(Eval, WrongUsageIsOneLine) {
+  const TinyProject project;
+  expect_usage_error(run_cpu("leaf_eval", {}), "leaf_eval", {"--model", "--predictions"});
+  expect_usage_error(run_cpu("leaf_eval", {"--model", "x"}), "leaf_eval", {"--config"});
+  expect_usage_error(eval_model(project, "eval"), "leaf_eval", {"no model folder"});
+  fs::remove(project / "data/masks/0004.png");
+  project.with_model();
+  expect_usage_error(eval_model(project, "eval"), "leaf_eval", {"0004"});
+  write_file(project / "file", "");
+  expect_usage_error(eval_masks(project, {"--output", project.path("file")}), "leaf_eval", {});
+}
+
+}  // namespace leaf

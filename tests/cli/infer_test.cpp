@@ -1,0 +1,242 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "leaf/core/files.h"
+#include "leaf/data/exif.h"
+#include "leaf/data/image_io.h"
+#include "leaf/data/phantom.h"
+#include "leaf/io/safetensors.h"
+#include "support/exif_bytes.h"
+#include "tiny_project.h"
+
+namespace leaf {
+namespace {
+
+namespace fs = std::filesystem;
+using test::expect_usage_error;
+using test::run_cpu;
+using test::TinyProject;
+
+/// Masks of project/IN in project/OUT.
+test::Outcome infer(const TinyProject& project, const std::vector<std::string>& inputs,
+                    const std::string& output, const std::vector<std::string>& more = {}) {
+  std::vector<std::string> arguments{"--model", project.path("model"), "--output",
+                                     project.path(output), "--input"};
+  for (const std::string& input : inputs) {
+    arguments.push_back(project.path(input));
+  }
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return run_cpu("leaf_infer", arguments);
+}
+
+/// A phantom cut to height x width.
+at::Tensor phantom(std::int64_t index, std::int64_t height, std::int64_t width) {
+  return data::make_phantom(96, 3, static_cast<std::uint64_t>(index))
+      .image.narrow(0, 0, height)
+      .narrow(1, 0, width)
+      .contiguous();
+}
+
+void expect_mask(const fs::path& path, std::int64_t height, std::int64_t width) {
+  const at::Tensor mask = data::read_mask(path);
+  EXPECT_EQ(mask.sizes(), (std::vector<std::int64_t>{height, width})) << path;
+  const at::Tensor is_255 = mask.eq(255);
+  EXPECT_TRUE(is_255.logical_or(mask.eq(0)).all().item<bool>()) << path;
+  EXPECT_TRUE(is_255.any().item<bool>() && !is_255.all().item<bool>()) << path;
+}
+
+}  // namespace
+
+TEST(Infer, HelpAndVersion) {
+  test::expect_help("leaf_infer",
+                    {"--model", "--input", "--output", "--output-size", "=original", "--seed",
+                     "--num-inference-steps", "--batch-size", "--probabilities", "--overlays",
+                     "--skip-existing", "--recursive", "--device", "--precision", "--threads"});
+}
+
+TEST(Infer, WritesOneMaskPerImageAndNamesTheBroken) {
+  const TinyProject project;
+  project.with_model();
+  data::write_png(project / "in/a.png", phantom(1, 40, 56));
+  data::write_jpeg(project / "in/b.jpg", phantom(2, 90, 30));
+  data::write_png(project / "in/sub/c.d.png", phantom(3, 64, 64));
+  write_file(project / "in/broken.png", "this is no picture");
+  fs::create_directories(project / "in/folder.png");
+  const auto outcome = infer(project, {"in"}, "out");
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  EXPECT_NE(outcome.err.find("error: cannot read image '" + project.path("in/broken.png")),
+            std::string::npos)
+      << outcome.err;
+  expect_mask(project / "out/a.png", 40, 56);
+  expect_mask(project / "out/b.png", 90, 30);
+  expect_mask(project / "out/sub/c.d.png", 64, 64);
+  EXPECT_FALSE(fs::exists(project / "out/broken.png"));
+
+  const auto summary = project.json("out/summary.json");
+  EXPECT_EQ(summary["status"], "complete");
+  EXPECT_EQ(summary["model"], project.path("model"));
+  EXPECT_EQ(summary["totals"]["done"], 3);
+  EXPECT_EQ(summary["totals"]["failed"], 1);
+  EXPECT_GT(summary["totals"]["time_to_first_mask_seconds"], summary["totals"]["load_seconds"]);
+  ASSERT_EQ(summary["images"].size(), 4U);
+  const auto& first = summary["images"][0];
+  EXPECT_EQ(first["input"], project.path("in/a.png"));
+  EXPECT_EQ(first["output"], project.path("out/a.png"));
+  EXPECT_EQ(first["height"], 40);
+  EXPECT_EQ(first["width"], 56);
+  const double share =
+      data::read_mask(project / "out/a.png").ne(0).to(at::kDouble).mean().item<double>();
+  EXPECT_NEAR(first["foreground_fraction"], share, 1e-9);
+  EXPECT_EQ(summary["images"][2]["input"], project.path("in/broken.png"));
+  EXPECT_NE(summary["images"][2]["error"], "");
+}
+
+TEST(Infer, MasksFitTheStoredPixelsOfTurnedPhotographs) {
+  const TinyProject project;
+  project.with_model();
+  data::write_jpeg(project / "stored.jpg", phantom(4, 48, 80), 95);
+  for (const unsigned orientation : {3U, 6U}) {
+    const std::string turned = "turned" + std::to_string(orientation);
+    write_file(project / (turned + ".jpg"),
+               test::with_exif(read_file(project / "stored.jpg"), orientation, true));
+    const at::Tensor displayed = data::read_image(project / (turned + ".jpg")).rgb;
+    data::write_png(project / "upright.png", displayed);
+    ASSERT_EQ(infer(project, {turned + ".jpg", "upright.png"}, "out").exit_code, 0);
+    expect_mask(project / "out" / (turned + ".png"), 48, 80);
+    const at::Tensor upright = data::read_mask(project / "out/upright.png");
+    EXPECT_TRUE(data::undo_orientation(upright, static_cast<int>(orientation))
+                    .equal(data::read_mask(project / "out" / (turned + ".png"))));
+  }
+  const auto summary = project.json("out/summary.json");
+  EXPECT_EQ(summary["images"][0]["height"], 48);
+  EXPECT_EQ(summary["images"][0]["width"], 80);
+}
+
+TEST(Infer, AMaskDependsOnItsImageAlone) {
+  const TinyProject project(3, 72);
+  project.with_model();
+  const std::string one = "data/images/0001.png";
+  const std::string two = "data/images/0002.png";
+  const std::string three = "data/images/0003.png";
+  ASSERT_EQ(infer(project, {"data/images"}, "all").exit_code, 0);
+  ASSERT_EQ(infer(project, {three, two, one}, "reversed").exit_code, 0);
+  ASSERT_EQ(infer(project, {two}, "alone").exit_code, 0);
+  ASSERT_EQ(infer(project, {"data/images"}, "batch", {"--batch-size", "2"}).exit_code, 0);
+  const std::string mask = read_file(project / "all/0002.png");
+  EXPECT_TRUE(read_file(project / "reversed/0002.png") == mask);
+  EXPECT_TRUE(read_file(project / "alone/0002.png") == mask);
+  EXPECT_FALSE(read_file(project / "all/0001.png") == mask);
+  const at::Tensor differs =
+      data::read_mask(project / "batch/0002.png").ne(data::read_mask(project / "all/0002.png"));
+  EXPECT_LT(differs.to(at::kDouble).mean().item<double>(), 0.002);
+}
+
+TEST(Infer, ModelSizeProbabilitiesAndOverlays) {
+  const TinyProject project;
+  project.with_model();
+  data::write_png(project / "in/sub/a.png", phantom(1, 40, 56));
+  ASSERT_EQ(infer(project, {"in"}, "small", {"--output-size", "model"}).exit_code, 0);
+  expect_mask(project / "small/sub/a.png", 64, 64);
+  ASSERT_EQ(infer(project, {"in"}, "out", {"--probabilities", "--overlays"}).exit_code, 0);
+  EXPECT_EQ(data::read_mask(project / "out/probabilities/sub/a.png").sizes(),
+            (std::vector<std::int64_t>{40, 56}));
+  EXPECT_EQ(data::size_of(data::read_image(project / "out/overlays/sub/a.jpg").rgb),
+            (data::ImageSize{40, 56}));
+}
+
+TEST(Infer, SkipsWhatIsThere) {
+  const TinyProject project;
+  project.with_model();
+  ASSERT_EQ(infer(project, {"data/images"}, "out").exit_code, 0);
+  fs::remove(project / "out/0003.png");
+  write_file(project / "out/0001.png", "kept");
+  ASSERT_EQ(infer(project, {"data/images"}, "out", {"--skip-existing"}).exit_code, 0);
+  EXPECT_EQ(read_file(project / "out/0001.png"), "kept");
+  EXPECT_TRUE(fs::exists(project / "out/0003.png"));
+  const auto totals = project.json("out/summary.json")["totals"];
+  EXPECT_EQ(totals["skipped"], 3);
+  EXPECT_EQ(totals["done"], 1);
+}
+
+TEST(Infer, AnInterruptSavesTheSummary) {
+  const TinyProject project;
+  project.with_model();
+  constexpr std::size_t kImages = 1000;
+  for (std::size_t i = 0; i < kImages; ++i) {
+    fs::create_directories(project / "in");
+    fs::create_hard_link(project / "data/images/0001.png",
+                         project / "in" / (std::to_string(i) + ".png"));
+  }
+  const test::Program program(
+      "leaf_infer", {"--model", project.path("model"), "--input", project.path("in"), "--output",
+                     project.path("out"), "--threads", "1"});
+  for (int i = 0; i < 2000 && !fs::exists(project / "out/0.png"); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  program.interrupt();
+  EXPECT_EQ(program.wait().exit_code, 130);
+  const auto summary = project.json("out/summary.json");
+  EXPECT_EQ(summary["status"], "interrupted");
+  EXPECT_GE(summary["images"].size(), 1U);
+  EXPECT_LT(summary["images"].size(), kImages);
+  for (const auto& image : summary["images"]) {
+    EXPECT_TRUE(fs::exists(image["output"].get<std::string>()));
+  }
+}
+
+TEST(Infer, WrongUsageIsOneLine) {
+  const TinyProject project;
+  const auto expect = [&](const test::Outcome& outcome, const std::vector<std::string>& parts) {
+    expect_usage_error(outcome, "leaf_infer", parts);
+    EXPECT_FALSE(fs::exists(project / "out/summary.json"));
+  };
+  expect(infer(project, {"data/images"}, "out"), {"no model folder", project.path("model")});
+  fs::create_directories(project / "model");
+  expect(infer(project, {"data/images"}, "out"), {"neither a model folder"});
+  project.with_model();
+  expect(infer(project, {"data/images"}, "out", {"--out-size", "model"}), {"'--out-size'"});
+  expect(infer(project, {"data/images"}, "out", {"--output-size", "modl"}), {"'modl'", "model"});
+  expect(infer(project, {"nowhere"}, "out"), {"no file or folder", "nowhere"});
+  fs::create_directories(project / "empty");
+  expect(infer(project, {"empty"}, "out"), {"no images", "empty"});
+  write_file(project / "file", "");
+  expect(infer(project, {"data/images"}, "file"), {"cannot make the folder", "file"});
+}
+
+TEST(Infer, RefusesOutputsThatCollide) {
+  const TinyProject project;
+  project.with_model();
+  data::write_png(project / "in/a.png", phantom(1, 40, 56));
+  data::write_jpeg(project / "in/a.jpg", phantom(2, 40, 56));
+  expect_usage_error(infer(project, {"in"}, "out"), "leaf_infer",
+                     {"in/a.jpg", "in/a.png", "would both write"});
+  const std::string before = read_file(project / "data/images/0001.png");
+  expect_usage_error(infer(project, {"data/images"}, "data/images"), "leaf_infer",
+                     {"0001.png", "would be written over"});
+  EXPECT_TRUE(read_file(project / "data/images/0001.png") == before);
+  // Masks in a folder below the images are not taken for images by the next run.
+  ASSERT_EQ(infer(project, {"data/images"}, "data/images/masks").exit_code, 0);
+  ASSERT_EQ(infer(project, {"data/images"}, "data/images/masks").exit_code, 0);
+  EXPECT_EQ(project.json("data/images/masks/summary.json")["images"].size(), 4U);
+}
+
+TEST(Infer, NamesWeightsThatAreMissingOrDoNotFit) {
+  const TinyProject project;
+  project.with_model();
+  const fs::path weights = project / "model/unet/diffusion_pytorch_model.safetensors";
+  io::TensorMap tensors = io::read_safetensors(weights);
+  for (auto& [name, tensor] : tensors) {
+    tensor = tensor.clone();  // the file that they map is about to be replaced
+  }
+  tensors["out.2.bias"] = at::zeros({5});
+  io::write_safetensors(weights, tensors);
+  expect_usage_error(infer(project, {"data/images"}, "out"), "leaf_infer",
+                     {"model/unet", "out.2.bias"});
+  fs::remove(weights);
+  expect_usage_error(infer(project, {"data/images"}, "out"), "leaf_infer", {"model/unet"});
+}
+
+}  // namespace leaf

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "support/temporary_folder.h"
+
+namespace leaf::test {
+
+struct Outcome {
+  int exit_code = -1;  ///< 128 + the signal for a program that was killed
+  std::string out;
+  std::string err;
+};
+
+/// One of the built programs, running; its output goes to files so that it never blocks.
+class Program {
+ public:
+  /// `name` as in "leaf_infer".
+  Program(const std::string& name, const std::vector<std::string>& arguments) {
+    std::vector<std::string> words{std::string(LEAF_BIN_DIR) + "/" + name};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    std::vector<char*> argv;
+    for (std::string& word : words) {
+      argv.push_back(word.data());
+    }
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC;
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, (folder_ / "out").c_str(), kFlags,
+                                     0600);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (folder_ / "err").c_str(), kFlags,
+                                     0600);
+    const int failure = posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (failure != 0) {
+      throw std::runtime_error("cannot start " + words.front() + ": build it first");
+    }
+  }
+
+  /// Sends SIGINT, as Ctrl-C does.
+  void interrupt() const { ::kill(pid_, SIGINT); }
+
+  /// Waits for its end; to be called once.
+  Outcome wait() const {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), text("out"),
+            text("err")};
+  }
+
+ private:
+  std::string text(const std::string& name) const {
+    std::ostringstream content;
+    content << std::ifstream(folder_ / name, std::ios::binary).rdbuf();
+    return content.str();
+  }
+
+  TemporaryFolder folder_;
+  pid_t pid_ = 0;
+};
+
+inline Outcome run_program(const std::string& name, const std::vector<std::string>& arguments) {
+  return Program(name, arguments).wait();
+}
+
+}  // namespace leaf::test
