@@ -16,9 +16,10 @@ namespace {
 struct Blocks {
   explicit Blocks(const at::Tensor& x)
       : images(x.size(0)), channels(x.size(1)), pixels(x.size(2) * x.size(3)) {
-    constexpr std::int64_t kBlockElements =
-        16384;  // 64 KiB, half of which may stay in the L1 cache
-    pixels_each = std::clamp<std::int64_t>(kBlockElements / channels, 1, pixels);
+    constexpr std::int64_t kMinElements = 16384;  // less is not worth a thread's while
+    constexpr std::int64_t kMaxBlocks = 32;       // each has its own sums, which cost memory too
+    const std::int64_t least = std::max(kMinElements / channels, pixels / kMaxBlocks);
+    pixels_each = std::clamp<std::int64_t>(least, 1, pixels);
     each_image = (pixels + pixels_each - 1) / pixels_each;
   }
 
