@@ -11,6 +11,7 @@
 #include <new>
 #include <vector>
 
+#include "leaf/core/cpu_allocator.h"
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
@@ -80,6 +81,7 @@ int report_torch(const CLI::App& app, const c10::Error& failure) {
 
 int run_body(const CLI::App& app, const std::function<int()>& body) {
   try {
+    install_pooling_allocator();
     return body();
   } catch (const Error& failure) {
     return report(app, failure.what(), kExitUsage);

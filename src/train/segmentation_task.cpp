@@ -87,7 +87,6 @@ class SegmentationTask : public TrainingTask {
     const Segmenter segmenter(deployed_model(),
                               {.device = device_,
                                .precision = precision_,
-                               .seed = config_.seed,
                                .num_inference_steps = config_.validation.num_inference_steps});
     const metrics::Summary summary =
         metrics::summarise(evaluate(segmenter, dataset, config_.validation.batch_size));

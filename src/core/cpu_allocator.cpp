@@ -1,0 +1,114 @@
+#include "leaf/core/cpu_allocator.h"
+
+#include <c10/core/CPUAllocator.h>
+#include <sys/mman.h>
+
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <new>
+
+namespace leaf {
+namespace {
+
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kPooledFrom = std::size_t{1} << 20;
+
+/// Blocks of whole huge pages, kept by size after their release.
+class BlockPool {
+ public:
+  void* take(std::size_t bytes) {
+    const std::size_t size = rounded(bytes);
+    const std::lock_guard lock(mutex_);
+    // A larger block serves as well, as long as little of it is wasted.
+    const auto found = free_.lower_bound(size);
+    if (found != free_.end() && found->first <= size + size / 4) {
+      void* block = found->second;
+      taken_[block] = found->first;
+      free_bytes_ -= found->first;
+      free_.erase(found);
+      return block;
+    }
+    void* block = map(size);
+    taken_[block] = size;
+    mapped_bytes_ += size;
+    return block;
+  }
+
+  void give_back(void* block) {
+    const std::lock_guard lock(mutex_);
+    const auto found = taken_.find(block);
+    free_.emplace(found->second, block);
+    free_bytes_ += found->second;
+    taken_.erase(found);
+  }
+
+ private:
+  static std::size_t rounded(std::size_t bytes) {
+    return (bytes + kHugePage - 1) / kHugePage * kHugePage;
+  }
+
+  void* map(std::size_t size) {
+    // What lies unused may be of sizes that nobody asks for any more: never keep more than is in use.
+    if (2 * free_bytes_ > mapped_bytes_) {
+      release_free_blocks();
+    }
+    void* block = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) {
+      release_free_blocks();
+      block = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    }
+    if (block == MAP_FAILED) {
+      throw std::bad_alloc();
+    }
+    ::madvise(block, size, MADV_HUGEPAGE);
+    return block;
+  }
+
+  void release_free_blocks() {
+    for (const auto& [size, block] : free_) {
+      ::munmap(block, size);
+      mapped_bytes_ -= size;
+    }
+    free_.clear();
+    free_bytes_ = 0;
+  }
+
+  std::mutex mutex_;
+  std::multimap<std::size_t, void*> free_;
+  std::map<void*, std::size_t> taken_;
+  std::size_t free_bytes_ = 0;
+  std::size_t mapped_bytes_ = 0;  // free or not
+};
+
+/// Never destroyed: tensors in static storage may outlive everything else.
+BlockPool& pool() {
+  static auto* const instance = new BlockPool;
+  return *instance;
+}
+
+void free_pooled(void* block) { pool().give_back(block); }
+
+class PoolingAllocator final : public c10::Allocator {
+ public:
+  c10::DataPtr allocate(std::size_t bytes) override {
+    if (bytes < kPooledFrom) {
+      return c10::GetDefaultCPUAllocator()->allocate(bytes);
+    }
+    void* block = pool().take(bytes);
+    return {block, block, &free_pooled, c10::Device(c10::kCPU)};
+  }
+
+  void copy_data(void* destination, const void* source, std::size_t bytes) const override {
+    std::memcpy(destination, source, bytes);
+  }
+};
+
+}  // namespace
+
+void install_pooling_allocator() {
+  static PoolingAllocator allocator;
+  c10::SetCPUAllocator(&allocator, /*priority=*/1);
+}
+
+}  // namespace leaf
