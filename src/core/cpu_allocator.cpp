@@ -1,8 +1,10 @@
 #include "leaf/core/cpu_allocator.h"
 
 #include <c10/core/CPUAllocator.h>
+#include <c10/core/impl/alloc_cpu.h>
 #include <sys/mman.h>
 
+#include <cstdint>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -11,6 +13,7 @@
 namespace leaf {
 namespace {
 
+constexpr std::size_t kPage = 4096;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kPooledFrom = std::size_t{1} << 20;
 
@@ -35,12 +38,17 @@ class BlockPool {
     return block;
   }
 
-  void give_back(void* block) {
+  /// False when the block is not the pool's.
+  bool give_back(void* block) {
     const std::lock_guard lock(mutex_);
     const auto found = taken_.find(block);
+    if (found == taken_.end()) {
+      return false;
+    }
     free_.emplace(found->second, block);
     free_bytes_ += found->second;
     taken_.erase(found);
+    return true;
   }
 
  private:
@@ -87,17 +95,21 @@ BlockPool& pool() {
   return *instance;
 }
 
-void free_pooled(void* block) { pool().give_back(block); }
+void release(void* block) {
+  const bool page_aligned = reinterpret_cast<std::uintptr_t>(block) % kPage == 0;
+  if (!page_aligned || !pool().give_back(block)) {
+    c10::free_cpu(block);
+  }
+}
 
 class PoolingAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(std::size_t bytes) override {
-    if (bytes < kPooledFrom) {
-      return c10::GetDefaultCPUAllocator()->allocate(bytes);
-    }
-    void* block = pool().take(bytes);
-    return {block, block, &free_pooled, c10::Device(c10::kCPU)};
+    void* block = bytes < kPooledFrom ? c10::alloc_cpu(bytes) : pool().take(bytes);
+    return {block, block, &release, c10::Device(c10::kCPU)};
   }
+
+  c10::DeleterFnPtr raw_deleter() const override { return &release; }
 
   void copy_data(void* destination, const void* source, std::size_t bytes) const override {
     std::memcpy(destination, source, bytes);
