@@ -1,5 +1,9 @@
 #include "leaf/pipeline/model.h"
 
+#include "leaf/models/autoencoder.h"
+#include "leaf/models/unet.h"
+#include "leaf/nn/module.h"
+
 namespace leaf {
 
 Model make_model(const ModelDescription& description) {

@@ -4,8 +4,11 @@
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/log.h"
+#include "leaf/core/strings.h"
 #include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
+#include "leaf/models/autoencoder.h"
+#include "leaf/models/unet.h"
 #include "leaf/pipeline/model.h"
 
 namespace leaf {

@@ -11,6 +11,9 @@
 #include "leaf/core/strings.h"
 #include "leaf/data/transforms.h"
 #include "leaf/diffusion/ddim_sampler.h"
+#include "leaf/models/autoencoder.h"
+#include "leaf/models/unet.h"
+#include "leaf/nn/module.h"
 #include "leaf/pipeline/mask_codec.h"
 
 namespace leaf {

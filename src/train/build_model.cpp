@@ -7,6 +7,10 @@
 #include "leaf/core/strings.h"
 #include "leaf/io/name_maps.h"
 #include "leaf/io/weights.h"
+#include "leaf/models/autoencoder.h"
+#include "leaf/models/unet.h"
+#include "leaf/models/vision_transformer.h"
+#include "leaf/nn/module.h"
 
 namespace leaf {
 namespace fs = std::filesystem;

@@ -10,6 +10,7 @@
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/phantom.h"
+#include "leaf/models/unet.h"
 #include "leaf/train/build_model.h"
 
 namespace leaf::test {

@@ -127,22 +127,30 @@ class TrainingReplay {
   std::vector<at::Tensor> average_;
 };
 
-void replay(const Recipe& recipe) {
-  const auto folder = test::golden_folder("small");
-  if (!folder) {
-    GTEST_SKIP() << "LEAF_GOLDEN_DIR is not set";
-  }
-  TrainingReplay(*folder, recipe).run();
-}
-
 }  // namespace
 
 TEST(GoldenTraining, PublishedRecipe) {
-  replay({"train_steps.safetensors", 4e-5, 0.01, 1.0, 2, 3});
+  TrainingReplay(test::golden_fixture(), {.file = "train_steps.safetensors",
+                                          .learning_rate = 4e-5,
+                                          .weight_decay = 0.01,
+                                          .max_grad_norm = 1.0,
+                                          .warmup_steps = 2,
+                                          .steps = 3})
+      .run();
 }
 
 TEST(GoldenTraining, SensitiveRecipe) {
-  replay({"train_steps_sensitive.safetensors", 1e-3, 0.5, 0.05, 1, 5});
+  const auto folder = test::golden_folder("small");
+  if (!folder) {
+    GTEST_SKIP() << "LEAF_GOLDEN_DIR is not set, or has no folder 'small'";
+  }
+  TrainingReplay(*folder, {.file = "train_steps_sensitive.safetensors",
+                           .learning_rate = 1e-3,
+                           .weight_decay = 0.5,
+                           .max_grad_norm = 0.05,
+                           .warmup_steps = 1,
+                           .steps = 5})
+      .run();
 }
 
 }  // namespace leaf

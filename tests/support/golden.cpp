@@ -9,6 +9,10 @@
 
 namespace leaf::test {
 
+std::filesystem::path golden_fixture() {
+  return std::filesystem::path(LEAF_FIXTURES) / "golden_small";
+}
+
 std::optional<std::filesystem::path> golden_folder(const std::string& part) {
   const char* root = std::getenv("LEAF_GOLDEN_DIR");
   if (root == nullptr || !std::filesystem::is_directory(std::filesystem::path(root) / part)) {

@@ -8,7 +8,10 @@
 
 namespace leaf::test {
 
-/// The folder of golden numbers (LEAF_GOLDEN_DIR), or of committed fixtures; nothing when it is unset.
+/// The committed part of the small golden numbers (tests/parity/make_golden_fixture.py).
+std::filesystem::path golden_fixture();
+
+/// The folder `part` ("small") of the complete golden numbers, LEAF_GOLDEN_DIR; nothing without it.
 std::optional<std::filesystem::path> golden_folder(const std::string& part);
 
 /// The values that the golden numbers' weights are made of: u(name, i) in [-1, 1).

@@ -7,8 +7,17 @@
 #include <vector>
 
 #include "leaf/diffusion/scheduler_config.h"
-#include "leaf/models/autoencoder.h"
-#include "leaf/models/unet.h"
+#include "leaf/models/model_config.h"
+
+// The networks' headers bring in torch/nn/module.h; who calls the networks includes them.
+namespace torch::nn {
+class Module;
+}
+namespace leaf::models {
+class Autoencoder;
+class LatentEncoder;
+class UNet;
+}  // namespace leaf::models
 
 namespace leaf {
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ATen/core/TensorBody.h>
+
 #include <cstdint>
 #include <filesystem>
 

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "leaf/config/config.h"
-#include "leaf/models/vision_transformer.h"
 #include "leaf/pipeline/model.h"
+
+namespace leaf::models {
+class VisionTransformer;
+}
 
 namespace leaf {
 
