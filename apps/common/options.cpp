@@ -33,7 +33,7 @@ Runtime apply(const CommonOptions& options) {
     log::set_level(options.verbose ? log::Level::kVerbose : log::Level::kNormal);
   }
   set_threads(options.threads);
-  return {parse_device(options.device), parse_precision(options.precision)};
+  return {parse_device(options.device), parse_enum<Precision>(options.precision, "--precision")};
 }
 
 }  // namespace leaf::apps

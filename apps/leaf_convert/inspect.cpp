@@ -11,7 +11,6 @@
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "leaf/io/weights.h"
-#include "leaf/models/autoencoder.h"
 #include "leaf/pipeline/model.h"
 #include "leaf_convert/commands.h"
 

@@ -11,19 +11,10 @@
 namespace leaf::apps {
 namespace {
 
-data::Split parse_split(const std::string& text) {
-  for (const auto split : {data::Split::kTrain, data::Split::kValidation, data::Split::kTest}) {
-    if (data::to_string(split) == text) {
-      return split;
-    }
-  }
-  throw ConfigError(str("--split '", text, "' is not one of test, validation, train"));
-}
-
 /// The pairs of one part; ConfigError when it is empty.
 std::vector<data::Pair> pairs_of(const Config& config, const std::string& split) {
   const data::SplitPairs all = data::split_pairs(config.data, config.seed);
-  std::vector<data::Pair> pairs = all.part(parse_split(split));
+  std::vector<data::Pair> pairs = all.part(parse_enum<data::Split>(split, "--split"));
   if (pairs.empty()) {
     throw ConfigError(str("the ", split, " part is empty (train ", all.train.size(),
                           ", validation ", all.validation.size(), ", test ", all.test.size(),

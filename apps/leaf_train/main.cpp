@@ -33,11 +33,11 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_option("--config", arguments.config, "Configuration file (docs/configuration.md)")
       ->required();
   app.add_option("--set", arguments.overrides, "Override a value: KEY=VALUE; may be repeated");
-  app.add_flag("--resume", arguments.resume, "Continue the run in output.dir");
+  app.add_flag("--resume", arguments.resume, "Continue the run in output.dir [off]");
   app.add_flag("--print-config", arguments.print_config,
-               "Show the resolved configuration with the origin of each value, and stop");
+               "Show the resolved configuration with the origin of each value, and stop [off]");
   app.add_flag("--dry-run", arguments.dry_run,
-               "Check data, weights and memory, run one step, estimate the whole run, and stop");
+               "Check data, weights and memory, run one step, estimate the whole run, stop [off]");
   leaf::apps::add_common_options(app, arguments.common);
 }
 

@@ -21,10 +21,6 @@ bool is_tiny(const Config& c) { return c.model.autoencoder.type == models::Autoe
 
 bool has_unet(const Config& c) { return c.task == Task::kSegmentation; }
 
-std::int64_t downsampling(const Config& c) {
-  return is_tiny(c) ? 8 : std::int64_t{1} << (c.model.autoencoder.ch_mult.size() - 1);
-}
-
 Found check_levels(std::string_view key, std::size_t levels) {
   if (levels < 1 || levels > kMaxLevels) {
     return Problem{{key}, str(key, " has ", levels, " levels; give 1 to ", kMaxLevels, " numbers")};
@@ -103,7 +99,8 @@ Found attention_heads(const Config& c) {
 Found resolution(const Config& c) {
   const auto size = c.data.resolution;
   const auto halvings = has_unet(c) ? c.model.unet.channel_mult.size() - 1 : 0;
-  const auto unit = downsampling(c) << halvings;
+  const auto factor = models::downsampling(c.model.autoencoder);
+  const auto unit = factor << halvings;
   if (size % unit == 0) {
     return {};
   }
@@ -111,8 +108,8 @@ Found resolution(const Config& c) {
   return Problem{
       {"data.resolution", "model.unet.channel_mult", "model.autoencoder.ch_mult"},
       str("data.resolution ", size, " is not a multiple of ", unit, " (autoencoder downsampling ",
-          downsampling(c), has_unet(c) ? str(", U-Net with ", halvings + 1, " levels") : "",
-          "); use ", below > 0 ? str(below, " or ") : "", below + unit)};
+          factor, has_unet(c) ? str(", U-Net with ", halvings + 1, " levels") : "", "); use ",
+          below > 0 ? str(below, " or ") : "", below + unit)};
 }
 
 Found betas(const Config& c) {
@@ -198,6 +195,13 @@ Found teacher(const Config& c) {
         {"alignment.teacher"},
         "alignment.teacher is empty; name a teacher, or none to train without alignment"};
   }
+  const bool aligned = has_unet(c) && c.alignment.teacher != "none" && c.alignment.lambda > 0;
+  if (aligned && c.model.unet.channel_mult.size() < 2) {
+    return Problem{
+        {"model.unet.channel_mult", "alignment.teacher"},
+        "model.unet.channel_mult has one level, but alignment needs the first map of the "
+        "second; add a level, or set alignment.teacher: none"};
+  }
   return {};
 }
 
@@ -221,7 +225,7 @@ std::vector<std::string> find_oddities(const Config& config) {
   if (config.validation.start_steps > steps) {
     oddities.push_back(str("validation.start_steps ", config.validation.start_steps,
                            " is past train.max_train_steps ", steps,
-                           ": the run ends before its first validation"));
+                           ": only the last step is validated"));
   }
   if (config.train.num_warmup_steps >= steps) {
     oddities.push_back(str("train.num_warmup_steps ", config.train.num_warmup_steps,

@@ -131,9 +131,8 @@ Fields sampling_fields(DiffusionSection& d) {
       choice("diffusion.timestep_spacing", s.timestep_spacing,
              "How the timesteps of inference are placed; one step is always the "
              "last timestep."),
-      choice(
-          "diffusion.loss", d.loss,
-          "l1: on the predicted quantity; sdseg: L1 on the noise plus L1 on the recovered latent."),
+      choice("diffusion.loss", d.loss,
+             "l1: on the predicted quantity; sdseg: that plus L1 on the recovered latent."),
   };
 }
 

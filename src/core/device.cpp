@@ -35,16 +35,6 @@ c10::Device parse_device(std::string_view text) {
   return {c10::kCUDA, static_cast<c10::DeviceIndex>(index)};
 }
 
-Precision parse_precision(std::string_view text) {
-  if (text == "fp32") {
-    return Precision::kFloat32;
-  }
-  if (text == "bf16") {
-    return Precision::kBFloat16;
-  }
-  throw ConfigError(str("--precision '", text, "' is not one of fp32, bf16"));
-}
-
 void set_threads(int threads) {
   if (threads > 0) {
     at::set_num_threads(threads);

@@ -117,13 +117,9 @@ void make_folder(const fs::path& path) {
   std::error_code failure;
   fs::create_directories(path, failure);
   if (failure || !fs::is_directory(path)) {
-    throw FileError(str("cannot make the folder '", path.string(), "': ",
-                        failure ? failure.message() : "a file of that name exists"));
+    throw FileError(str("cannot make the folder '", path.string(),
+                        "': ", failure ? failure.message() : "a file of that name exists"));
   }
-}
-
-bool is_temporary(const fs::path& path) {
-  return path.filename().string().find(kTemporaryMark) != std::string::npos;
 }
 
 std::vector<fs::path> list_folder(const fs::path& folder) {

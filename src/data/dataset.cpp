@@ -13,13 +13,6 @@
 namespace leaf::data {
 namespace {
 
-Sample to_sample(const DecodedSample& decoded, const std::string& name) {
-  return {to_tensor(decoded.image), decoded.mask.to(at::kFloat).unsqueeze(0), name, decoded.height,
-          decoded.width};
-}
-
-}  // namespace
-
 DecodedSample decode_sample(const Pair& pair, const DataConfig& config) {
   LoadedPair loaded = load_pair(pair, config.mask_threshold);
   const ImageSize size = size_of(loaded.image.rgb);
@@ -28,9 +21,7 @@ DecodedSample decode_sample(const Pair& pair, const DataConfig& config) {
           std::move(loaded.mask_warning)};
 }
 
-Sample load_sample(const Pair& pair, const DataConfig& config) {
-  return to_sample(decode_sample(pair, config), pair.name);
-}
+}  // namespace
 
 /// Keeps samples until the room is used up. Nothing is ever thrown out: every epoch visits every
 /// sample once in random order, so that an older sample is worth as much as a newer one.
@@ -85,7 +76,9 @@ DecodedSample Dataset::decoded(std::size_t index) const {
 }
 
 Sample Dataset::load(std::size_t index) const {
-  return to_sample(decoded(index), pairs_.at(index).name);
+  const DecodedSample sample = decoded(index);
+  return {to_tensor(sample.image), sample.mask.to(at::kFloat).unsqueeze(0), pairs_.at(index).name,
+          sample.height, sample.width};
 }
 
 }  // namespace leaf::data

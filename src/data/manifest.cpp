@@ -24,13 +24,13 @@ struct Place {
 }
 
 std::vector<Pair>& part_of(SplitPairs& pairs, const std::string& word, const Place& place) {
-  if (word == to_string(Split::kTrain)) {
+  if (word == enum_text(Split::kTrain)) {
     return pairs.train;
   }
-  if (word == to_string(Split::kValidation)) {
+  if (word == enum_text(Split::kValidation)) {
     return pairs.validation;
   }
-  if (word == to_string(Split::kTest)) {
+  if (word == enum_text(Split::kTest)) {
     return pairs.test;
   }
   fail(place, str("unknown split '", word, "'", did_you_mean(word, {"train", "validation", "test"}),

@@ -44,8 +44,8 @@ PairList find_isic2018(const DataConfig& config) {
   const fs::path images =
       first_folder(config, {"train_Data", "ISIC18/train_Data", str(official, "-2_Training_Input")});
   const bool renamed = images.filename() == "train_Data";
-  const fs::path masks =
-      images.parent_path() / (renamed ? "train_GroundTruth" : str(official, "_Training_GroundTruth"));
+  const fs::path masks = images.parent_path() /
+                         (renamed ? "train_GroundTruth" : str(official, "_Training_GroundTruth"));
   return {match_pairs({images, masks, "", "_segmentation", MaskRule::kThreshold}), {}};
 }
 
@@ -111,18 +111,6 @@ PairList find_refuge2(const DataConfig& config) {
 }
 
 }  // namespace
-
-std::string to_string(Split split) {
-  switch (split) {
-    case Split::kTrain:
-      return "train";
-    case Split::kValidation:
-      return "validation";
-    case Split::kTest:
-      break;
-  }
-  return "test";
-}
 
 const std::vector<DatasetLayout>& dataset_layouts() {
   static const std::vector<DatasetLayout> layouts = {

@@ -171,7 +171,7 @@ std::string manifest_rows(const std::vector<Pair>& pairs, Split split, const fs:
   std::string rows;
   for (const Pair& pair : pairs) {
     rows += csv_row({pair.image.lexically_relative(root).generic_string(),
-                     pair.mask.lexically_relative(root).generic_string(), to_string(split)});
+                     pair.mask.lexically_relative(root).generic_string(), enum_text(split)});
   }
   return rows;
 }

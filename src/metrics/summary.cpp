@@ -2,6 +2,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <tuple>
 
 #include "leaf/core/csv.h"
 #include "leaf/core/error.h"

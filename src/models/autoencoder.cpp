@@ -5,12 +5,6 @@
 
 namespace leaf::models {
 
-std::int64_t downsampling(const AutoencoderConfig& config) {
-  constexpr std::int64_t kTinyDownsampling = 8;
-  return config.type == AutoencoderType::kTiny ? kTinyDownsampling
-                                               : std::int64_t{1} << (config.ch_mult.size() - 1);
-}
-
 std::shared_ptr<Autoencoder> make_autoencoder(const AutoencoderConfig& config) {
   if (config.type == AutoencoderType::kTiny) {
     return std::make_shared<AutoencoderTiny>(config);

@@ -47,12 +47,4 @@ void to_channels_last(torch::nn::Module& module) {
   }
 }
 
-std::int64_t parameter_count(const torch::nn::Module& module) {
-  std::int64_t count = 0;
-  for (const auto& parameter : module.parameters()) {
-    count += parameter.numel();
-  }
-  return count;
-}
-
 }  // namespace leaf::nn

@@ -30,7 +30,7 @@ Json to_json(const ImageReport& image) {
 
 Json options_json(const SegmenterOptions& segmenter, const FolderInferenceOptions& options) {
   return {{"device", segmenter.device.str()},
-          {"precision", segmenter.precision == Precision::kBFloat16 ? "bf16" : "fp32"},
+          {"precision", enum_text(segmenter.precision)},
           {"seed", segmenter.seed},
           {"num_inference_steps", segmenter.num_inference_steps},
           {"batch_size", options.batch_size},

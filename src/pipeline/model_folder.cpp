@@ -67,8 +67,8 @@ models::AutoencoderConfig autoencoder_from_json(const json& content) {
   if (content.at("_class_name") == "AutoencoderTiny") {
     config.type = models::AutoencoderType::kTiny;
     config.latent_channels = content.at("latent_channels");
-    config.variant =
-        parse_enum<models::TinyVariant>(content.value("variant", "taesd"), "vae/config.json variant");
+    config.variant = parse_enum<models::TinyVariant>(content.value("variant", "taesd"),
+                                                     "vae/config.json variant");
     return config;
   }
   if (!content.value("attn_resolutions", json::array()).empty()) {
@@ -232,16 +232,18 @@ fs::path find_model_folder(const fs::path& path) {
       return path / name;
     }
   }
-  throw WeightsError(str("'", path.string(),
-                         "' is neither a model folder (it has no unet) nor a run folder with a model "
-                         "in best or last"));
+  throw WeightsError(
+      str("'", path.string(),
+          "' is neither a model folder (it has no unet) nor a run folder with a model "
+          "in best or last"));
 }
 
 ModelDescription load_description(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
     throw WeightsError(str("no model folder '", folder.string(), "'"));
   }
-  for (const char* part : {"unet/config.json", "vae/config.json", "scheduler/scheduler_config.json"}) {
+  for (const char* part :
+       {"unet/config.json", "vae/config.json", "scheduler/scheduler_config.json"}) {
     require_part(folder, part);
   }
   ModelDescription description;
@@ -285,8 +287,9 @@ void save_model(const fs::path& folder, const Model& model) {
     make_folder(target / "scheduler");
     write_json(target / "scheduler/scheduler_config.json", to_json(description.scheduler));
     write_vae(target / "vae", *model.autoencoder, description.autoencoder);
-    write_part(target / "latent_encoder", *model.latent_encoder,
-               to_json(description.autoencoder, "LatentEncoder", description.latent_encoder_dropout));
+    write_part(
+        target / "latent_encoder", *model.latent_encoder,
+        to_json(description.autoencoder, "LatentEncoder", description.latent_encoder_dropout));
     write_part(target / "unet", *model.unet,
                to_json(description.unet, description.preprocessing.resolution /
                                              models::downsampling(description.autoencoder)));

@@ -22,8 +22,8 @@ namespace {
 /// A number that identifies an image by its pixels: [3, R, R] in [0, 1], rounded to bytes.
 std::uint64_t pixel_hash(const at::Tensor& image) {
   const at::Tensor bytes = (image * 255).round().to(at::kByte).contiguous().cpu();
-  return fnv1a64({static_cast<const char*>(bytes.const_data_ptr()),
-                  static_cast<std::size_t>(bytes.numel())});
+  return fnv1a64(
+      {static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::size_t>(bytes.numel())});
 }
 
 }  // namespace
@@ -42,9 +42,9 @@ at::Tensor Segmenter::starting_noise(const at::Tensor& images) const {
   const std::int64_t factor = models::downsampling(config);
   std::vector<at::Tensor> noise;
   for (std::int64_t i = 0; i < images.size(0); ++i) {
-    noise.push_back(normal_tensor(
-        {config.latent_channels, images.size(2) / factor, images.size(3) / factor},
-        RandomStream(options_.seed, Purpose::kInference, pixel_hash(images[i]))));
+    noise.push_back(
+        normal_tensor({config.latent_channels, images.size(2) / factor, images.size(3) / factor},
+                      RandomStream(options_.seed, Purpose::kInference, pixel_hash(images[i]))));
   }
   return at::stack(noise);
 }
@@ -63,8 +63,7 @@ at::Tensor Segmenter::probability(const at::Tensor& images, const at::Tensor& no
     return model_.unet->forward(at::cat({image_latent, noisy}, 1), timestep);
   };
   const at::Tensor latent = diffusion::sample_ddim(
-      scheduler_, denoise,
-      noise.to(options_.device).contiguous(at::MemoryFormat::ChannelsLast),
+      scheduler_, denoise, noise.to(options_.device).contiguous(at::MemoryFormat::ChannelsLast),
       options_.num_inference_steps);
   return image_to_probability(model_.autoencoder->decode(latent).to(at::kFloat)).cpu();
 }
@@ -74,8 +73,7 @@ Segmentation Segmenter::segment(const at::Tensor& rgb) const {
 }
 
 at::Tensor Segmenter::prepare(const at::Tensor& rgb) const {
-  return data::to_tensor(
-      data::resize_image(rgb, model_.description.preprocessing.resolution));
+  return data::to_tensor(data::resize_image(rgb, model_.description.preprocessing.resolution));
 }
 
 Segmentation Segmenter::finish(const at::Tensor& probability, std::int64_t height,

@@ -18,8 +18,8 @@
 namespace leaf {
 namespace {
 
-/// A KL autoencoder from nothing, on images and masks alike: L1 + KL. What it saves is a `vae` folder
-/// whose latents, times the configured scaling factor, have unit variance.
+/// A KL autoencoder from nothing, on images and masks alike: L1 + KL. What it saves is a `vae`
+/// folder whose latents, times the configured scaling factor, have unit variance.
 class AutoencoderTask : public TrainingTask {
  public:
   AutoencoderTask(const Config& config, c10::Device device) : config_(config), device_(device) {
@@ -27,7 +27,7 @@ class AutoencoderTask : public TrainingTask {
       throw ConfigError("task: autoencoder trains KL autoencoders; set model.autoencoder.type: kl");
     }
     autoencoder_ = std::make_shared<models::AutoencoderKL>(config.model.autoencoder);
-    if (config.model.autoencoder_weights.empty()) {
+    if (config.model.init == ModelInit::kRandom || config.model.autoencoder_weights.empty()) {
       nn::initialise(*autoencoder_, config.seed);
     } else {
       load_part(*autoencoder_, config.model.autoencoder_weights.front());
@@ -43,9 +43,7 @@ class AutoencoderTask : public TrainingTask {
   }
 
   TaskLoss loss(const data::Batch& batch) override {
-    const AutocastGuard autocast(
-        device_, config_.train.mixed_precision == MixedPrecision::kBf16 ? Precision::kBFloat16
-                                                                        : Precision::kFloat32);
+    const AutocastGuard autocast(device_, training_precision(config_));
     const at::Tensor x = both_kinds(batch.images, batch.masks);
     const at::Tensor moments = autoencoder_->moments(x).to(at::kFloat);
     const at::Tensor decoded = autoencoder_->decode_raw(posterior_sample(moments, batch.step));

@@ -18,8 +18,8 @@ namespace {
 
 constexpr const char* kFirstConvolution = "input_blocks.0.0.weight";
 
-/// The path that a part starts from: its own, or the part's folder in `model.pretrained`; empty when
-/// neither is there.
+/// The path that a part starts from: its own, or the part's folder in `model.pretrained`; empty
+/// when neither is there.
 fs::path part_path(const fs::path& own, const fs::path& pretrained, const char* part) {
   if (!own.empty()) {
     return own;
@@ -117,8 +117,7 @@ std::shared_ptr<models::VisionTransformer> build_teacher(const Config& config) {
   } else if (section.weights.empty()) {
     throw ConfigError("alignment.weights: needed for the teacher (or alignment.teacher: none)");
   } else {
-    io::load_parameters(*teacher,
-                        io::vision_transformer_names(io::read_weights(section.weights)),
+    io::load_parameters(*teacher, io::vision_transformer_names(io::read_weights(section.weights)),
                         section.weights.string());
     log::info(str("teacher ", section.teacher, " from ", section.weights.string()));
   }

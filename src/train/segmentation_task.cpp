@@ -21,8 +21,7 @@ class SegmentationTask : public TrainingTask {
   SegmentationTask(const Config& config, c10::Device device)
       : config_(config),
         device_(device),
-        precision_(config.train.mixed_precision == MixedPrecision::kBf16 ? Precision::kBFloat16
-                                                                         : Precision::kFloat32),
+        precision_(training_precision(config)),
         model_(build_model(config)),
         teacher_(build_teacher(config)),
         scheduler_(config.diffusion.scheduler) {
@@ -62,11 +61,10 @@ class SegmentationTask : public TrainingTask {
 
   TaskLoss loss(const data::Batch& batch) override {
     const AutocastGuard autocast(device_, precision_);
-    const StepLosses losses = compute_losses(
-        parts_, scheduler_, make_input(batch),
-        {.diffusion = config_.diffusion.loss,
-         .lambda = config_.alignment.lambda,
-         .reduction = config_.alignment.reduction});
+    const StepLosses losses = compute_losses(parts_, scheduler_, make_input(batch),
+                                             {.diffusion = config_.diffusion.loss,
+                                              .lambda = config_.alignment.lambda,
+                                              .reduction = config_.alignment.reduction});
     TaskLoss result{.total = losses.total, .parts = {{"loss_prediction", losses.prediction}}};
     if (losses.distillation.defined()) {
       result.parts["loss_distillation"] = losses.distillation;
@@ -134,10 +132,9 @@ class SegmentationTask : public TrainingTask {
   std::vector<torch::nn::Module*> all_modules() {
     std::vector<torch::nn::Module*> modules{model_.autoencoder.get(), model_.latent_encoder.get(),
                                             model_.unet.get()};
-    for (torch::nn::Module* optional :
-         {static_cast<torch::nn::Module*>(teacher_.get()),
-          static_cast<torch::nn::Module*>(parts_.projector.get()),
-          static_cast<torch::nn::Module*>(ema_unet_.get())}) {
+    for (torch::nn::Module* optional : {static_cast<torch::nn::Module*>(teacher_.get()),
+                                        static_cast<torch::nn::Module*>(parts_.projector.get()),
+                                        static_cast<torch::nn::Module*>(ema_unet_.get())}) {
       if (optional != nullptr) {
         modules.push_back(optional);
       }
@@ -175,8 +172,8 @@ class SegmentationTask : public TrainingTask {
     std::vector<at::Tensor> noise;
     for (std::int64_t i = 0; i < shape[0]; ++i) {
       RandomStream stream(config_.seed, Purpose::kTimestep, step, i);
-      timesteps[i] = static_cast<std::int64_t>(
-          stream.below(config_.diffusion.scheduler.num_train_timesteps));
+      timesteps[i] =
+          static_cast<std::int64_t>(stream.below(config_.diffusion.scheduler.num_train_timesteps));
       noise.push_back(
           normal_tensor(shape.slice(1), RandomStream(config_.seed, Purpose::kNoise, step, i)));
     }

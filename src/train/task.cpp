@@ -9,6 +9,11 @@ std::unique_ptr<TrainingTask> make_task(const Config& config, c10::Device device
                                            : make_segmentation_task(config, device);
 }
 
+Precision training_precision(const Config& config) {
+  return config.train.mixed_precision == MixedPrecision::kBf16 ? Precision::kBFloat16
+                                                               : Precision::kFloat32;
+}
+
 void append_parameters(NamedParameters& parameters, const torch::nn::Module& module,
                        const std::string& prefix) {
   for (const auto& item : module.named_parameters()) {

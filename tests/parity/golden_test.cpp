@@ -1,4 +1,7 @@
-// The networks, the scheduler and the whole pipeline against numbers of the published implementation.
+// The networks, the scheduler and the whole pipeline against numbers of the published
+// implementation.
+#include "support/golden.h"
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -7,7 +10,6 @@
 #include "leaf/models/autoencoder_kl.h"
 #include "leaf/models/unet.h"
 #include "leaf/pipeline/segmenter.h"
-#include "support/golden.h"
 
 namespace leaf {
 namespace {

@@ -38,8 +38,8 @@ class TrainingReplay {
         inputs_(io::read_safetensors(folder / "activations.safetensors")),
         scheduler_({}) {
     models::AutoencoderConfig autoencoder{.ch = 32, .ch_mult = {1, 1, 2, 2}};
-    parts_.unet = std::make_shared<models::UNet>(models::UNetConfig{
-        .model_channels = 32, .channel_mult = {1, 1, 2, 2, 2}, .dropout = 0.0});
+    parts_.unet = std::make_shared<models::UNet>(
+        models::UNetConfig{.model_channels = 32, .channel_mult = {1, 1, 2, 2, 2}, .dropout = 0.0});
     parts_.latent_encoder = models::make_latent_encoder(autoencoder, /*dropout=*/0.0);
     parts_.projector = std::make_shared<models::FeatureProjector>(32, 64, 48);
     test::fill_by_formula(*parts_.unet, "unet.");
@@ -85,7 +85,9 @@ class TrainingReplay {
 
   void step(AdamW& optimizer, std::int64_t k) {
     const auto scalar = [&](const char* name) { return golden(name, k).item<double>(); };
-    const auto label = [&](const char* name) { return name + std::string(".") + std::to_string(k); };
+    const auto label = [&](const char* name) {
+      return name + std::string(".") + std::to_string(k);
+    };
     const StepInput input{.images = inputs_.at("input.image"),
                           .mask_latents = inputs_.at("vae.mask_latent"),
                           .noise = golden("noise", k),
@@ -108,8 +110,7 @@ class TrainingReplay {
 
   void expect_ema(std::int64_t k) const {
     const auto names = parts_.unet->named_parameters().keys();
-    const auto index =
-        std::find(names.begin(), names.end(), "out.2.weight") - names.begin();
+    const auto index = std::find(names.begin(), names.end(), "out.2.weight") - names.begin();
     const at::Tensor update = average_[index] - initial_.at("unet.out.2.weight");
     const at::Tensor expected = golden("ema_update.unet.out.2.weight", k);
     if (expected.norm().item<double>() < 1e-7) {

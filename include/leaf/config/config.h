@@ -68,8 +68,7 @@ inline EnumNames<DiffusionLoss> enum_names(DiffusionLoss /*tag*/) {
 /// Section `diffusion`.
 struct DiffusionSection {
   diffusion::SchedulerConfig scheduler;
-  /// kL1: on the predicted quantity (the paper). kSdseg: L1 on the noise plus L1 on the recovered
-  /// latent.
+  /// kL1: on the predicted quantity (the paper). kSdseg: that plus L1 on the recovered latent.
   DiffusionLoss loss = DiffusionLoss::kL1;
 };
 

@@ -6,22 +6,25 @@
 #include <string>
 #include <string_view>
 
+#include "leaf/core/enum_names.h"
+
 namespace leaf {
 
 /// Numeric precision of the networks' arithmetic. Weights and results stay float32.
 enum class Precision { kFloat32, kBFloat16 };
+inline EnumNames<Precision> enum_names(Precision /*tag*/) {
+  return {{Precision::kFloat32, "fp32"}, {Precision::kBFloat16, "bf16"}};
+}
 
 /// "auto", "cpu", "cuda" or "cuda:N"; "auto" takes a GPU when there is one. ConfigError on anything
 /// else and on a GPU that is not there.
 c10::Device parse_device(std::string_view text);
 
-/// "fp32" or "bf16"; ConfigError on anything else.
-Precision parse_precision(std::string_view text);
-
-/// Sets the number of threads of LibTorch and OpenCV-free code; 0 keeps one per core.
+/// Sets how many CPU threads LibTorch's operators use; 0 keeps one per core.
 void set_threads(int threads);
 
-/// Runs the enclosed operations in bfloat16 where autocast knows them to be safe; nothing in float32.
+/// Runs the enclosed operations in bfloat16 where autocast knows them to be safe; nothing in
+/// float32.
 class AutocastGuard {
  public:
   AutocastGuard(c10::Device device, Precision precision);

@@ -11,8 +11,8 @@ namespace leaf {
 /// The whole file as bytes; FileError names the path and the reason.
 std::string read_file(const std::filesystem::path& path);
 
-/// Writes `content` to a temporary sibling, flushes it to the disk and renames it to `path`, so that
-/// `path` is always complete: either the old content or the new. Parent folders are made.
+/// Writes `content` to a temporary sibling, flushes it to the disk and renames it to `path`, so
+/// that `path` is always complete: either the old content or the new. Parent folders are made.
 void write_file(const std::filesystem::path& path, std::string_view content);
 
 /// Replaces the file `path` by what `write` puts into the temporary path that it is given: written
@@ -20,16 +20,13 @@ void write_file(const std::filesystem::path& path, std::string_view content);
 void replace_file(const std::filesystem::path& path,
                   const std::function<void(const std::filesystem::path& temporary)>& write);
 
-/// The same for a folder: `fill` gets an empty temporary folder that becomes `path` once complete; a
-/// folder that was there before is moved aside first and removed last.
+/// The same for a folder: `fill` gets an empty temporary folder that becomes `path` once complete;
+/// a folder that was there before is moved aside first and removed last.
 void replace_folder(const std::filesystem::path& path,
                     const std::function<void(const std::filesystem::path& temporary)>& fill);
 
 /// Makes the folder (and its parents); FileError when that cannot be done.
 void make_folder(const std::filesystem::path& path);
-
-/// Names of temporaries made by the functions above; readers of a folder skip them.
-bool is_temporary(const std::filesystem::path& path);
 
 /// The entries of a folder, sorted by name; FileError when it cannot be listed.
 std::vector<std::filesystem::path> list_folder(const std::filesystem::path& folder);

@@ -43,9 +43,6 @@ struct Sample {
   std::int64_t width = 0;
 };
 
-DecodedSample decode_sample(const Pair& pair, const DataConfig& config);
-Sample load_sample(const Pair& pair, const DataConfig& config);
-
 /// The pairs of one part, with a cache of decoded samples. Safe to use from several threads.
 class Dataset {
  public:

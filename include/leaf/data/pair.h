@@ -5,12 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "leaf/core/enum_names.h"
+
 namespace leaf::data {
 
+/// A part of a data set; the names are the words of split.csv and --split.
 enum class Split { kTrain, kValidation, kTest };
-
-/// "train", "validation" or "test": the words of split.csv.
-std::string to_string(Split split);
+inline EnumNames<Split> enum_names(Split /*tag*/) {
+  return {{Split::kTrain, "train"}, {Split::kValidation, "validation"}, {Split::kTest, "test"}};
+}
 
 /// How the grey values of a mask file become target (1) and background (0).
 ///   kThreshold     the largest channel above data.mask_threshold

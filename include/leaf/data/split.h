@@ -27,15 +27,13 @@ struct SplitPairs {
 ///   kRandom    a seeded choice; within a part the list's order is kept
 ///   kTail      the first images train, then validation, then test
 ///   kGroups    walking back from the last group (groups in order of their first image), whole
-///   groups
-///              go to the test part until it is large enough, then to validation
+///              groups go to the test part until it is large enough, then to validation
 ///   kManifest  as the file says (read by relative image path); images that it leaves out are left
 ///              out with a warning
 ///   kPublished validation = test, as the published code has it: CVC-ClinicDB the first 490 and
-///   last
-///              60 of 612 (in proportion for other counts; 62 between them are unused), ISIC 2018
-///              the first 70 % and the rest, QaTa-COV19 and REFUGE2 all of the train part and their
-///              own test part (or, when that is missing, a DataError)
+///              last 60 of 612 (in proportion for other counts; 62 between them are unused), ISIC
+///              2018 the first 70 % and the rest, QaTa-COV19 and REFUGE2 all of the train part and
+///              their own test part (or, when that is missing, a DataError)
 /// ConfigError for values that cannot be, DataError for files that do not fit or an empty train
 /// part.
 SplitPairs split_pairs(const DataConfig& config, std::uint64_t seed);

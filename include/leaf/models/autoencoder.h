@@ -10,12 +10,13 @@ namespace leaf::models {
 /// Maps images to latents: the encoder half of an autoencoder, trained on its own in LEAF.
 class LatentEncoder : public torch::nn::Module {
  public:
-  /// image [N, 3, H, W] in [0, 1] -> scaled latent [N, L, H/f, W/f] (the mode, where it is a distribution)
+  /// image [N, 3, H, W] in [0, 1] -> scaled latent [N, L, H/f, W/f] (the mode, where it is a
+  /// distribution)
   virtual at::Tensor encode(const at::Tensor& image) = 0;
 };
 
-/// A latent autoencoder. Ranges and scales of each kind stay inside it: images are in [0, 1] and latents
-/// are scaled for diffusion on both sides.
+/// A latent autoencoder. Ranges and scales of each kind stay inside it: images are in [0, 1] and
+/// latents are scaled for diffusion on both sides.
 class Autoencoder : public torch::nn::Module {
  public:
   /// image [N, 3, H, W] in [0, 1] -> scaled latent [N, L, H/f, W/f]
@@ -23,9 +24,6 @@ class Autoencoder : public torch::nn::Module {
   /// scaled latent [N, L, h, w] -> image [N, 3, f*h, f*w], clamped to [0, 1]
   virtual at::Tensor decode(const at::Tensor& latent) = 0;
 };
-
-/// f: how many pixels of the image, along one side, one position of the latent stands for.
-std::int64_t downsampling(const AutoencoderConfig& config);
 
 /// Networks with parameters that are allocated but not initialised (see nn::Layer).
 std::shared_ptr<Autoencoder> make_autoencoder(const AutoencoderConfig& config);

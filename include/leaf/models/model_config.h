@@ -14,13 +14,11 @@ inline EnumNames<AutoencoderType> enum_names(AutoencoderType /*tag*/) {
   return {{AutoencoderType::kKl, "kl"}, {AutoencoderType::kTiny, "tiny"}};
 }
 
-
 /// Variants of the tiny autoencoder: kTaesd (plain blocks) and kTaef2 (with pooling blocks).
 enum class TinyVariant { kTaesd, kTaef2 };
 inline EnumNames<TinyVariant> enum_names(TinyVariant /*tag*/) {
   return {{TinyVariant::kTaesd, "taesd"}, {TinyVariant::kTaef2, "taef2"}};
 }
-
 
 /// A latent autoencoder. The defaults are CompVis `kl-f8`, the paper's. Downsampling is
 /// 2^(ch_mult.size() - 1) for kKl and 8 for kTiny.
@@ -37,8 +35,15 @@ struct AutoencoderConfig {
   TinyVariant variant = TinyVariant::kTaesd;
 };
 
-/// The denoising U-Net (CompVis `UNetModel`); the defaults are the paper's. Its channels follow from the
-/// autoencoder: in = 2 x latent channels, out = latent channels.
+/// f: how many pixels of the image, along one side, one position of the latent stands for.
+inline std::int64_t downsampling(const AutoencoderConfig& config) {
+  constexpr std::int64_t kTinyDownsampling = 8;
+  return config.type == AutoencoderType::kTiny ? kTinyDownsampling
+                                               : std::int64_t{1} << (config.ch_mult.size() - 1);
+}
+
+/// The denoising U-Net (CompVis `UNetModel`); the defaults are the paper's. Its channels follow
+/// from the autoencoder: in = 2 x latent channels, out = latent channels.
 struct UNetConfig {
   std::int64_t in_channels = 8;
   std::int64_t out_channels = 4;

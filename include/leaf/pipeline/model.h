@@ -55,8 +55,8 @@ Model make_model(const ModelDescription& description);
 void initialise(Model& model, std::uint64_t seed);
 
 /// Reads a model folder: the published layout (model_index.json, unet/, vae/, latent_encoder/,
-/// scheduler/) plus preprocessing.json, without which the published preprocessing is assumed and said.
-/// WeightsError names what is missing or does not fit.
+/// scheduler/) plus preprocessing.json, without which the published preprocessing is assumed and
+/// said. WeightsError names what is missing or does not fit.
 Model load_model(const std::filesystem::path& folder);
 
 /// The model folder that a user means by `path`: that folder itself or, in a run folder, `best` or
@@ -69,11 +69,13 @@ ModelDescription load_description(const std::filesystem::path& folder);
 /// Writes a model folder, complete or not at all. FileError when that fails.
 void save_model(const std::filesystem::path& folder, const Model& model);
 
-/// Writes a folder that holds `vae/` alone, complete or not at all: the start of a segmentation model.
+/// Writes a folder that holds `vae/` alone, complete or not at all: the start of a segmentation
+/// model.
 void save_autoencoder(const std::filesystem::path& folder, const models::Autoencoder& autoencoder,
                       const models::AutoencoderConfig& config);
 
-/// Puts the weights found in a part's folder (`vae`, `unet`, `latent_encoder`) or file into `module`.
+/// Puts the weights found in a part's folder (`vae`, `unet`, `latent_encoder`) or file into
+/// `module`.
 void load_part(torch::nn::Module& module, const std::filesystem::path& path);
 
 }  // namespace leaf

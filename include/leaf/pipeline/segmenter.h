@@ -35,15 +35,16 @@ class Segmenter {
   /// training can be scored. They must be in evaluation mode while they are used here.
   Segmenter(Model model, const SegmenterOptions& options);
 
-  /// images [N, 3, R, R] in [0, 1] at the model's resolution -> foreground probability [N, 1, R, R] in
-  /// [0, 1], float32. Independent of the batch: an image's starting noise follows from its pixels.
+  /// images [N, 3, R, R] in [0, 1] at the model's resolution -> foreground probability [N, 1, R, R]
+  /// in [0, 1], float32. Independent of the batch: an image's starting noise follows from its
+  /// pixels.
   at::Tensor probability(const at::Tensor& images) const;
 
   /// As above, from a given starting noise [N, L, r, r].
   at::Tensor probability(const at::Tensor& images, const at::Tensor& noise) const;
 
-  /// rgb uint8 [H, W, 3] of any size -> mask and probability at the same size: resized to the model's
-  /// resolution, segmented, the probability resized back and then thresholded.
+  /// rgb uint8 [H, W, 3] of any size -> mask and probability at the same size: resized to the
+  /// model's resolution, segmented, the probability resized back and then thresholded.
   Segmentation segment(const at::Tensor& rgb) const;
 
   /// The first and the last part of segment(), for callers that put several images into one batch.

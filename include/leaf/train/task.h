@@ -60,6 +60,9 @@ std::unique_ptr<TrainingTask> make_task(const Config& config, c10::Device device
 std::unique_ptr<TrainingTask> make_segmentation_task(const Config& config, c10::Device device);
 std::unique_ptr<TrainingTask> make_autoencoder_task(const Config& config, c10::Device device);
 
+/// The arithmetic that train.mixed_precision asks for.
+Precision training_precision(const Config& config);
+
 /// Appends a module's parameters under `prefix` ("unet.").
 void append_parameters(NamedParameters& parameters, const torch::nn::Module& module,
                        const std::string& prefix);

@@ -193,16 +193,19 @@ TEST_F(ConfigFiles, SplitsThatDoNotFit) {
       error_of("data: {masks: images}"),
       "refuge.yaml:1: data.images and data.masks are both 'images': every image would be its own "
       "mask; set data.masks, data.mask_prefix or data.mask_suffix");
+  EXPECT_EQ(
+      error_of("model: {unet: {channel_mult: [1], attention_resolutions: [1]}}"),
+      "refuge.yaml:1: model.unet.channel_mult has one level, but alignment needs the first map of "
+      "the second; add a level, or set alignment.teacher: none");
 }
 
 TEST_F(ConfigFiles, OddValuesAreWarnings) {
   EXPECT_TRUE(resolve({}).warnings.empty());
   const auto warnings = resolve({}, {"train.max_train_steps=100"}).warnings;
   ASSERT_EQ(warnings.size(), 2U);
-  EXPECT_EQ(
-      warnings[0],
-      "validation.start_steps 30000 is past train.max_train_steps 100: the run ends before its "
-      "first validation");
+  EXPECT_EQ(warnings[0],
+            "validation.start_steps 30000 is past train.max_train_steps 100: only the last step is "
+            "validated");
   EXPECT_EQ(resolve({}, {"model.autoencoder.type=tiny"}).warnings.size(), 1U);
 }
 

@@ -38,7 +38,7 @@ class DatasetTest : public ::testing::Test {
 };
 
 TEST_F(DatasetTest, SampleHasShapesRangesAndSizes) {
-  const Sample sample = load_sample(pair_, config_);
+  const Sample sample = Dataset({pair_}, config_).load(0);
   EXPECT_EQ(sample.image.sizes(), (std::vector<std::int64_t>{3, 8, 8}));
   EXPECT_EQ(sample.mask.sizes(), (std::vector<std::int64_t>{1, 8, 8}));
   EXPECT_LE(sample.image.max().item<float>(), 1.0F);
@@ -52,7 +52,8 @@ TEST_F(DatasetTest, SampleHasShapesRangesAndSizes) {
 
 TEST_F(DatasetTest, SizesMustAgree) {
   write_png(pair_.mask, test::half_mask(12, 15));
-  const std::string message = test::message_of<DataError>([&] { load_sample(pair_, config_); });
+  const std::string message =
+      test::message_of<DataError>([&] { Dataset({pair_}, config_).load(0); });
   EXPECT_NE(message.find("15x12"), std::string::npos) << message;
   EXPECT_NE(message.find("16x12"), std::string::npos) << message;
 }
@@ -133,7 +134,7 @@ TEST_F(DatasetTest, CacheOutlivesTheFilesUpToItsSize) {
 
 TEST_F(DatasetTest, ManyThreadsGetTheSame) {
   const Dataset dataset({pair_, pair_, pair_}, config_);
-  const Sample expected = load_sample(pair_, config_);
+  const Sample expected = Dataset({pair_}, config_).load(0);
   std::atomic<int> different = 0;
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {

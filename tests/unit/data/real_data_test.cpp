@@ -33,7 +33,7 @@ class RealData : public ::testing::Test {
 };
 
 void expect_usable(const Pair& pair, const DataConfig& config) {
-  const DecodedSample sample = decode_sample(pair, config);
+  const DecodedSample sample = Dataset({pair}, config).decoded(0);
   EXPECT_EQ(sample.mask_warning, "");
   const double share = sample.mask.to(at::kDouble).mean().item<double>();
   EXPECT_GT(share, 0.001);
