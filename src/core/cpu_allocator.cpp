@@ -57,7 +57,8 @@ class BlockPool {
   }
 
   void* map(std::size_t size) {
-    // What lies unused may be of sizes that nobody asks for any more: never keep more than is in use.
+    // What lies unused may be of sizes that nobody asks for any more: never keep more than is in
+    // use.
     if (2 * free_bytes_ > mapped_bytes_) {
       release_free_blocks();
     }

@@ -11,7 +11,8 @@
 namespace leaf::log {
 namespace {
 
-/// The process-wide logger; spdlog's sinks are thread-safe. Messages go to stderr, results to stdout.
+/// The process-wide logger; spdlog's sinks are thread-safe. Messages go to stderr, results to
+/// stdout.
 struct Logger {
   std::shared_ptr<spdlog::sinks::stderr_color_sink_mt> terminal;
   std::shared_ptr<spdlog::logger> logger;
@@ -42,9 +43,15 @@ void write(spdlog::level::level_enum level, std::string_view message) {
 
 void set_level(Level level) {
   switch (level) {
-    case Level::kQuiet: instance().terminal->set_level(spdlog::level::warn); break;
-    case Level::kNormal: instance().terminal->set_level(spdlog::level::info); break;
-    case Level::kVerbose: instance().terminal->set_level(spdlog::level::debug); break;
+    case Level::kQuiet:
+      instance().terminal->set_level(spdlog::level::warn);
+      break;
+    case Level::kNormal:
+      instance().terminal->set_level(spdlog::level::info);
+      break;
+    case Level::kVerbose:
+      instance().terminal->set_level(spdlog::level::debug);
+      break;
   }
 }
 

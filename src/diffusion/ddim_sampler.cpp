@@ -31,10 +31,10 @@ at::Tensor sample_ddim(const NoiseScheduler& scheduler, const Denoiser& denoiser
       clean = clean.clamp(-config.clip_sample_range, config.clip_sample_range);
     }
     const double abar = next_alpha_cumprod(scheduler, t, steps);
-    latent = abar < 1.0 ? std::sqrt(abar) * clean +
-                              std::sqrt(1 - abar) *
-                                  scheduler.recover_noise(prediction, latent, timestep)
-                        : clean;
+    latent = abar < 1.0
+                 ? std::sqrt(abar) * clean +
+                       std::sqrt(1 - abar) * scheduler.recover_noise(prediction, latent, timestep)
+                 : clean;
   }
   return latent;
 }

@@ -12,7 +12,8 @@
 namespace leaf::diffusion {
 namespace {
 
-/// Nichol and Dhariwal's cosine schedule: abar(s) = cos^2((s + 0.008) / 1.008 * pi / 2), beta <= 0.999.
+/// Nichol and Dhariwal's cosine schedule: abar(s) = cos^2((s + 0.008) / 1.008 * pi / 2), beta <=
+/// 0.999.
 at::Tensor squaredcos_betas(std::int64_t count) {
   constexpr double kOffset = 0.008;
   constexpr double kMaxBeta = 0.999;
@@ -38,9 +39,11 @@ at::Tensor make_betas(const SchedulerConfig& config) {
     case BetaSchedule::kLinear:
       return at::linspace(config.beta_start, config.beta_end, count, at::kFloat);
     case BetaSchedule::kScaledLinear:
-      return at::linspace(std::sqrt(config.beta_start), std::sqrt(config.beta_end), count, at::kFloat)
+      return at::linspace(std::sqrt(config.beta_start), std::sqrt(config.beta_end), count,
+                          at::kFloat)
           .square();
-    case BetaSchedule::kSquaredcosCapV2: break;
+    case BetaSchedule::kSquaredcosCapV2:
+      break;
   }
   return squaredcos_betas(count);
 }
@@ -65,9 +68,12 @@ at::Tensor NoiseScheduler::add_noise(const at::Tensor& latent, const at::Tensor&
 at::Tensor NoiseScheduler::training_target(const at::Tensor& latent, const at::Tensor& noise,
                                            const at::Tensor& timestep) const {
   switch (config_.prediction_type) {
-    case PredictionType::kEpsilon: return noise;
-    case PredictionType::kSample: return latent;
-    case PredictionType::kVPrediction: break;
+    case PredictionType::kEpsilon:
+      return noise;
+    case PredictionType::kSample:
+      return latent;
+    case PredictionType::kVPrediction:
+      break;
   }
   const auto [alpha, sigma] = alpha_sigma(timestep, latent);
   return alpha * noise - sigma * latent;
@@ -77,9 +83,12 @@ at::Tensor NoiseScheduler::recover_latent(const at::Tensor& prediction, const at
                                           const at::Tensor& timestep) const {
   const auto [alpha, sigma] = alpha_sigma(timestep, noisy);
   switch (config_.prediction_type) {
-    case PredictionType::kEpsilon: return (noisy - sigma * prediction) / alpha;
-    case PredictionType::kVPrediction: return alpha * noisy - sigma * prediction;
-    case PredictionType::kSample: break;
+    case PredictionType::kEpsilon:
+      return (noisy - sigma * prediction) / alpha;
+    case PredictionType::kVPrediction:
+      return alpha * noisy - sigma * prediction;
+    case PredictionType::kSample:
+      break;
   }
   return prediction;
 }
@@ -88,9 +97,12 @@ at::Tensor NoiseScheduler::recover_noise(const at::Tensor& prediction, const at:
                                          const at::Tensor& timestep) const {
   const auto [alpha, sigma] = alpha_sigma(timestep, noisy);
   switch (config_.prediction_type) {
-    case PredictionType::kSample: return (noisy - alpha * prediction) / sigma;
-    case PredictionType::kVPrediction: return alpha * prediction + sigma * noisy;
-    case PredictionType::kEpsilon: break;
+    case PredictionType::kSample:
+      return (noisy - alpha * prediction) / sigma;
+    case PredictionType::kVPrediction:
+      return alpha * prediction + sigma * noisy;
+    case PredictionType::kEpsilon:
+      break;
   }
   return prediction;
 }

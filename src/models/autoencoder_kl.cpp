@@ -55,8 +55,8 @@ KlAttentionBlock::KlAttentionBlock(std::int64_t channels) {
 at::Tensor KlAttentionBlock::forward(const at::Tensor& x) const {
   const at::Tensor h = norm_->forward(x);
   const auto one_head = [](const at::Tensor& map) { return nn::to_tokens(map).unsqueeze(1); };
-  const at::Tensor mixed = nn::attend(one_head(q_->forward(h)), one_head(k_->forward(h)),
-                                      one_head(v_->forward(h)));
+  const at::Tensor mixed =
+      nn::attend(one_head(q_->forward(h)), one_head(k_->forward(h)), one_head(v_->forward(h)));
   return x + proj_out_->forward(nn::from_tokens(mixed, x.size(2), x.size(3)));
 }
 
@@ -89,8 +89,9 @@ KlEncoder::KlEncoder(const AutoencoderConfig& config, double dropout) {
     if (i + 1 < config.ch_mult.size()) {
       auto downsample = group->register_module("downsample", std::make_shared<nn::Group>());
       level.downsample = downsample->register_module(
-          "conv", std::make_shared<nn::Conv2d>(nn::Conv2dOptions{
-                      .in_channels = channels, .out_channels = channels, .stride = 2, .padding = 0}));
+          "conv",
+          std::make_shared<nn::Conv2d>(nn::Conv2dOptions{
+              .in_channels = channels, .out_channels = channels, .stride = 2, .padding = 0}));
     }
   }
   mid_ = register_module("mid", std::make_shared<KlMiddle>(channels, dropout));

@@ -45,9 +45,9 @@ class TinyBlock : public torch::nn::Module {
     }
     auto conv = register_module("conv", std::make_shared<nn::Group>());
     for (const char* position : {"0", "2", "4"}) {
-      convs_.push_back(conv->register_module(
-          position, std::make_shared<nn::Conv2d>(nn::Conv2dOptions{.in_channels = channels,
-                                                                   .out_channels = channels})));
+      convs_.push_back(
+          conv->register_module(position, std::make_shared<nn::Conv2d>(nn::Conv2dOptions{
+                                              .in_channels = channels, .out_channels = channels})));
     }
   }
 
@@ -82,10 +82,8 @@ void TinySequence::add_module(std::shared_ptr<M> module) {
 
 void TinySequence::add_conv(std::int64_t in_channels, std::int64_t out_channels,
                             std::int64_t stride, bool bias) {
-  add_module(std::make_shared<nn::Conv2d>(nn::Conv2dOptions{.in_channels = in_channels,
-                                                            .out_channels = out_channels,
-                                                            .stride = stride,
-                                                            .bias = bias}));
+  add_module(std::make_shared<nn::Conv2d>(nn::Conv2dOptions{
+      .in_channels = in_channels, .out_channels = out_channels, .stride = stride, .bias = bias}));
 }
 
 void TinySequence::add_block(std::int64_t channels, bool pool) {

@@ -34,8 +34,9 @@ UNetResidualBlock::UNetResidualBlock(std::int64_t in_channels, std::int64_t out_
   auto in_layers = add_group(*this, "in_layers");
   in_norm_ = in_layers->register_module("0", make_norm(in_channels));
   in_conv_ = in_layers->register_module("2", make_conv(in_channels, out_channels));
-  emb_linear_ = add_group(*this, "emb_layers")
-                    ->register_module("1", std::make_shared<nn::Linear>(embedding, 2 * out_channels));
+  emb_linear_ =
+      add_group(*this, "emb_layers")
+          ->register_module("1", std::make_shared<nn::Linear>(embedding, 2 * out_channels));
   auto out_layers = add_group(*this, "out_layers");
   out_norm_ = out_layers->register_module("0", make_norm(out_channels));
   out_conv_ =
@@ -48,9 +49,12 @@ UNetResidualBlock::UNetResidualBlock(std::int64_t in_channels, std::int64_t out_
 
 at::Tensor UNetResidualBlock::resampled(const at::Tensor& x) const {
   switch (resample_) {
-    case Resample::kDown: return at::avg_pool2d(x, {2, 2});
-    case Resample::kUp: return nn::upsample_nearest_2x(x);
-    case Resample::kNone: break;
+    case Resample::kDown:
+      return at::avg_pool2d(x, {2, 2});
+    case Resample::kUp:
+      return nn::upsample_nearest_2x(x);
+    case Resample::kNone:
+      break;
   }
   return x;
 }
@@ -144,8 +148,8 @@ bool UNet::has_attention(std::int64_t downsampling_rate) const {
 
 void UNet::build_input_blocks(nn::Group& group) {
   const auto add_stage = [&](std::int64_t channels) {
-    auto stage = group.register_module(std::to_string(input_blocks_.size()),
-                                       std::make_shared<UNetStage>());
+    auto stage =
+        group.register_module(std::to_string(input_blocks_.size()), std::make_shared<UNetStage>());
     input_blocks_.push_back(stage);
     skip_channels_.push_back(channels);
     return stage;
@@ -220,7 +224,8 @@ at::Tensor UNet::forward(const at::Tensor& x, const at::Tensor& timestep,
 }
 
 AlignmentTap alignment_tap(const UNetConfig& config) {
-  // Block 0 is the first convolution, then come num_res_blocks of level 0, then the downsampling block.
+  // Block 0 is the first convolution, then come num_res_blocks of level 0, then the downsampling
+  // block.
   return {.name = "input_blocks." + std::to_string(1 + config.num_res_blocks),
           .channels = config.model_channels * config.channel_mult.front()};
 }

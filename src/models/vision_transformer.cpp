@@ -122,8 +122,7 @@ class TransformerBlock : public torch::nn::Module {
  public:
   explicit TransformerBlock(const VisionTransformerConfig& config) {
     norm1_ = register_module("norm1", std::make_shared<nn::LayerNorm>(config.width, kNormEps));
-    attn_ =
-        register_module("attn", std::make_shared<Attention>(config.width, config.num_heads));
+    attn_ = register_module("attn", std::make_shared<Attention>(config.width, config.num_heads));
     norm2_ = register_module("norm2", std::make_shared<nn::LayerNorm>(config.width, kNormEps));
     mlp_ = register_module("mlp", std::make_shared<Mlp>(config.width, config.swiglu));
     if (config.layer_scale) {
@@ -176,11 +175,11 @@ VisionTransformer::VisionTransformer(const VisionTransformerConfig& config) : co
                                                              .stride = config.patch_size,
                                                              .padding = 0}));
   cls_token_ = register_parameter("cls_token", at::empty({1, 1, config.width}));
-  pos_embed_ = register_parameter(
-      "pos_embed", at::empty({1, 1 + config.grid * config.grid, config.width}));
+  pos_embed_ =
+      register_parameter("pos_embed", at::empty({1, 1 + config.grid * config.grid, config.width}));
   if (config.num_registers > 0) {
-    register_tokens_ = register_parameter("register_tokens",
-                                          at::empty({1, config.num_registers, config.width}));
+    register_tokens_ =
+        register_parameter("register_tokens", at::empty({1, config.num_registers, config.width}));
   }
   auto blocks = register_module("blocks", std::make_shared<nn::Group>());
   for (std::int64_t i = 0; i < config.depth; ++i) {

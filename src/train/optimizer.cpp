@@ -78,8 +78,9 @@ void AdamW::load_state(const io::TensorMap& state) {
   const auto restore = [&](const std::string& name, const at::Tensor& target) {
     const auto found = state.find(name);
     if (found == state.end() || found->second.sizes() != target.sizes()) {
-      throw WeightsError(leaf::str("the optimizer state has no '", name, "' of shape ", target.sizes(),
-                             "; the checkpoint belongs to another configuration"));
+      throw WeightsError(leaf::str("the optimizer state has no '", name, "' of shape ",
+                                   target.sizes(),
+                                   "; the checkpoint belongs to another configuration"));
     }
     target.copy_(found->second);
   };

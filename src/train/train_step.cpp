@@ -34,8 +34,7 @@ StepLosses compute_losses(const TrainedParts& parts, const diffusion::NoiseSched
                           const StepInput& input, const LossOptions& options) {
   const models::AlignmentTap tap = models::alignment_tap(parts.unet->config());
   nn::Activations activations({tap.name});
-  const at::Tensor noisy =
-      scheduler.add_noise(input.mask_latents, input.noise, input.timesteps);
+  const at::Tensor noisy = scheduler.add_noise(input.mask_latents, input.noise, input.timesteps);
   const at::Tensor image_latents = parts.latent_encoder->encode(input.images).to(at::kFloat);
   const at::Tensor prediction =
       parts.unet->forward(at::cat({image_latents, noisy}, 1), input.timesteps, &activations)

@@ -2,10 +2,10 @@
 
 namespace leaf {
 
-/// From now on, large tensors on the CPU get memory that is kept and used again instead of going back
-/// to the operating system, and that asks for huge pages. The C library unmaps every block above 32 MB
-/// when it is freed, so that each large activation pays for thousands of page faults. For programs to
-/// call once, before the first tensor is made; a second call does nothing.
+/// From now on, large tensors on the CPU get memory that is kept and used again instead of going
+/// back to the operating system, and that asks for huge pages. The C library unmaps every block
+/// above 32 MB when it is freed, so that each large activation pays for thousands of page faults.
+/// For programs to call once, before the first tensor is made; a second call does nothing.
 void install_pooling_allocator();
 
 }  // namespace leaf

@@ -13,8 +13,8 @@ namespace leaf {
 template <typename Enum>
 using EnumNames = std::vector<std::pair<Enum, std::string>>;
 
-/// The spelling of a value. Each enumeration that has one declares `EnumNames<E> enum_names(E)` beside
-/// itself.
+/// The spelling of a value. Each enumeration that has one declares `EnumNames<E> enum_names(E)`
+/// beside itself.
 template <typename Enum>
 std::string enum_text(Enum value) {
   for (const auto& [candidate, name] : enum_names(Enum{})) {

@@ -11,7 +11,8 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Wrong usage or configuration: unknown key, value out of range, impossible combination (exit code 2).
+/// Wrong usage or configuration: unknown key, value out of range, impossible combination (exit code
+/// 2).
 class ConfigError : public Error {
  public:
   using Error::Error;

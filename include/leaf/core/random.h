@@ -22,8 +22,9 @@ enum class Purpose : std::uint64_t {
   kPosterior,
 };
 
-/// Random numbers that are addressed, not consumed: the stream is a function of its four coordinates
-/// alone, so a draw never depends on the process, worker, batch or order in which it is made.
+/// Random numbers that are addressed, not consumed: the stream is a function of its four
+/// coordinates alone, so a draw never depends on the process, worker, batch or order in which it is
+/// made.
 class RandomStream {
  public:
   RandomStream(std::uint64_t seed, Purpose purpose, std::uint64_t a = 0, std::uint64_t b = 0);

@@ -23,8 +23,10 @@ std::string fixed(double value, int decimals);
 /// Elements joined by a separator: join({"a", "b"}, ", ") == "a, b".
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
-/// The candidate with the smallest edit distance to `word`, if it is close enough to be a misspelling.
-std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates);
+/// The candidate with the smallest edit distance to `word`, if it is close enough to be a
+/// misspelling.
+std::optional<std::string> nearest(std::string_view word,
+                                   const std::vector<std::string>& candidates);
 
 /// " (did you mean 'x'?)" when `nearest` finds one, otherwise "".
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);

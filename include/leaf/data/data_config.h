@@ -17,9 +17,12 @@ namespace leaf::data {
 ///   kPublished the reference's protocol: its train part, and validation = test
 enum class SplitStrategy { kRandom, kTail, kGroups, kManifest, kPublished };
 inline EnumNames<SplitStrategy> enum_names(SplitStrategy /*tag*/) {
-  return {{SplitStrategy::kRandom, "random"}, {SplitStrategy::kTail, "tail"}, {SplitStrategy::kGroups, "groups"}, {SplitStrategy::kManifest, "manifest"}, {SplitStrategy::kPublished, "published"}};
+  return {{SplitStrategy::kRandom, "random"},
+          {SplitStrategy::kTail, "tail"},
+          {SplitStrategy::kGroups, "groups"},
+          {SplitStrategy::kManifest, "manifest"},
+          {SplitStrategy::kPublished, "published"}};
 }
-
 
 struct SplitConfig {
   SplitStrategy strategy = SplitStrategy::kRandom;

@@ -11,8 +11,8 @@ namespace leaf::diffusion {
 /// beta_t for t = 0 .. T-1, float32 [T], with diffusers' names and formulas.
 at::Tensor make_betas(const SchedulerConfig& config);
 
-/// The variance-preserving forward process z_t = sqrt(abar_t) z + sqrt(1 - abar_t) eps and its inversions
-/// for each parameterization (paper, section 2 and equation 3).
+/// The variance-preserving forward process z_t = sqrt(abar_t) z + sqrt(1 - abar_t) eps and its
+/// inversions for each parameterization (paper, section 2 and equation 3).
 class NoiseScheduler {
  public:
   explicit NoiseScheduler(const SchedulerConfig& config);
@@ -47,8 +47,8 @@ class NoiseScheduler {
   at::Tensor alphas_cumprod_;
 };
 
-/// The timesteps of a DDIM loop, in the order in which they are visited. One step starts at T-1 (the
-/// reference); more follow `timestep_spacing`.
+/// The timesteps of a DDIM loop, in the order in which they are visited. One step starts at T-1
+/// (the reference); more follow `timestep_spacing`.
 std::vector<std::int64_t> inference_timesteps(const SchedulerConfig& config, std::int64_t steps);
 
 }  // namespace leaf::diffusion

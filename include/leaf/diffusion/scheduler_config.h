@@ -9,22 +9,26 @@ namespace leaf::diffusion {
 /// Names and formulas of the diffusers library. CompVis calls kScaledLinear "linear".
 enum class BetaSchedule { kLinear, kScaledLinear, kSquaredcosCapV2 };
 inline EnumNames<BetaSchedule> enum_names(BetaSchedule /*tag*/) {
-  return {{BetaSchedule::kLinear, "linear"}, {BetaSchedule::kScaledLinear, "scaled_linear"}, {BetaSchedule::kSquaredcosCapV2, "squaredcos_cap_v2"}};
+  return {{BetaSchedule::kLinear, "linear"},
+          {BetaSchedule::kScaledLinear, "scaled_linear"},
+          {BetaSchedule::kSquaredcosCapV2, "squaredcos_cap_v2"}};
 }
 
-
-/// What the U-Net predicts: the noise, v = alpha * noise - sigma * latent, or the clean latent (x0).
+/// What the U-Net predicts: the noise, v = alpha * noise - sigma * latent, or the clean latent
+/// (x0).
 enum class PredictionType { kEpsilon, kVPrediction, kSample };
 inline EnumNames<PredictionType> enum_names(PredictionType /*tag*/) {
-  return {{PredictionType::kEpsilon, "epsilon"}, {PredictionType::kVPrediction, "v_prediction"}, {PredictionType::kSample, "sample"}};
+  return {{PredictionType::kEpsilon, "epsilon"},
+          {PredictionType::kVPrediction, "v_prediction"},
+          {PredictionType::kSample, "sample"}};
 }
-
 
 enum class TimestepSpacing { kLeading, kTrailing, kLinspace };
 inline EnumNames<TimestepSpacing> enum_names(TimestepSpacing /*tag*/) {
-  return {{TimestepSpacing::kLeading, "leading"}, {TimestepSpacing::kTrailing, "trailing"}, {TimestepSpacing::kLinspace, "linspace"}};
+  return {{TimestepSpacing::kLeading, "leading"},
+          {TimestepSpacing::kTrailing, "trailing"},
+          {TimestepSpacing::kLinspace, "linspace"}};
 }
-
 
 /// The noise schedule and DDIM's options (eta 0); the defaults are the paper's.
 struct SchedulerConfig {

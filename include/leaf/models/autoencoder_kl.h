@@ -108,8 +108,8 @@ class AutoencoderKL : public Autoencoder {
   /// unscaled latent [N, L, h, w] -> image in about [-1, 1], not clamped (training, golden numbers)
   at::Tensor decode_raw(const at::Tensor& latent) const;
 
-  /// Multiplies the latents by `factor` without changing what is reconstructed: the factor goes into
-  /// quant_conv, its inverse into post_quant_conv.
+  /// Multiplies the latents by `factor` without changing what is reconstructed: the factor goes
+  /// into quant_conv, its inverse into post_quant_conv.
   void rescale_latents(double factor);
 
  private:

@@ -17,7 +17,8 @@ class TinySequence : public torch::nn::Module {
 
  protected:
   TinySequence();
-  void add_conv(std::int64_t in_channels, std::int64_t out_channels, std::int64_t stride, bool bias);
+  void add_conv(std::int64_t in_channels, std::int64_t out_channels, std::int64_t stride,
+                bool bias);
   void add_block(std::int64_t channels, bool pool);
   void add_function(std::function<at::Tensor(const at::Tensor&)> function);
 
@@ -35,14 +36,15 @@ class TinyEncoder : public TinySequence {
   explicit TinyEncoder(const AutoencoderConfig& config);
 };
 
-/// latent [N, L, h, w] -> image [N, 3, 8h, 8w] in about [0, 1]. Positions as in diffusers, where the
-/// first step's tanh(x/3)*3 has none.
+/// latent [N, L, h, w] -> image [N, 3, 8h, 8w] in about [0, 1]. Positions as in diffusers, where
+/// the first step's tanh(x/3)*3 has none.
 class TinyDecoder : public TinySequence {
  public:
   explicit TinyDecoder(const AutoencoderConfig& config);
 };
 
-/// Distilled autoencoder of the TAESD family: 8-fold downsampling, about 50 times cheaper than KL-8.
+/// Distilled autoencoder of the TAESD family: 8-fold downsampling, about 50 times cheaper than
+/// KL-8.
 class AutoencoderTiny : public Autoencoder {
  public:
   explicit AutoencoderTiny(const AutoencoderConfig& config);

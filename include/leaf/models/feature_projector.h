@@ -4,8 +4,8 @@
 
 namespace leaf::models {
 
-/// The MLP between a U-Net feature map and the teacher's tokens (training only): three linear layers
-/// with SiLU between them. Keys 0, 2, 4.
+/// The MLP between a U-Net feature map and the teacher's tokens (training only): three linear
+/// layers with SiLU between them. Keys 0, 2, 4.
 class FeatureProjector : public torch::nn::Module {
  public:
   FeatureProjector(std::int64_t in_features, std::int64_t hidden, std::int64_t out_features);

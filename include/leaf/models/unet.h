@@ -13,7 +13,8 @@ namespace leaf::models {
 
 enum class Resample { kNone, kDown, kUp };
 
-/// Residual block conditioned on the timestep: scale-shift norm, optional 2x resampling of both branches.
+/// Residual block conditioned on the timestep: scale-shift norm, optional 2x resampling of both
+/// branches.
 class UNetResidualBlock : public torch::nn::Module {
  public:
   UNetResidualBlock(std::int64_t in_channels, std::int64_t out_channels, std::int64_t embedding,
@@ -87,16 +88,16 @@ class UNet : public torch::nn::Module {
 
 /// Where features are aligned: the first input block after block 0 whose side is half the latent's.
 struct AlignmentTap {
-  std::string name;         ///< activation name, "input_blocks.3"
-  std::int64_t channels;    ///< width of that map
+  std::string name;       ///< activation name, "input_blocks.3"
+  std::int64_t channels;  ///< width of that map
 };
 AlignmentTap alignment_tap(const UNetConfig& config);
 
 /// cos then sin of t * exp(-ln(10000) k / (dim/2)), k = 0 .. dim/2-1: timestep [N] -> [N, dim].
 at::Tensor timestep_embedding(const at::Tensor& timestep, std::int64_t dim);
 
-/// Marigold's widening of the first convolution from 4 to 8 input channels: repeated along the input
-/// dimension and halved. weight [C, I, 3, 3] -> [C, 2I, 3, 3].
+/// Marigold's widening of the first convolution from 4 to 8 input channels: repeated along the
+/// input dimension and halved. weight [C, I, 3, 3] -> [C, 2I, 3, 3].
 at::Tensor widen_input(const at::Tensor& weight);
 
 }  // namespace leaf::models

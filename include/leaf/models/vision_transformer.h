@@ -8,8 +8,8 @@
 
 namespace leaf::models {
 
-/// A vision transformer in timm's and DINOv2's form. `grid` is the side, in patches, of the position
-/// grid that the weights carry; other sizes are resampled.
+/// A vision transformer in timm's and DINOv2's form. `grid` is the side, in patches, of the
+/// position grid that the weights carry; other sizes are resampled.
 struct VisionTransformerConfig {
   std::string name;
   std::int64_t width = 768;
@@ -33,14 +33,14 @@ std::vector<std::string> vision_transformer_names();
 
 class TransformerBlock;
 
-/// Keys as in DINOv2's state dicts: patch_embed.proj, cls_token, register_tokens, pos_embed, blocks.I.*,
-/// norm. GELU is exact, LayerNorm's eps 1e-6.
+/// Keys as in DINOv2's state dicts: patch_embed.proj, cls_token, register_tokens, pos_embed,
+/// blocks.I.*, norm. GELU is exact, LayerNorm's eps 1e-6.
 class VisionTransformer : public nn::Layer {
  public:
   explicit VisionTransformer(const VisionTransformerConfig& config);
 
-  /// x [N, 3, h*p, w*p], normalised -> layer-normed patch tokens [N, h*w, D], row-major, without class
-  /// and register tokens
+  /// x [N, 3, h*p, w*p], normalised -> layer-normed patch tokens [N, h*w, D], row-major, without
+  /// class and register tokens
   at::Tensor forward(const at::Tensor& x) const;
   void reset_parameters(at::Generator generator) override;
 
@@ -54,13 +54,14 @@ class VisionTransformer : public nn::Layer {
   std::shared_ptr<nn::LayerNorm> norm_;
 };
 
-/// A position embedding [1, 1 + G*G, D] resampled to [1, 1 + h*w, D]: the class token's entry stays, the
-/// grid is resized bicubically with antialiasing, as timm's `resample_abs_pos_embed` does.
+/// A position embedding [1, 1 + G*G, D] resampled to [1, 1 + h*w, D]: the class token's entry
+/// stays, the grid is resized bicubically with antialiasing, as timm's `resample_abs_pos_embed`
+/// does.
 at::Tensor resample_position_embedding(const at::Tensor& embedding, std::int64_t height,
                                        std::int64_t width);
 
-/// What the U-Net is aligned with: images [N, 3, H, W] in [0, 1] are resized bicubically (no antialias)
-/// to `side` patches, normalised, and run through the teacher -> [N, side*side, D].
+/// What the U-Net is aligned with: images [N, 3, H, W] in [0, 1] are resized bicubically (no
+/// antialias) to `side` patches, normalised, and run through the teacher -> [N, side*side, D].
 at::Tensor teacher_tokens(const VisionTransformer& teacher, const at::Tensor& images,
                           std::int64_t side);
 

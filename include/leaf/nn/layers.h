@@ -48,8 +48,8 @@ class Linear : public Layer {
   at::Tensor bias;
 };
 
-/// The same map under a 1-D convolution's key shape: weight [out, in, 1] (the attention blocks of the
-/// CompVis U-Net). Applied to tokens, channels last.
+/// The same map under a 1-D convolution's key shape: weight [out, in, 1] (the attention blocks of
+/// the CompVis U-Net). Applied to tokens, channels last.
 class TokenConv1d : public Layer {
  public:
   TokenConv1d(std::int64_t in_channels, std::int64_t out_channels, bool zero_init = false);

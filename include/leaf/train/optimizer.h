@@ -21,8 +21,8 @@ struct AdamWOptions {
   double weight_decay = 0.01;
 };
 
-/// AdamW with decoupled weight decay (PyTorch's, through LibTorch's fused operator). Parameters whose
-/// gradient is undefined are left alone.
+/// AdamW with decoupled weight decay (PyTorch's, through LibTorch's fused operator). Parameters
+/// whose gradient is undefined are left alone.
 class AdamW {
  public:
   AdamW(NamedParameters parameters, const AdamWOptions& options);
@@ -31,7 +31,8 @@ class AdamW {
   void step(double learning_rate);
   void zero_grad();
 
-  /// Scales all gradients so that their global L2 norm is at most `max_norm`; returns the norm before.
+  /// Scales all gradients so that their global L2 norm is at most `max_norm`; returns the norm
+  /// before.
   double clip_gradients(double max_norm);
 
   /// Both moments of every parameter (NAME.exp_avg, NAME.exp_avg_sq), and how often it was updated.
@@ -51,8 +52,8 @@ class AdamW {
 /// Linear warm-up, then constant: step k (from 0) uses base * min(1, k / warmup_steps).
 double warmup_learning_rate(double base, std::int64_t warmup_steps, std::int64_t step);
 
-/// Exponential moving average of a network, updated after every optimizer step with diffusers' decay:
-/// 0 at the first update, then min(max_decay, (1 + k) / (10 + k)), k = 1 at the second.
+/// Exponential moving average of a network, updated after every optimizer step with diffusers'
+/// decay: 0 at the first update, then min(max_decay, (1 + k) / (10 + k)), k = 1 at the second.
 double ema_decay(double max_decay, std::int64_t update);
 
 /// average <- average + (1 - decay) * (value - average), element by element, for equal lists.

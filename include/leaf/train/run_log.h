@@ -9,11 +9,12 @@
 
 namespace leaf {
 
-/// A run's numbers: metrics.jsonl (one JSON object a line, the source of truth) and the same scalars as
-/// TensorBoard events.
+/// A run's numbers: metrics.jsonl (one JSON object a line, the source of truth) and the same
+/// scalars as TensorBoard events.
 class RunLog {
  public:
-  /// Continues the files of `folder`; lines of steps after `last_step` (from before a crash) are dropped.
+  /// Continues the files of `folder`; lines of steps after `last_step` (from before a crash) are
+  /// dropped.
   RunLog(const std::filesystem::path& folder, std::int64_t last_step);
 
   /// Appends {"step": step, "phase": phase, scores...}; phase is "train" or "validation".

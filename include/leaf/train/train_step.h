@@ -37,8 +37,8 @@ struct StepLosses {
   at::Tensor prediction, distillation, total;
 };
 
-/// total = L_pred + lambda * L_distill (paper, section 2.3): one forward pass of the trained networks.
-/// A pure function of its arguments, but for dropout.
+/// total = L_pred + lambda * L_distill (paper, section 2.3): one forward pass of the trained
+/// networks. A pure function of its arguments, but for dropout.
 StepLosses compute_losses(const TrainedParts& parts, const diffusion::NoiseScheduler& scheduler,
                           const StepInput& input, const LossOptions& options);
 

@@ -48,8 +48,8 @@ class Trainer {
   ~Trainer();
 
   /// Runs to max_train_steps. The run folder must not exist, unless `resume`: then the newest
-  /// checkpoint is continued (from the start where there is none). The state on the disk is complete
-  /// at every moment.
+  /// checkpoint is continued (from the start where there is none). The state on the disk is
+  /// complete at every moment.
   TrainingResult run(bool resume, const TrainerCallbacks& callbacks = {});
 
   /// One real step without touching the run folder.
