@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,19 +76,22 @@ std::string validation_text(std::int64_t step, const leaf::Scores& scores) {
 
 int train(leaf::Trainer& trainer, const leaf::Config& config, const Arguments& arguments) {
   leaf::apps::handle_interrupts();
-  leaf::apps::Progress progress(config.train.max_train_steps, "training",
-                                leaf::apps::stderr_output(arguments.common.quiet));
+  std::optional<leaf::apps::Progress> progress;
   leaf::TrainerCallbacks callbacks;
+  callbacks.on_start = [&](std::int64_t step) {
+    progress.emplace(config.train.max_train_steps, "training",
+                     leaf::apps::stderr_output(arguments.common.quiet), step);
+  };
   callbacks.on_step = [&](std::int64_t step, const leaf::Scores& scores) {
-    progress.update(step, step_text(scores));
+    progress->update(step, step_text(scores));
   };
   callbacks.on_validation = [&](std::int64_t step, const leaf::Scores& scores) {
-    progress.clear();
+    progress->clear();
     leaf::log::info(validation_text(step, scores));
   };
   callbacks.stop_requested = leaf::apps::interrupted;
   const leaf::TrainingResult result = trainer.run(arguments.resume, callbacks);
-  progress.finish();
+  progress->finish();
   const std::string folder = config.output.dir.string();
   if (result.interrupted) {
     leaf::log::warn(str("interrupted after step ", result.steps, "; saved; go on with --resume"));

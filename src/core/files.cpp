@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 
@@ -16,6 +17,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kTemporaryMark = ".leaf-tmp-";
+constexpr std::string_view kOldMark = "-old";
 
 fs::path temporary_sibling(const fs::path& path) {
   fs::path clean = path;
@@ -41,6 +43,23 @@ void rename_or_throw(const fs::path& from, const fs::path& to) {
   if (failure) {
     throw FileError(str("cannot write '", to.string(), "': ", failure.message()));
   }
+}
+
+/// Makes the complete folder `temporary` to `path` and removes the one that was there. File systems
+/// that cannot swap two folders in one step move the old one aside first.
+void put_in_place(const fs::path& temporary, const fs::path& path) {
+  if (!fs::exists(path)) {
+    rename_or_throw(temporary, path);
+    return;
+  }
+  fs::path old = temporary;
+  if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) != 0) {
+    old += kOldMark;
+    rename_or_throw(path, old);
+    rename_or_throw(temporary, path);
+  }
+  std::error_code ignored;
+  fs::remove_all(old, ignored);
 }
 
 /// Runs `fill(temporary)`; removes the temporary when it throws.
@@ -102,15 +121,25 @@ void replace_folder(const fs::path& path, const std::function<void(const fs::pat
   fill_or_remove(temporary, [&] {
     fill(temporary);
     flush_to_disk(temporary);
-    if (!fs::exists(path)) {
-      rename_or_throw(temporary, path);
-      return;
-    }
-    const fs::path old = temporary.string() + "-old";
-    rename_or_throw(path, old);
-    rename_or_throw(temporary, path);
-    fs::remove_all(old, ignored);
+    put_in_place(temporary, path);
   });
+}
+
+void remove_leftovers(const fs::path& folder) {
+  std::error_code ignored;
+  for (const fs::path& entry : list_folder(folder)) {
+    const std::string name = entry.filename().string();
+    const auto mark = name.find(kTemporaryMark);
+    if (mark == std::string::npos || mark == 0) {
+      continue;
+    }
+    const fs::path target = folder / name.substr(1, mark - 1);
+    if (name.ends_with(kOldMark) && !fs::exists(target)) {
+      rename_or_throw(entry, target);
+    } else {
+      fs::remove_all(entry, ignored);
+    }
+  }
 }
 
 void make_folder(const fs::path& path) {

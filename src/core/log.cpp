@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "leaf/core/error.h"
+
 namespace leaf::log {
 namespace {
 
@@ -59,10 +61,13 @@ bool verbose() { return instance().terminal->level() <= spdlog::level::debug; }
 
 void open_file(const std::filesystem::path& path) {
   close_file();
-  auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
-  sink->set_pattern("%Y-%m-%d %H:%M:%S %l: %v");
-  instance().file = sink;
-  instance().logger->sinks().push_back(sink);
+  try {
+    instance().file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
+  } catch (const spdlog::spdlog_ex& failure) {
+    throw FileError(failure.what());
+  }
+  instance().file->set_pattern("%Y-%m-%d %H:%M:%S %l: %v");
+  instance().logger->sinks().push_back(instance().file);
 }
 
 void close_file() {

@@ -2,9 +2,13 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
+#include <future>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "leaf/config/load.h"
@@ -21,6 +25,8 @@ namespace fs = std::filesystem;
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr const char* kCheckpoints = "checkpoints";
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -39,6 +45,29 @@ std::int64_t element_count(const NamedParameters& parameters) {
     count += parameter.numel();
   }
   return count;
+}
+
+/// True where the steps that the configuration gives for validation fall on `step`.
+bool validation_is_due(const ValidationSection& validation, std::int64_t step) {
+  const std::int64_t since_start = step - validation.start_steps;
+  return since_start >= 0 && since_start % validation.steps == 0;
+}
+
+/// Decodes every pair once; throws what it finds wrong with one of them.
+void check_files(const data::Dataset& dataset) {
+  std::atomic<std::size_t> next = 0;
+  const auto decode_all = [&] {
+    for (std::size_t i = next++; i < dataset.size(); i = next++) {
+      dataset.decoded(i);
+    }
+  };
+  std::vector<std::future<void>> threads;
+  for (unsigned i = 0; i < std::max(1U, std::thread::hardware_concurrency()); ++i) {
+    threads.push_back(std::async(std::launch::async, decode_all));
+  }
+  for (std::future<void>& thread : threads) {
+    thread.get();
+  }
 }
 
 }  // namespace
@@ -76,18 +105,82 @@ void Trainer::prepare() {
 }
 
 TrainingResult Trainer::run(bool resume, const TrainerCallbacks& callbacks) {
-  const bool existed = fs::exists(config_.output.dir);
+  const fs::path& folder = config_.output.dir;
+  const bool existed = fs::exists(folder);
   if (existed && !resume) {
-    throw ConfigError(str("output.dir: '", config_.output.dir.string(),
+    throw ConfigError(str("output.dir: '", folder.string(),
                           "' exists already; continue it with --resume, or choose another"));
   }
-  prepare();
-  open_run_folder(resume);
-
-  const TrainSection& train = config_.train;
+  make_folder(folder);
   TrainingResult result;
+  try {
+    log::open_file(folder / "log.txt");
+    prepare();
+    open_run_folder();
+    run_steps(result, callbacks);
+  } catch (...) {
+    if (!existed && result.steps == 0) {
+      log::close_file();
+      std::error_code ignored;
+      fs::remove_all(folder, ignored);
+    }
+    throw;
+  }
+  result.best_step = state_->best_step;
+  result.best_score = state_->best_score;
+  return result;
+}
+
+/// Everything is read, and found to fit, before the files of an earlier run are replaced.
+void Trainer::open_run_folder() {
+  const fs::path& folder = config_.output.dir;
+  const fs::path checkpoints = folder / kCheckpoints;
+  make_folder(checkpoints);
+  remove_leftovers(folder);
+  remove_leftovers(checkpoints);
+  if (const auto checkpoint = latest_checkpoint(checkpoints)) {
+    restore(*checkpoint);
+  }
+  make_loader(state_->start_step);
+  write_file(folder / "config.yaml", config::dump_yaml(config_));
+  data::write_split_csv(folder / "split.csv", state_->split, config_.data.root);
+  state_->log.emplace(folder, state_->start_step);
+}
+
+void Trainer::restore(const fs::path& path) {
+  const Checkpoint checkpoint = read_checkpoint(path);
+  try {
+    state_->task->load_state(checkpoint.weights);
+    state_->optimizer.load_state(checkpoint.optimizer);
+  } catch (const WeightsError& error) {
+    throw WeightsError(str("cannot continue from '", path.string(), "': ", error.what(),
+                           "; use the configuration of that run"));
+  }
+  state_->start_step = checkpoint.step;
+  state_->best_step = checkpoint.best_step;
+  state_->best_score = checkpoint.best_score;
+  log::info(str("continuing after step ", checkpoint.step, " (", path.string(), ")"));
+}
+
+void Trainer::make_loader(std::int64_t first_step) {
+  const TrainSection& train = config_.train;
+  state_->loader = std::make_unique<data::Loader>(
+      state_->train,
+      data::LoaderOptions{.batch_size = train.train_batch_size,
+                          .seed = config_.seed,
+                          .horizontal_flip = config_.data.horizontal_flip,
+                          .vertical_flip = config_.data.vertical_flip,
+                          .num_workers = config_.data.num_workers},
+      first_step * train.gradient_accumulation_steps);
+}
+
+void Trainer::run_steps(TrainingResult& result, const TrainerCallbacks& callbacks) {
+  const TrainSection& train = config_.train;
   result.steps = state_->start_step;
-  while (result.steps < train.max_train_steps) {
+  if (callbacks.on_start) {
+    callbacks.on_start(result.steps);
+  }
+  while (result.steps < train.max_train_steps && !result.interrupted) {
     const auto start = Clock::now();
     Scores scores = train_step(result.steps);
     const std::int64_t done = ++result.steps;
@@ -100,58 +193,19 @@ TrainingResult Trainer::run(bool resume, const TrainerCallbacks& callbacks) {
     if (done % train.log_steps == 0 || last) {
       state_->log->write(done, "train", scores);
     }
-    const bool due = done >= config_.validation.start_steps &&
-                     (done - config_.validation.start_steps) % config_.validation.steps == 0;
-    if ((due || last) && !result.interrupted && state_->validation.size() > 0) {
+    const bool due = last || validation_is_due(config_.validation, done);
+    if (due && !result.interrupted && state_->validation.size() > 0) {
       validate(done, callbacks);
     }
     if (done % train.checkpoint_steps == 0 || last || result.interrupted) {
       save(done);
     }
-    if (result.interrupted) {
-      break;
-    }
   }
-  result.best_step = state_->best_step;
-  result.best_score = state_->best_score;
-  return result;
-}
-
-void Trainer::open_run_folder(bool resume) {
-  const fs::path& folder = config_.output.dir;
-  make_folder(folder);
-  log::open_file(folder / "log.txt");
-  if (const auto checkpoint = latest_checkpoint(folder / "checkpoints"); resume && checkpoint) {
-    restore(*checkpoint);
-  }
-  write_file(folder / "config.yaml", config::dump_yaml(config_));
-  data::write_split_csv(folder / "split.csv", state_->split, config_.data.root);
-  state_->log.emplace(folder, state_->start_step);
-}
-
-void Trainer::restore(const fs::path& path) {
-  const Checkpoint checkpoint = read_checkpoint(path);
-  state_->task->load_state(checkpoint.weights);
-  state_->optimizer.load_state(checkpoint.optimizer);
-  state_->start_step = checkpoint.step;
-  state_->best_step = checkpoint.best_step;
-  state_->best_score = checkpoint.best_score;
-  log::info(str("continuing after step ", checkpoint.step, " (", path.string(), ")"));
 }
 
 Scores Trainer::train_step(std::int64_t step) {
   const TrainSection& train = config_.train;
   const std::int64_t accumulation = train.gradient_accumulation_steps;
-  if (!state_->loader) {
-    state_->loader = std::make_unique<data::Loader>(
-        state_->train,
-        data::LoaderOptions{.batch_size = train.train_batch_size,
-                            .seed = config_.seed,
-                            .horizontal_flip = config_.data.horizontal_flip,
-                            .vertical_flip = config_.data.vertical_flip,
-                            .num_workers = config_.data.num_workers},
-        step * accumulation);
-  }
   const double rate = warmup_learning_rate(train.learning_rate, train.num_warmup_steps, step);
   Scores scores{{"learning_rate", rate}};
   state_->optimizer.zero_grad();
@@ -189,19 +243,24 @@ void Trainer::validate(std::int64_t step, const TrainerCallbacks& callbacks) {
   }
 }
 
+/// The checkpoint comes last: a run that is killed in between writes the same model folder again.
 void Trainer::save(std::int64_t step) {
-  write_checkpoint(config_.output.dir / "checkpoints",
+  state_->task->save_model(config_.output.dir / "last");
+  write_checkpoint(config_.output.dir / kCheckpoints,
                    {.step = step,
                     .best_score = state_->best_score,
                     .best_step = state_->best_step,
                     .weights = state_->task->state(),
                     .optimizer = state_->optimizer.state()},
                    config_.train.checkpoints_total_limit);
-  state_->task->save_model(config_.output.dir / "last");
 }
 
 DryRunReport Trainer::dry_run() {
   prepare();
+  make_loader(0);
+  check_files(state_->train);
+  check_files(state_->validation);
+  check_files(data::Dataset(state_->split.test, config_.data));
   DryRunReport report;
   report.train_images = state_->split.train.size();
   report.validation_images = state_->split.validation.size();

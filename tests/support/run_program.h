@@ -3,13 +3,17 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/temporary_folder.h"
@@ -51,6 +55,9 @@ class Program {
   /// Sends SIGINT, as Ctrl-C does.
   void interrupt() const { ::kill(pid_, SIGINT); }
 
+  /// Ends it at once, as a power cut does.
+  void kill() const { ::kill(pid_, SIGKILL); }
+
   /// Waits for its end; to be called once.
   Outcome wait() const {
     int status = 0;
@@ -69,6 +76,34 @@ class Program {
   TemporaryFolder folder_;
   pid_t pid_ = 0;
 };
+
+/// While it lives, programs that are started cannot write a file beyond `bytes`, as on a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{.rlim_cur = bytes, .rlim_max = before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    ::signal(SIGXFSZ, handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  sighandler_t handler_;
+  rlimit before_{};
+};
+
+/// Waits, a minute at most, until `path` exists.
+inline bool wait_for(const std::filesystem::path& path) {
+  for (int i = 0; i < 30000 && !std::filesystem::exists(path); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return std::filesystem::exists(path);
+}
 
 inline Outcome run_program(const std::string& name, const std::vector<std::string>& arguments) {
   return Program(name, arguments).wait();

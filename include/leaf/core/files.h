@@ -21,9 +21,13 @@ void replace_file(const std::filesystem::path& path,
                   const std::function<void(const std::filesystem::path& temporary)>& write);
 
 /// The same for a folder: `fill` gets an empty temporary folder that becomes `path` once complete;
-/// a folder that was there before is moved aside first and removed last.
+/// a folder that was there before is swapped with it and removed last.
 void replace_folder(const std::filesystem::path& path,
                     const std::function<void(const std::filesystem::path& temporary)>& fill);
+
+/// Removes the temporaries that a killed program left in `folder`; what it had moved aside and not
+/// replaced yet gets its name back.
+void remove_leftovers(const std::filesystem::path& folder);
 
 /// Makes the folder (and its parents); FileError when that cannot be done.
 void make_folder(const std::filesystem::path& path);

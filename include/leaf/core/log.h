@@ -13,7 +13,8 @@ void set_level(Level level);
 /// True after set_level(kVerbose).
 bool verbose();
 
-/// Copies every line, debug lines included, to `path` as well (appending) until close_file().
+/// Copies every line, debug lines included, to `path` as well (appending) until close_file();
+/// FileError when it cannot be opened.
 void open_file(const std::filesystem::path& path);
 void close_file();
 

@@ -16,6 +16,8 @@ namespace leaf {
 
 /// What the caller of a training run sees and decides while it goes on.
 struct TrainerCallbacks {
+  /// Once, before the first step: steps that an earlier run has done (0 without a resume).
+  std::function<void(std::int64_t step)> on_start;
   /// After every step: steps done and the latest scalars ("loss", "learning_rate", ...).
   std::function<void(std::int64_t step, const Scores& scores)> on_step;
   /// After every validation.
@@ -49,17 +51,19 @@ class Trainer {
 
   /// Runs to max_train_steps. The run folder must not exist, unless `resume`: then the newest
   /// checkpoint is continued (from the start where there is none). The state on the disk is
-  /// complete at every moment.
+  /// complete at every moment. A new run that fails before its first step is done leaves nothing.
   TrainingResult run(bool resume, const TrainerCallbacks& callbacks = {});
 
-  /// One real step without touching the run folder.
+  /// Reads every image and mask and does one real step, without touching the run folder.
   DryRunReport dry_run();
 
  private:
   struct State;
   void prepare();
-  void open_run_folder(bool resume);
+  void open_run_folder();
   void restore(const std::filesystem::path& checkpoint);
+  void make_loader(std::int64_t first_step);
+  void run_steps(TrainingResult& result, const TrainerCallbacks& callbacks);
   Scores train_step(std::int64_t step);
   void validate(std::int64_t step, const TrainerCallbacks& callbacks);
   void save(std::int64_t step);

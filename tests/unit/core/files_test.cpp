@@ -40,6 +40,22 @@ TEST(Files, ReplaceFolderIsAllOrNothing) {
   EXPECT_EQ(list_folder(folder.path()).size(), 1U);
 }
 
+TEST(Files, LeftoversOfAKilledProgramGo) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "model/a", "kept");
+  write_file(folder / ".model.leaf-tmp-7/a", "half");
+  write_file(folder / ".model.leaf-tmp-7-old/a", "older");
+  write_file(folder / ".best.leaf-tmp-7/a", "new, never put in place");
+  write_file(folder / ".best.leaf-tmp-7-old/a", "moved aside");
+  write_file(folder / ".config.yaml.leaf-tmp-7", "half");
+  write_file(folder / ".hidden", "kept");
+  remove_leftovers(folder.path());
+  EXPECT_EQ(list_folder(folder.path()),
+            (std::vector<fs::path>{folder / ".hidden", folder / "best", folder / "model"}));
+  EXPECT_EQ(read_file(folder / "model/a"), "kept");
+  EXPECT_EQ(read_file(folder / "best/a"), "moved aside");
+}
+
 TEST(Files, ErrorsNameThePath) {
   const test::TemporaryFolder folder;
   try {

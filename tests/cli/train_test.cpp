@@ -1,0 +1,208 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "leaf/core/csv.h"
+#include "leaf/core/files.h"
+#include "leaf/data/image_io.h"
+#include "leaf/train/checkpoint.h"
+#include "support/images.h"
+#include "train_project.h"
+
+namespace leaf {
+namespace {
+
+namespace fs = std::filesystem;
+using test::TrainProject;
+
+const std::string kUnetWeights = "unet/diffusion_pytorch_model.safetensors";
+const std::string kVaeWeights = "vae/diffusion_pytorch_model.safetensors";
+
+void expect_parts(const std::string& text, const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
+  }
+}
+
+/// The highest validation Dice in a run's metrics.
+double best_dice(const fs::path& run) {
+  double best = -1;
+  for (const std::string& line : test::metrics(run)) {
+    const auto entry = nlohmann::json::parse(line);
+    if (entry["phase"] == "validation") {
+      best = std::max(best, entry["dice"].get<double>());
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+TEST(Train, HelpAndVersion) {
+  test::expect_help("leaf_train", {"--config", "--set", "--resume", "--print-config", "--dry-run",
+                                   "--device", "--precision", "--threads", "--quiet", "--verbose"});
+}
+
+TEST(Train, PrintConfigNamesOriginsAndStops) {
+  const TrainProject project;
+  const auto outcome = project.train("run", {"--print-config", "--set", "seed=5"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  expect_parts(outcome.out, {"seed: 5  # --set\n", "adam_beta1: 0.9  # default\n",
+                             "max_train_steps: 4  # " + project.path("train.yaml") + ":5\n",
+                             "init: random  # " + project.path("config.yaml") + ":3\n",
+                             "dir: " + project.path("run") + "  # --set\n"});
+  EXPECT_FALSE(fs::exists(project / "run"));
+}
+
+TEST(Train, DryRunReportsAndLeavesNothing) {
+  const TrainProject project;
+  const auto before = test::contents(project.folder.path());
+  const auto outcome = project.train("run", {"--dry-run"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  expect_parts(outcome.out, {"images             4 train, 1 validation, 1 test\n",
+                             "trained parameters ", "loss  ", "one step           ",
+                             "whole run          about ", "peak memory        "});
+  EXPECT_FALSE(fs::exists(project / "run"));
+  EXPECT_TRUE(test::contents(project.folder.path()) == before);
+}
+
+TEST(Train, DryRunReadsTheImagesOfAllParts) {
+  const TrainProject project;
+  for (const std::string name : {"0001.png", "0005.png", "0006.png"}) {
+    const std::string image = read_file(project / "data/images" / name);
+    write_file(project / "data/images" / name, image.substr(0, image.size() / 2));
+    test::expect_usage_error(
+        project.train("run", {"--dry-run", "--quiet"}), "leaf_train",
+        {"cannot read image '" + project.path("data/images/" + name), "truncated"});
+    write_file(project / "data/images" / name, image);
+  }
+}
+
+TEST(Train, WritesARunFolder) {
+  const TrainProject project;
+  const auto outcome = project.train("run");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  expect_parts(outcome.out, {"best model: " + project.path("run/best") + " (step ",
+                             "last model: " + project.path("run/last") + " (step 4)\n"});
+  expect_parts(outcome.err, {"step 2: validation", "step 4: validation", "4/4"});
+  test::expect_intact(project / "run");
+  expect_parts(read_file(project / "run/log.txt"),
+               {"images: 4 to train, 1 to validate, 1 to test", "trained parameters: ",
+                "all networks start from random weights", "step 4: validation"});
+
+  const auto split = read_csv(project / "run/split.csv");
+  ASSERT_EQ(split.size(), 7U);
+  EXPECT_EQ(split[1], (std::vector<std::string>{"images/0001.png", "masks/0001.png", "train"}));
+  EXPECT_EQ(split[5],
+            (std::vector<std::string>{"images/0005.png", "masks/0005.png", "validation"}));
+  EXPECT_EQ(split[6].back(), "test");
+
+  std::vector<std::string> entries;
+  for (const std::string& line : test::metrics(project / "run")) {
+    const auto entry = nlohmann::json::parse(line);
+    const std::string phase = entry["phase"];
+    entries.push_back(phase + std::to_string(entry["step"].get<int>()));
+    EXPECT_TRUE(entry.contains(phase == "train" ? "loss" : "dice")) << line;
+  }
+  EXPECT_EQ(entries, (std::vector<std::string>{"train1", "train2", "validation2", "train3",
+                                               "train4", "validation4"}));
+
+  const auto events = list_folder(project / "run/tensorboard");
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_TRUE(events[0].filename().string().starts_with("events.out.tfevents."));
+  expect_parts(read_file(events[0]), {"brain.Event:2", "train/loss", "validation/dice"});
+  EXPECT_EQ(list_folder(project / "run/checkpoints").size(), 2U);
+}
+
+TEST(Train, StepsChangeEveryTrainedNetwork) {
+  const TrainProject project;
+  ASSERT_EQ(project.train("run").exit_code, 0);
+  const Checkpoint two = read_checkpoint(project / "run/checkpoints/step-0000002");
+  const Checkpoint four = read_checkpoint(project / "run/checkpoints/step-0000004");
+  EXPECT_EQ(four.step, 4);
+  for (const std::string name : {"unet.out.2.weight", "unet_ema.out.2.weight"}) {
+    EXPECT_FALSE(two.weights.at(name).equal(four.weights.at(name))) << name;
+  }
+  const auto changed = std::count_if(two.weights.begin(), two.weights.end(), [&](const auto& item) {
+    return item.first.starts_with("latent_encoder.") &&
+           !item.second.equal(four.weights.at(item.first));
+  });
+  EXPECT_GT(changed, 0);
+}
+
+TEST(Train, TheSavedConfigurationAloneReproducesTheRun) {
+  const TrainProject project;
+  ASSERT_EQ(project.train("run", {"--set", "seed=11"}).exit_code, 0);
+  write_file(project / "elsewhere/again.yaml", read_file(project / "run/config.yaml"));
+  ASSERT_EQ(test::run_program("leaf_train", project.arguments("again", {}, "elsewhere/again.yaml"))
+                .exit_code,
+            0);
+  test::expect_same_run(project / "run", project / "again");
+  EXPECT_EQ(read_file(project / "run/split.csv"), read_file(project / "again/split.csv"));
+  ASSERT_EQ(project.train("other").exit_code, 0);  // with another seed
+  EXPECT_FALSE(read_file(project / "run/last" / kUnetWeights) ==
+               read_file(project / "other/last" / kUnetWeights));
+}
+
+TEST(Train, AnAutoencoderServesASegmentationModel) {
+  const TrainProject project;
+  const auto outcome = project.train("vae", {"--set", "task=autoencoder"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  for (const char* model : {"vae/best", "vae/last"}) {
+    EXPECT_TRUE(fs::exists(project / model / kVaeWeights)) << model;
+    EXPECT_FALSE(fs::exists(project / model / "unet")) << model;
+  }
+  const auto run = project.train("run", {"--set", "model.init=pretrained", "--set",
+                                         "model.autoencoder.weights=" + project.path("vae/best")});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  expect_parts(read_file(project / "run/log.txt"),
+               {"autoencoder from " + project.path("vae/best/vae"), "latent encoder starts as"});
+  EXPECT_TRUE(read_file(project / "run/last" / kVaeWeights) ==
+              read_file(project / "vae/best" / kVaeWeights));
+}
+
+TEST(Train, ThenEvalThenInfer) {
+  const TrainProject project;
+  ASSERT_EQ(project.train("run").exit_code, 0);
+  const auto eval = [&](const std::string& split) {
+    const auto outcome = test::run_cpu(
+        "leaf_eval", {"--model", project.path("run"), "--config", project.path("run/config.yaml"),
+                      "--split", split, "--output", project.path(split)});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return project.json(split + "/summary.json")["scores"];
+  };
+  EXPECT_EQ(eval("test")["count"], 1);
+  EXPECT_NEAR(eval("validation")["dice"]["mean"], best_dice(project / "run"), 0.01);
+
+  const auto infer =
+      test::run_cpu("leaf_infer", {"--model", project.path("run"), "--input",
+                                   project.path("data/images"), "--output", project.path("out")});
+  ASSERT_EQ(infer.exit_code, 0) << infer.err;
+  for (const std::string name : {"0001.png", "0006.png"}) {
+    EXPECT_EQ(data::size_of(data::read_mask(project / "out" / name)), (data::ImageSize{64, 64}));
+  }
+}
+
+TEST(Train, OddMasksAreNamed) {
+  const TrainProject project;
+  data::write_png(project / "data/masks/0002.png", test::half_mask(64, 64, 200));
+  const auto grey = project.train("grey", {"--quiet"});
+  EXPECT_EQ(grey.exit_code, 0);
+  expect_parts(grey.err, {"warning: mask '" + project.path("data/masks/0002.png"),
+                          "holds the values 0, 200;", "check that this is meant"});
+
+  for (const auto& mask : list_folder(project / "data/masks")) {
+    data::write_png(mask, test::half_mask(64, 64, 1));
+  }
+  const auto labels = project.train("labels", {"--quiet"});
+  EXPECT_EQ(labels.exit_code, 0);
+  expect_parts(labels.err, {"warning: mask '" + project.path("data/masks/000"),
+                            "holds the values 0, 1, none above data.mask_threshold 128",
+                            "set data.mask_threshold: 0"});
+  const auto right = project.train("right", {"--quiet", "--set", "data.mask_threshold=0"});
+  EXPECT_EQ(right.exit_code, 0);
+  EXPECT_EQ(right.err, "");
+}
+
+}  // namespace leaf
