@@ -62,7 +62,7 @@ build
 claim_output
 images=$data/images
 if [ -z "$own_data" ]; then
-  make_phantoms "$data" 200 1
+  make_phantoms "$data" 800 1
   make_phantoms "$output/new" 12 2  # never trained on, never chosen by
   images=$output/new/images
 fi
