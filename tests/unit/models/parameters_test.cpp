@@ -144,7 +144,7 @@ TEST(Parameters, VisionTransformers) {
 
 TEST(Parameters, SwiGluTransformer) {
   const VisionTransformer teacher(
-      {.width = 24, .depth = 1, .num_heads = 3, .patch_size = 4, .grid = 4, .swiglu = true});
+      {.name = "small", .width = 24, .depth = 1, .num_heads = 3, .patch_size = 4, .grid = 4, .swiglu = true});
   EXPECT_EQ(shape_of(teacher, "blocks.0.mlp.w12.weight"), (Shape{128, 24}));
   EXPECT_EQ(shape_of(teacher, "blocks.0.mlp.w3.weight"), (Shape{24, 64}));
 }

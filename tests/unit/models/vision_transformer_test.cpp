@@ -19,7 +19,8 @@ using test::normal;
 using test::Shape;
 
 std::shared_ptr<VisionTransformer> small_teacher() {
-  auto teacher = std::make_shared<VisionTransformer>(VisionTransformerConfig{.width = 48,
+  auto teacher = std::make_shared<VisionTransformer>(VisionTransformerConfig{.name = "small",
+                                                                             .width = 48,
                                                                              .depth = 1,
                                                                              .num_heads = 3,
                                                                              .patch_size = 4,
