@@ -26,7 +26,8 @@ Denoiser oracle(const NoiseScheduler& scheduler, const at::Tensor& latent) {
 double single_step(const SchedulerConfig& config, double value) {
   const NoiseScheduler scheduler(config);
   const at::Tensor result = sample_ddim(
-      scheduler, [&](const at::Tensor& noisy, const at::Tensor&) { return at::full_like(noisy, value); },
+      scheduler,
+      [&](const at::Tensor& noisy, const at::Tensor&) { return at::full_like(noisy, value); },
       normal({1, 4, 2, 2}), 1);
   EXPECT_EQ(result.min().item<double>(), result.max().item<double>());
   return result.max().item<double>();

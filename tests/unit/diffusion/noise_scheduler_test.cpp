@@ -53,16 +53,15 @@ TEST(NoiseScheduler, BetasAreDiffusers) {
     std::array<double, 3> betas;
     std::array<double, 3> alphas_cumprod;
   };
-  const std::vector<Expected> all{
-      {BetaSchedule::kLinear,
-       {0.00150000001, 0.00849299319, 0.0154999997},
-       {0.99849999, 0.0816312134, 0.000194582361}},
-      {BetaSchedule::kScaledLinear,
-       {0.00150000013, 0.00665390771, 0.0154999997},
-       {0.99849999, 0.151077569, 0.000668666209}},
-      {BetaSchedule::kSquaredcosCapV2,
-       {4.12842237e-05, 0.00314588612, 0.999000013},
-       {0.999958694, 0.493843466, 2.42873499e-09}}};
+  const std::vector<Expected> all{{BetaSchedule::kLinear,
+                                   {0.00150000001, 0.00849299319, 0.0154999997},
+                                   {0.99849999, 0.0816312134, 0.000194582361}},
+                                  {BetaSchedule::kScaledLinear,
+                                   {0.00150000013, 0.00665390771, 0.0154999997},
+                                   {0.99849999, 0.151077569, 0.000668666209}},
+                                  {BetaSchedule::kSquaredcosCapV2,
+                                   {4.12842237e-05, 0.00314588612, 0.999000013},
+                                   {0.999958694, 0.493843466, 2.42873499e-09}}};
   constexpr std::array<std::int64_t, 3> kTimesteps{0, 499, 999};
   for (const Expected& expected : all) {
     SCOPED_TRACE(enum_text(expected.schedule));

@@ -130,8 +130,7 @@ TEST(AutoencoderKL, RescaledLatentsReconstructTheSame) {
 }
 
 TEST(LatentEncoder, IsTheEncoderHalf) {
-  for (const AutoencoderConfig& config :
-       {test::small_kl(), tiny_config(16, TinyVariant::kTaef2)}) {
+  for (const AutoencoderConfig& config : {test::small_kl(), tiny_config(16, TinyVariant::kTaef2)}) {
     const auto autoencoder = make_autoencoder(config);
     nn::initialise(*autoencoder, 1);
     const auto encoder = make_latent_encoder(config, /*dropout=*/0.0);

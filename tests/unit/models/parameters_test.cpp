@@ -1,5 +1,6 @@
 // Sizes and checkpoint keys of the networks. The counts are those of the published implementation
-// (KL-8, U-Net, projector), of diffusers' AutoencoderTiny and of the files that exist (taef2, DINOv2).
+// (KL-8, U-Net, projector), of diffusers' AutoencoderTiny and of the files that exist (taef2,
+// DINOv2).
 #include <gtest/gtest.h>
 
 #include "leaf/io/safetensors.h"
@@ -53,8 +54,9 @@ TEST(Parameters, KlAutoencoder) {
   const auto autoencoder = std::make_shared<AutoencoderKL>(AutoencoderConfig{});
   constexpr std::int64_t kEncoderHalf = 34'163'664;
   constexpr std::int64_t kDecoderHalf = 49'490'199;
-  EXPECT_EQ(parameter_count(*autoencoder, "encoder.") + parameter_count(*autoencoder, "quant_conv."),
-            kEncoderHalf);
+  EXPECT_EQ(
+      parameter_count(*autoencoder, "encoder.") + parameter_count(*autoencoder, "quant_conv."),
+      kEncoderHalf);
   EXPECT_EQ(
       parameter_count(*autoencoder, "decoder.") + parameter_count(*autoencoder, "post_quant_conv."),
       kDecoderHalf);
@@ -63,11 +65,11 @@ TEST(Parameters, KlAutoencoder) {
             kEncoderHalf);
   expect_keys(*autoencoder,
               {"encoder.conv_in.weight", "encoder.down.0.block.1.conv2.weight",
-               "encoder.down.1.block.0.nin_shortcut.weight", "encoder.down.2.downsample.conv.weight",
-               "encoder.mid.attn_1.proj_out.weight", "encoder.norm_out.bias", "quant_conv.weight",
-               "post_quant_conv.bias", "decoder.mid.block_2.norm1.weight",
-               "decoder.up.3.block.2.norm1.bias", "decoder.up.1.upsample.conv.weight",
-               "decoder.conv_out.bias"},
+               "encoder.down.1.block.0.nin_shortcut.weight",
+               "encoder.down.2.downsample.conv.weight", "encoder.mid.attn_1.proj_out.weight",
+               "encoder.norm_out.bias", "quant_conv.weight", "post_quant_conv.bias",
+               "decoder.mid.block_2.norm1.weight", "decoder.up.3.block.2.norm1.bias",
+               "decoder.up.1.upsample.conv.weight", "decoder.conv_out.bias"},
               {"encoder.down.3.downsample.conv.weight", "decoder.up.0.upsample.conv.weight",
                "encoder.down.0.block.0.nin_shortcut.weight", "decoder.up.0.block.3.norm1.weight"});
   EXPECT_EQ(shape_of(*autoencoder, "quant_conv.weight"), (Shape{8, 8, 1, 1}));
@@ -112,13 +114,13 @@ TEST(Parameters, TinyAutoencoders) {
 
 TEST(Parameters, TinyAutoencoderKeys) {
   const auto taesd = make_tiny(4, TinyVariant::kTaesd);
-  expect_keys(*taesd,
-              {"encoder.layers.0.bias", "encoder.layers.1.conv.4.bias", "encoder.layers.2.weight",
-               "encoder.layers.14.bias", "decoder.layers.0.weight", "decoder.layers.2.conv.0.weight",
-               "decoder.layers.6.weight", "decoder.layers.17.conv.2.weight",
-               "decoder.layers.18.bias"},
-              {"encoder.layers.2.bias", "decoder.layers.6.bias", "encoder.layers.11.pool.0.weight",
-               "decoder.layers.19.weight"});
+  expect_keys(
+      *taesd,
+      {"encoder.layers.0.bias", "encoder.layers.1.conv.4.bias", "encoder.layers.2.weight",
+       "encoder.layers.14.bias", "decoder.layers.0.weight", "decoder.layers.2.conv.0.weight",
+       "decoder.layers.6.weight", "decoder.layers.17.conv.2.weight", "decoder.layers.18.bias"},
+      {"encoder.layers.2.bias", "decoder.layers.6.bias", "encoder.layers.11.pool.0.weight",
+       "decoder.layers.19.weight"});
   EXPECT_EQ(shape_of(*taesd, "decoder.layers.18.weight"), (Shape{3, 64, 3, 3}));
   const auto taef2 = make_tiny(32, TinyVariant::kTaef2);
   expect_keys(*taef2,
@@ -143,8 +145,13 @@ TEST(Parameters, VisionTransformers) {
 }
 
 TEST(Parameters, SwiGluTransformer) {
-  const VisionTransformer teacher(
-      {.name = "small", .width = 24, .depth = 1, .num_heads = 3, .patch_size = 4, .grid = 4, .swiglu = true});
+  const VisionTransformer teacher({.name = "small",
+                                   .width = 24,
+                                   .depth = 1,
+                                   .num_heads = 3,
+                                   .patch_size = 4,
+                                   .grid = 4,
+                                   .swiglu = true});
   EXPECT_EQ(shape_of(teacher, "blocks.0.mlp.w12.weight"), (Shape{128, 24}));
   EXPECT_EQ(shape_of(teacher, "blocks.0.mlp.w3.weight"), (Shape{24, 64}));
 }
@@ -155,8 +162,8 @@ TEST(Parameters, NamesAndShapesArePublishedOnes) {
     GTEST_SKIP() << "LEAF_GOLDEN_DIR is not set";
   }
   const auto published = [&](const char* part) {
-    return shapes(io::read_safetensors(*folder / "pipeline" / part /
-                                       "diffusion_pytorch_model.safetensors"));
+    return shapes(
+        io::read_safetensors(*folder / "pipeline" / part / "diffusion_pytorch_model.safetensors"));
   };
   const Model model = make_model(load_description(*folder / "pipeline"));
   EXPECT_EQ(shapes(io::state_dict(*model.unet)), published("unet"));

@@ -117,11 +117,11 @@ TEST(VisionTransformer, ReadsARealNetwork) {
   if (folder == nullptr) {
     GTEST_SKIP() << "LEAF_DATA_DIR is not set";
   }
-  const auto path =
-      std::filesystem::path(folder) / "weights/vit_tiny_patch16_224.fp16.safetensors";
+  const auto path = std::filesystem::path(folder) / "weights/vit_tiny_patch16_224.fp16.safetensors";
   const auto teacher =
       std::make_shared<VisionTransformer>(vision_transformer_config("vit_tiny_patch16_224"));
-  io::load_parameters(*teacher, io::vision_transformer_names(io::read_weights(path)), path.string());
+  io::load_parameters(*teacher, io::vision_transformer_names(io::read_weights(path)),
+                      path.string());
   nn::freeze(*teacher);
   const at::Tensor tokens = teacher_tokens(*teacher, test::images(1, 64, 64), 4);
   EXPECT_EQ(tokens.sizes().vec(), (Shape{1, 16, 192}));

@@ -21,8 +21,8 @@ std::shared_ptr<Group> make_tree(bool with_others = true) {
   }
   auto a = root->register_module("a", std::make_shared<Group>());
   a->register_module("linear", std::make_shared<Linear>(100, 50));
-  a->register_module(
-      "conv", std::make_shared<Conv2d>(Conv2dOptions{.in_channels = 4, .out_channels = 64}));
+  a->register_module("conv",
+                     std::make_shared<Conv2d>(Conv2dOptions{.in_channels = 4, .out_channels = 64}));
   a->register_module("tokens", std::make_shared<TokenConv1d>(25, 40));
   a->register_module("group_norm", std::make_shared<GroupNorm>(2, 8, 1e-5));
   a->register_module("layer_norm", std::make_shared<LayerNorm>(8, 1e-5));
@@ -131,8 +131,7 @@ TEST(ToChannelsLast, ChangesTheLayoutOfConvolutionsAlone) {
 }
 
 TEST(ToChannelsLast, ReachesTheLayersOwnTensors) {
-  const auto conv =
-      std::make_shared<Conv2d>(Conv2dOptions{.in_channels = 4, .out_channels = 4});
+  const auto conv = std::make_shared<Conv2d>(Conv2dOptions{.in_channels = 4, .out_channels = 4});
   to_channels_last(*conv);
   EXPECT_TRUE(conv->weight.is_contiguous(at::MemoryFormat::ChannelsLast));
 }

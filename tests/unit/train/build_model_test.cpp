@@ -86,7 +86,7 @@ TEST(BuildModel, FilesThatAreNotThereAreNamed) {
 
 TEST(BuildModel, StartsFromAPretrainedFolder) {
   const test::TemporaryFolder folder;
-  Model saved = build_model(small_config());
+  const Model saved = build_model(small_config());
   nn::initialise(*saved.latent_encoder, 99);  // no longer a copy of the autoencoder's
   save_model(folder / "model", saved);
   Config config = small_config(ModelInit::kPretrained);

@@ -62,7 +62,7 @@ TEST(AdamW, FollowsTheFormula) {
     set_gradient(parameter, 10 + step);
     reference.step(parameter.grad(), learning_rate);
     optimizer.step(learning_rate);
-    EXPECT_LT(largest_difference(parameter, reference.value), 2e-6) << step;
+    EXPECT_LT(largest_difference(parameter, reference.value), 5e-6) << step;
   }
 }
 
@@ -83,7 +83,7 @@ TEST(AdamW, LeavesParametersWithoutGradientAlone) {
     optimizer.step(0.1);
   }
   EXPECT_TRUE(at::equal(never, before));
-  EXPECT_LT(largest_difference(sometimes, reference.value), 2e-6);
+  EXPECT_LT(largest_difference(sometimes, reference.value), 5e-6);
   const io::TensorMap state = optimizer.state();
   EXPECT_EQ(state.at("always.updates").item<float>(), 4.0F);
   EXPECT_EQ(state.at("sometimes.updates").item<float>(), 2.0F);

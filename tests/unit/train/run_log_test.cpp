@@ -29,8 +29,8 @@ std::string checksum(const std::string& bytes) {
 }
 
 std::string record(const std::string& payload) {
-  const std::string length = test::little_endian(static_cast<unsigned>(payload.size()), 4) +
-                             std::string(4, '\0');
+  const std::string length =
+      test::little_endian(static_cast<unsigned>(payload.size()), 4) + std::string(4, '\0');
   return length + checksum(length) + payload + checksum(payload);
 }
 
@@ -41,10 +41,10 @@ TEST(RunLog, WritesOneObjectALine) {
   RunLog log(folder.path(), 0);
   log.write(1, "train", {{"loss", 0.5}, {"learning_rate", 0.25}});
   log.write(2, "validation", {{"dice", 0.75}});
-  EXPECT_EQ(metric_lines(folder.path()),
-            (std::vector<std::string>{
-                R"({"step":1,"phase":"train","learning_rate":0.25,"loss":0.5})",
-                R"({"step":2,"phase":"validation","dice":0.75})"}));
+  EXPECT_EQ(
+      metric_lines(folder.path()),
+      (std::vector<std::string>{R"({"step":1,"phase":"train","learning_rate":0.25,"loss":0.5})",
+                                R"({"step":2,"phase":"validation","dice":0.75})"}));
 }
 
 TEST(RunLog, DropsWhatCameAfterTheCheckpoint) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "leaf/losses/losses.h"
 #include "support/golden.h"
 #include "support/small_networks.h"
@@ -47,13 +49,12 @@ at::Tensor predict(const TrainedParts& parts, const StepInput& input, const at::
 TEST(ComputeLosses, AddsTheWeightedAlignment) {
   const at::NoGradGuard no_grad;
   const diffusion::NoiseScheduler scheduler({});
-  const StepLosses losses =
-      compute_losses(make_parts(), scheduler, make_input(), {.lambda = 0.75});
+  const StepLosses losses = compute_losses(make_parts(), scheduler, make_input(), {.lambda = 0.75});
   EXPECT_GT(number(losses.prediction), 0.0);
   EXPECT_GT(std::abs(number(losses.distillation)), 1e-4);
   EXPECT_LE(std::abs(number(losses.distillation)), 1.0);
-  EXPECT_NEAR(number(losses.total),
-              number(losses.prediction) + 0.75 * number(losses.distillation), 1e-6);
+  EXPECT_NEAR(number(losses.total), number(losses.prediction) + 0.75 * number(losses.distillation),
+              1e-6);
 }
 
 TEST(ComputeLosses, PredictsTheChosenQuantity) {
@@ -64,8 +65,7 @@ TEST(ComputeLosses, PredictsTheChosenQuantity) {
     diffusion::SchedulerConfig config;
     config.prediction_type = type;
     const diffusion::NoiseScheduler scheduler(config);
-    const at::Tensor noisy =
-        scheduler.add_noise(input.mask_latents, input.noise, input.timesteps);
+    const at::Tensor noisy = scheduler.add_noise(input.mask_latents, input.noise, input.timesteps);
     const at::Tensor target =
         scheduler.training_target(input.mask_latents, input.noise, input.timesteps);
     const double expected = number(losses::l1(predict(parts, input, noisy), target));
@@ -110,7 +110,7 @@ TEST(ComputeLosses, WithoutAlignment) {
   TrainedParts parts = make_parts();
   parts.projector = nullptr;
   StepInput input = make_input();
-  input.teacher_tokens = {};
+  input.teacher_tokens = at::Tensor();
   const diffusion::NoiseScheduler scheduler({});
   const StepLosses losses = compute_losses(parts, scheduler, input, {.lambda = 0.75});
   EXPECT_FALSE(losses.distillation.defined());
