@@ -47,7 +47,7 @@ TEST(UNet, SamplesOfABatchAreIndependent) {
   const at::Tensor x = normal({3, 8, 6, 10});
   const at::Tensor batch = unet->forward(x, timesteps({3, 700, 999}));
   const at::Tensor alone = unet->forward(x.narrow(0, 1, 1), timesteps({700}));
-  EXPECT_LT(largest_difference(batch.narrow(0, 1, 1), alone), 1e-5);
+  EXPECT_LT(largest_difference(batch.narrow(0, 1, 1), alone), 2e-5);
   const at::Tensor other_time = unet->forward(x.narrow(0, 1, 1), timesteps({3}));
   EXPECT_GT(largest_difference(other_time, alone), 1e-3);
 }

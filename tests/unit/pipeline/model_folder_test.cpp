@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include <array>
+#include <map>
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
@@ -213,10 +213,25 @@ TEST_F(DamagedModel, BadJsonNamesTheFile) {
   for (const char* part : {"unet/config.json", "vae/config.json", "scheduler/scheduler_config.json",
                            "preprocessing.json"}) {
     const std::string content = read_file(model_ / part);
-    for (const char* bad : {"", "{\"a\": ", "[1, 2]", R"({"_class_name": 5})"}) {
+    for (const char* bad : {"", "{\"a\": ", "[1, 2]"}) {
       write_file(model_ / part, bad);
       expect_named((model_ / part).string());
     }
+    write_file(model_ / part, content);
+  }
+  EXPECT_EQ(load_error(), "");
+}
+
+TEST_F(DamagedModel, MissingKeysAndWrongTypesNameTheFile) {
+  const std::map<std::string, std::string> bad{
+      {"unet/config.json", R"({"use_scale_shift_norm": true, "resblock_updown": true})"},
+      {"vae/config.json", R"({"_class_name": "AutoencoderTiny"})"},
+      {"scheduler/scheduler_config.json", R"({"beta_schedule": 5})"},
+      {"preprocessing.json", R"({"resolution": "large"})"}};
+  for (const auto& [part, text] : bad) {
+    const std::string content = read_file(model_ / part);
+    write_file(model_ / part, text);
+    expect_named((model_ / part).string());
     write_file(model_ / part, content);
   }
   EXPECT_EQ(load_error(), "");

@@ -18,7 +18,7 @@ using test::largest_difference;
 using test::Shape;
 
 constexpr std::int64_t kResolution = 16;
-constexpr double kTolerance = 1e-5;
+constexpr double kTolerance = 2e-5;
 
 Model make_test_model() {
   ModelDescription description;
