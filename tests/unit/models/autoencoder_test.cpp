@@ -1,0 +1,190 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+
+#include "leaf/data/image_io.h"
+#include "leaf/data/transforms.h"
+#include "leaf/io/name_maps.h"
+#include "leaf/io/weights.h"
+#include "leaf/models/autoencoder_kl.h"
+#include "leaf/models/autoencoder_tiny.h"
+#include "support/golden.h"
+#include "support/small_networks.h"
+
+namespace leaf::models {
+namespace {
+
+using test::images;
+using test::largest_difference;
+using test::normal;
+using test::Shape;
+
+std::shared_ptr<AutoencoderKL> make_kl(const AutoencoderConfig& config) {
+  auto autoencoder = std::make_shared<AutoencoderKL>(config);
+  test::fill_by_formula(*autoencoder, "vae.");
+  nn::freeze(*autoencoder);
+  return autoencoder;
+}
+
+AutoencoderConfig tiny_config(std::int64_t latent_channels, TinyVariant variant) {
+  return {.type = AutoencoderType::kTiny, .latent_channels = latent_channels, .variant = variant};
+}
+
+std::shared_ptr<Autoencoder> fresh_tiny(const AutoencoderConfig& config) {
+  auto autoencoder = make_autoencoder(config);
+  nn::initialise(*autoencoder, 1);
+  nn::freeze(*autoencoder);
+  return autoencoder;
+}
+
+void expect_within_unit_range(const at::Tensor& image) {
+  EXPECT_GE(image.min().item<double>(), 0.0);
+  EXPECT_LE(image.max().item<double>(), 1.0);
+}
+
+/// 1 in a disk off the centre, 0 elsewhere: [1, 3, side, side].
+at::Tensor disk(std::int64_t side, double radius) {
+  const at::Tensor position = at::arange(side, at::kDouble) - static_cast<double>(side) / 2;
+  const at::Tensor squares =
+      (position - 6).square().unsqueeze(1) + (position + 9).square().unsqueeze(0);
+  return (squares <= radius * radius).to(at::kFloat).expand({1, 3, side, side}).contiguous();
+}
+
+double dice(const at::Tensor& a, const at::Tensor& b) {
+  const double common = (a * b).sum().item<double>();
+  return 2 * common / (a.sum().item<double>() + b.sum().item<double>());
+}
+
+class RealTaef2 : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const char* folder = std::getenv("LEAF_DATA_DIR");
+    if (folder == nullptr) {
+      GTEST_SKIP() << "LEAF_DATA_DIR is not set";
+    }
+    folder_ = folder;
+    io::TensorMap weights;
+    for (const char* file : {"taef2_encoder.pth", "taef2_decoder.pth"}) {
+      weights.merge(io::tiny_autoencoder_names(io::read_weights(folder_ / "weights" / file)));
+    }
+    autoencoder_ = make_autoencoder(tiny_config(32, TinyVariant::kTaef2));
+    io::load_parameters(*autoencoder_, weights, "taef2");
+    nn::freeze(*autoencoder_);
+  }
+
+  std::filesystem::path folder_;
+  std::shared_ptr<Autoencoder> autoencoder_;
+};
+
+}  // namespace
+
+TEST(Downsampling, FollowsFromTheConfiguration) {
+  EXPECT_EQ(downsampling({}), 8);
+  EXPECT_EQ(downsampling(test::small_kl()), 2);
+  EXPECT_EQ(downsampling(tiny_config(4, TinyVariant::kTaesd)), 8);
+}
+
+TEST(AutoencoderKL, Shapes) {
+  const auto autoencoder = make_kl({.ch = 32, .ch_mult = {1, 1, 2, 2}});
+  const at::Tensor latent = autoencoder->encode(images(3, 32, 48));
+  ASSERT_EQ(latent.sizes().vec(), (Shape{3, 4, 4, 6}));
+  const at::Tensor decoded = autoencoder->decode(latent);
+  EXPECT_EQ(decoded.sizes().vec(), (Shape{3, 3, 32, 48}));
+  expect_within_unit_range(decoded);
+}
+
+TEST(AutoencoderKL, LatentChannelsAreAnOption) {
+  AutoencoderConfig config = test::small_kl();
+  config.latent_channels = 6;
+  const auto autoencoder = make_kl(config);
+  EXPECT_EQ(autoencoder->moments(images(1, 8, 8)).sizes().vec(), (Shape{1, 12, 4, 4}));
+  EXPECT_EQ(autoencoder->encode(images(1, 8, 8)).sizes().vec(), (Shape{1, 6, 4, 4}));
+}
+
+TEST(AutoencoderKL, EncodesTheScaledModeAndDecodesIt) {
+  const auto autoencoder = make_kl(test::small_kl());
+  const at::Tensor image = images(2, 8, 8);
+  const at::Tensor mode = autoencoder->moments(image).narrow(1, 0, 4);
+  const at::Tensor latent = autoencoder->encode(image);
+  EXPECT_LT(largest_difference(latent, mode * 0.18215), 1e-6);
+  const at::Tensor expected = ((autoencoder->decode_raw(mode) + 1) / 2).clamp(0, 1);
+  EXPECT_LT(largest_difference(autoencoder->decode(latent), expected), 1e-5);
+}
+
+TEST(AutoencoderKL, RescaledLatentsReconstructTheSame) {
+  constexpr double kFactor = 2.5;
+  const auto autoencoder = make_kl(test::small_kl());
+  const at::Tensor image = images(2, 8, 8);
+  const at::Tensor moments = autoencoder->moments(image);
+  const at::Tensor latent = autoencoder->encode(image);
+  const at::Tensor decoded = autoencoder->decode_raw(moments.narrow(1, 0, 4));
+
+  autoencoder->rescale_latents(kFactor);
+  const at::Tensor rescaled = autoencoder->moments(image);
+  EXPECT_LT(test::relative_error(autoencoder->encode(image), kFactor * latent), 1e-5);
+  EXPECT_LT(test::relative_error(autoencoder->decode_raw(rescaled.narrow(1, 0, 4)), decoded), 1e-5);
+  const at::Tensor log_variance = moments.narrow(1, 4, 4) + 2 * std::log(kFactor);
+  EXPECT_LT(test::relative_error(rescaled.narrow(1, 4, 4), log_variance), 1e-5);
+}
+
+TEST(LatentEncoder, IsTheEncoderHalf) {
+  for (const AutoencoderConfig& config : {test::small_kl(), tiny_config(16, TinyVariant::kTaef2)}) {
+    const auto autoencoder = make_autoencoder(config);
+    nn::initialise(*autoencoder, 1);
+    const auto encoder = make_latent_encoder(config, /*dropout=*/0.0);
+    nn::copy_parameters(*autoencoder, *encoder);
+    const at::NoGradGuard no_grad;
+    const at::Tensor image = images(1, 16, 16);
+    EXPECT_TRUE(at::equal(encoder->encode(image), autoencoder->encode(image)));
+  }
+}
+
+TEST(LatentEncoder, HasDropoutInTrainingAlone) {
+  const at::NoGradGuard no_grad;
+  const auto encoder = make_latent_encoder(test::small_kl(), /*dropout=*/0.5);
+  test::fill_by_formula(*encoder, "latent_encoder.");
+  const at::Tensor image = images(1, 8, 8);
+  EXPECT_FALSE(at::equal(encoder->encode(image), encoder->encode(image)));
+  encoder->eval();
+  EXPECT_TRUE(at::equal(encoder->encode(image), encoder->encode(image)));
+}
+
+TEST(AutoencoderTiny, Shapes) {
+  for (const auto& [channels, variant] :
+       {std::pair<std::int64_t, TinyVariant>{4, TinyVariant::kTaesd},
+        {16, TinyVariant::kTaesd},
+        {32, TinyVariant::kTaef2}}) {
+    const auto autoencoder = fresh_tiny(tiny_config(channels, variant));
+    const at::Tensor latent = autoencoder->encode(images(3, 16, 24));
+    ASSERT_EQ(latent.sizes().vec(), (Shape{3, channels, 2, 3}));
+    const at::Tensor decoded = autoencoder->decode(latent);
+    EXPECT_EQ(decoded.sizes().vec(), (Shape{3, 3, 16, 24}));
+    expect_within_unit_range(decoded);
+  }
+}
+
+TEST(AutoencoderTiny, LargeLatentsSaturate) {
+  const auto autoencoder = fresh_tiny(tiny_config(4, TinyVariant::kTaesd));
+  const at::Tensor signs = normal({1, 4, 2, 2}).sign();
+  EXPECT_TRUE(at::equal(autoencoder->decode(100 * signs), autoencoder->decode(1000 * signs)));
+  EXPECT_FALSE(at::equal(autoencoder->decode(100 * signs), autoencoder->decode(signs)));
+}
+
+TEST_F(RealTaef2, KeepsAMask) {
+  const at::Tensor mask = disk(256, 80);
+  const at::Tensor decoded = autoencoder_->decode(autoencoder_->encode(mask));
+  const at::Tensor found = (decoded.mean({1}, /*keepdim=*/true) > 0.5).to(at::kFloat);
+  EXPECT_GT(dice(found, mask.narrow(1, 0, 1)), 0.998);
+}
+
+TEST_F(RealTaef2, KeepsAnImage) {
+  const auto loaded = data::read_image(folder_ / "ISIC18/train_Data/ISIC_0000043.jpg");
+  const at::Tensor image = data::to_tensor(data::resize_image(loaded.rgb, 256)).unsqueeze(0);
+  const at::Tensor latent = autoencoder_->encode(image);
+  EXPECT_NEAR(latent.std().item<double>(), 0.75, 0.35);
+  EXPECT_LT((autoencoder_->decode(latent) - image).abs().mean().item<double>(), 0.02);
+}
+
+}  // namespace leaf::models

@@ -1,0 +1,148 @@
+#include "leaf/nn/module.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "leaf/core/error.h"
+#include "leaf/nn/activations.h"
+#include "leaf/nn/layers.h"
+#include "support/images.h"
+#include "support/small_networks.h"
+
+namespace leaf::nn {
+namespace {
+
+/// A tree with one layer of each kind under "a" and, where asked, others before it.
+std::shared_ptr<Group> make_tree(bool with_others = true) {
+  auto root = std::make_shared<Group>();
+  if (with_others) {
+    root->register_module("first", std::make_shared<Linear>(100, 50));
+  }
+  auto a = root->register_module("a", std::make_shared<Group>());
+  a->register_module("linear", std::make_shared<Linear>(100, 50));
+  a->register_module("conv",
+                     std::make_shared<Conv2d>(Conv2dOptions{.in_channels = 4, .out_channels = 64}));
+  a->register_module("tokens", std::make_shared<TokenConv1d>(25, 40));
+  a->register_module("group_norm", std::make_shared<GroupNorm>(2, 8, 1e-5));
+  a->register_module("layer_norm", std::make_shared<LayerNorm>(8, 1e-5));
+  return root;
+}
+
+std::shared_ptr<Group> fresh_tree(std::uint64_t seed, bool with_others = true) {
+  auto root = make_tree(with_others);
+  initialise(*root, seed);
+  return root;
+}
+
+at::Tensor parameter(const torch::nn::Module& module, const std::string& name) {
+  return module.named_parameters()[name].detach();
+}
+
+/// Uniform within -bound and bound.
+void expect_uniform(const at::Tensor& values, double bound) {
+  EXPECT_LE(values.abs().max().item<double>(), bound * (1 + 1e-6));
+  EXPECT_GT(values.max().item<double>(), 0.6 * bound);
+  EXPECT_LT(values.min().item<double>(), -0.6 * bound);
+}
+
+}  // namespace
+
+TEST(Initialise, IsAFunctionOfTheSeed) {
+  const auto tree = fresh_tree(1);
+  EXPECT_TRUE(test::differences(*tree, *fresh_tree(1)).empty());
+  EXPECT_FALSE(test::differences(*tree, *fresh_tree(2)).empty());
+}
+
+TEST(Initialise, DependsOnTheLayersOwnNameAlone) {
+  const auto full = fresh_tree(1);
+  const auto part = fresh_tree(1, /*with_others=*/false);
+  for (const auto& item : part->named_parameters()) {
+    EXPECT_TRUE(at::equal(item.value(), parameter(*full, item.key()))) << item.key();
+  }
+  EXPECT_FALSE(at::equal(parameter(*full, "first.weight"), parameter(*full, "a.linear.weight")));
+}
+
+TEST(Initialise, HasPyTorchsBounds) {
+  const auto tree = fresh_tree(3);
+  expect_uniform(parameter(*tree, "a.linear.weight"), 1 / std::sqrt(100));
+  expect_uniform(parameter(*tree, "a.linear.bias"), 1 / std::sqrt(100));
+  expect_uniform(parameter(*tree, "a.conv.weight"), 1 / std::sqrt(4 * 9));
+  expect_uniform(parameter(*tree, "a.conv.bias"), 1 / std::sqrt(4 * 9));
+  expect_uniform(parameter(*tree, "a.tokens.weight"), 1 / std::sqrt(25));
+  for (const char* norm : {"a.group_norm", "a.layer_norm"}) {
+    EXPECT_TRUE(at::equal(parameter(*tree, std::string(norm) + ".weight"), at::ones({8})));
+    EXPECT_TRUE(at::equal(parameter(*tree, std::string(norm) + ".bias"), at::zeros({8})));
+  }
+}
+
+TEST(Initialise, LeavesTheLastLayerOfABranchAtZero) {
+  auto root = std::make_shared<Group>();
+  root->register_module("conv", std::make_shared<Conv2d>(Conv2dOptions{
+                                    .in_channels = 2, .out_channels = 3, .zero_init = true}));
+  root->register_module("tokens", std::make_shared<TokenConv1d>(2, 3, /*zero_init=*/true));
+  initialise(*root, 1);
+  for (const auto& item : root->named_parameters()) {
+    EXPECT_EQ(item.value().abs().max().item<float>(), 0.0F) << item.key();
+  }
+}
+
+TEST(CopyParameters, TakesThoseOfTheSameName) {
+  const auto from = fresh_tree(1);
+  const auto to = fresh_tree(2, /*with_others=*/false);
+  copy_parameters(*from, *to);
+  EXPECT_TRUE(test::differences(*to, *fresh_tree(1, false)).empty());
+}
+
+TEST(CopyParameters, NamesWhatDoesNotFit) {
+  const auto copy = [](const torch::nn::Module& from, torch::nn::Module& to) {
+    return test::message_of<WeightsError>([&] { copy_parameters(from, to); });
+  };
+  const auto missing = copy(*make_tree(/*with_others=*/false), *make_tree());
+  EXPECT_NE(missing.find("'first.weight'"), std::string::npos) << missing;
+  EXPECT_NE(missing.find("none of that name"), std::string::npos) << missing;
+
+  const auto wide = std::make_shared<Linear>(4, 2);
+  const auto narrow = std::make_shared<Linear>(3, 2);
+  const auto misshapen = copy(*wide, *narrow);
+  EXPECT_NE(misshapen.find("'weight'"), std::string::npos) << misshapen;
+  EXPECT_NE(misshapen.find("another shape"), std::string::npos) << misshapen;
+}
+
+TEST(Freeze, TurnsOffGradientsAndTraining) {
+  const auto tree = make_tree();
+  ASSERT_TRUE(tree->is_training());
+  freeze(*tree);
+  for (const auto& item : tree->named_parameters()) {
+    EXPECT_FALSE(item.value().requires_grad()) << item.key();
+  }
+  for (const auto& module : tree->modules()) {
+    EXPECT_FALSE(module->is_training());
+  }
+}
+
+TEST(ToChannelsLast, ChangesTheLayoutOfConvolutionsAlone) {
+  const auto tree = fresh_tree(1);
+  to_channels_last(*tree);
+  EXPECT_TRUE(test::differences(*tree, *fresh_tree(1)).empty());
+  EXPECT_TRUE(parameter(*tree, "a.conv.weight").is_contiguous(at::MemoryFormat::ChannelsLast));
+  EXPECT_FALSE(parameter(*tree, "a.conv.weight").is_contiguous());
+  EXPECT_TRUE(parameter(*tree, "a.linear.weight").is_contiguous());
+}
+
+TEST(ToChannelsLast, ReachesTheLayersOwnTensors) {
+  const auto conv = std::make_shared<Conv2d>(Conv2dOptions{.in_channels = 4, .out_channels = 4});
+  to_channels_last(*conv);
+  EXPECT_TRUE(conv->weight.is_contiguous(at::MemoryFormat::ChannelsLast));
+}
+
+TEST(Activations, KeepsWhatWasAskedFor) {
+  Activations activations({"wanted"});
+  EXPECT_THROW(activations.at("wanted"), std::out_of_range);
+  activations.record("wanted", at::ones({2}));
+  activations.record("other", at::ones({3}));
+  EXPECT_EQ(activations.at("wanted").numel(), 2);
+  EXPECT_THROW(activations.at("other"), std::out_of_range);
+}
+
+}  // namespace leaf::nn

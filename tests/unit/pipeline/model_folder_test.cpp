@@ -1,0 +1,260 @@
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/io/weights.h"
+#include "leaf/models/autoencoder.h"
+#include "leaf/models/unet.h"
+#include "leaf/pipeline/model.h"
+#include "support/images.h"
+#include "support/small_networks.h"
+#include "support/temporary_folder.h"
+
+namespace leaf {
+namespace fs = std::filesystem;
+namespace {
+
+using Names = std::vector<std::string>;
+
+/// Every value that a folder keeps differs from its default.
+ModelDescription kl_description() {
+  ModelDescription description;
+  description.autoencoder = test::small_kl();
+  description.autoencoder.latent_channels = 6;
+  description.autoencoder.scaling_factor = 0.5;
+  description.unet = test::small_unet(6);
+  description.unet.dropout = 0.3;
+  description.latent_encoder_dropout = 0.1;
+  description.scheduler = {.beta_schedule = diffusion::BetaSchedule::kScaledLinear,
+                           .beta_start = 0.001,
+                           .beta_end = 0.02,
+                           .num_train_timesteps = 500,
+                           .prediction_type = diffusion::PredictionType::kVPrediction,
+                           .clip_sample = false,
+                           .clip_sample_range = 2.0,
+                           .set_alpha_to_one = false,
+                           .steps_offset = 1,
+                           .timestep_spacing = diffusion::TimestepSpacing::kTrailing};
+  description.preprocessing = {
+      .resolution = 16, .threshold = 0.25, .classes = {"background", "polyp"}};
+  return description;
+}
+
+ModelDescription tiny_description() {
+  ModelDescription description;
+  description.autoencoder = {.type = models::AutoencoderType::kTiny,
+                             .latent_channels = 32,
+                             .variant = models::TinyVariant::kTaef2};
+  description.unet = test::small_unet(32);
+  description.preprocessing.resolution = 32;
+  return description;
+}
+
+Model fresh_model(const ModelDescription& description) {
+  Model model = make_model(description);
+  initialise(model, 3);
+  nn::initialise(*model.latent_encoder, 4);  // trained apart, so no copy
+  return model;
+}
+
+void expect_same_networks(const Model& ours, const Model& expected) {
+  EXPECT_EQ(test::differences(*ours.autoencoder, *expected.autoencoder), Names{});
+  EXPECT_EQ(test::differences(*ours.latent_encoder, *expected.latent_encoder), Names{});
+  EXPECT_EQ(test::differences(*ours.unet, *expected.unet), Names{});
+}
+
+void expect_same(const diffusion::SchedulerConfig& ours,
+                 const diffusion::SchedulerConfig& expected) {
+  EXPECT_EQ(ours.beta_schedule, expected.beta_schedule);
+  EXPECT_EQ(ours.beta_start, expected.beta_start);
+  EXPECT_EQ(ours.beta_end, expected.beta_end);
+  EXPECT_EQ(ours.num_train_timesteps, expected.num_train_timesteps);
+  EXPECT_EQ(ours.prediction_type, expected.prediction_type);
+  EXPECT_EQ(ours.clip_sample, expected.clip_sample);
+  EXPECT_EQ(ours.clip_sample_range, expected.clip_sample_range);
+  EXPECT_EQ(ours.set_alpha_to_one, expected.set_alpha_to_one);
+  EXPECT_EQ(ours.steps_offset, expected.steps_offset);
+  EXPECT_EQ(ours.timestep_spacing, expected.timestep_spacing);
+}
+
+void expect_same(const models::UNetConfig& ours, const models::UNetConfig& expected) {
+  EXPECT_EQ(ours.in_channels, expected.in_channels);
+  EXPECT_EQ(ours.out_channels, expected.out_channels);
+  EXPECT_EQ(ours.model_channels, expected.model_channels);
+  EXPECT_EQ(ours.channel_mult, expected.channel_mult);
+  EXPECT_EQ(ours.num_res_blocks, expected.num_res_blocks);
+  EXPECT_EQ(ours.attention_resolutions, expected.attention_resolutions);
+  EXPECT_EQ(ours.num_heads, expected.num_heads);
+  EXPECT_EQ(ours.dropout, expected.dropout);
+}
+
+void expect_same(const models::AutoencoderConfig& ours, const models::AutoencoderConfig& expected) {
+  EXPECT_EQ(ours.type, expected.type);
+  EXPECT_EQ(ours.latent_channels, expected.latent_channels);
+  EXPECT_EQ(ours.ch, expected.ch);
+  EXPECT_EQ(ours.ch_mult, expected.ch_mult);
+  EXPECT_EQ(ours.num_res_blocks, expected.num_res_blocks);
+  EXPECT_EQ(ours.scaling_factor, expected.scaling_factor);
+  EXPECT_EQ(ours.variant, expected.variant);
+}
+
+void expect_same(const ModelDescription& ours, const ModelDescription& expected) {
+  expect_same(ours.autoencoder, expected.autoencoder);
+  expect_same(ours.unet, expected.unet);
+  expect_same(ours.scheduler, expected.scheduler);
+  EXPECT_EQ(ours.preprocessing.resolution, expected.preprocessing.resolution);
+  EXPECT_EQ(ours.preprocessing.threshold, expected.preprocessing.threshold);
+  EXPECT_EQ(ours.preprocessing.classes, expected.preprocessing.classes);
+}
+
+/// A saved model to be damaged.
+class DamagedModel : public ::testing::Test {
+ protected:
+  void SetUp() override { save_model(model_, fresh_model(kl_description())); }
+
+  std::string load_error() const {
+    return test::message_of<WeightsError>([&] { load_model(model_); });
+  }
+
+  void expect_named(const std::string& name) const {
+    const std::string message = load_error();
+    EXPECT_NE(message.find(name), std::string::npos) << "expected " << name << " in: " << message;
+  }
+
+  test::TemporaryFolder folder_;
+  fs::path model_ = folder_ / "model";
+};
+
+}  // namespace
+
+TEST(ModelFolder, KeepsAKlModel) {
+  const test::TemporaryFolder folder;
+  const Model saved = fresh_model(kl_description());
+  save_model(folder / "model", saved);
+  const Model loaded = load_model(folder / "model");
+  expect_same(loaded.description, saved.description);
+  EXPECT_EQ(loaded.description.latent_encoder_dropout, 0.1);
+  expect_same_networks(loaded, saved);
+}
+
+TEST(ModelFolder, KeepsATinyModel) {
+  const test::TemporaryFolder folder;
+  const Model saved = fresh_model(tiny_description());
+  save_model(folder / "model", saved);
+  const Model loaded = load_model(folder / "model");
+  expect_same(loaded.description, saved.description);
+  expect_same_networks(loaded, saved);
+}
+
+TEST(ModelFolder, IsReplacedAsAWhole) {
+  const test::TemporaryFolder folder;
+  save_model(folder / "model", fresh_model(tiny_description()));
+  const Model saved = fresh_model(kl_description());
+  save_model(folder / "model", saved);
+  expect_same_networks(load_model(folder / "model"), saved);
+  EXPECT_EQ(list_folder(folder.path()).size(), 1U);
+}
+
+TEST(ModelFolder, SaveAutoencoderWritesThatPartAlone) {
+  const test::TemporaryFolder folder;
+  const Model model = fresh_model(kl_description());
+  save_autoencoder(folder / "start", *model.autoencoder, model.description.autoencoder);
+  EXPECT_EQ(list_folder(folder / "start"), std::vector<fs::path>{folder / "start" / "vae"});
+  const auto autoencoder = models::make_autoencoder(model.description.autoencoder);
+  load_part(*autoencoder, folder / "start" / "vae");
+  EXPECT_EQ(test::differences(*autoencoder, *model.autoencoder), Names{});
+}
+
+TEST_F(DamagedModel, WithoutPreprocessingThePublishedOneIsAssumed) {
+  fs::remove(model_ / "preprocessing.json");
+  const Preprocessing preprocessing = load_description(model_).preprocessing;
+  EXPECT_EQ(preprocessing.resolution, 256);
+  EXPECT_EQ(preprocessing.threshold, 0.5);
+}
+
+TEST_F(DamagedModel, MissingFoldersAreNamed) {
+  const auto message = test::message_of<WeightsError>([&] { load_model(folder_ / "elsewhere"); });
+  EXPECT_NE(message.find("elsewhere"), std::string::npos) << message;
+}
+
+TEST_F(DamagedModel, MissingConfigurationsAreNamed) {
+  for (const char* part :
+       {"unet/config.json", "vae/config.json", "scheduler/scheduler_config.json"}) {
+    const std::string content = read_file(model_ / part);
+    fs::remove(model_ / part);
+    expect_named(part);
+    write_file(model_ / part, content);
+  }
+  EXPECT_EQ(load_error(), "");
+}
+
+TEST_F(DamagedModel, MissingWeightsAreNamed) {
+  for (const char* part : {"unet", "vae", "latent_encoder"}) {
+    const fs::path weights = model_ / part / "diffusion_pytorch_model.safetensors";
+    fs::rename(weights, folder_ / "aside");
+    expect_named((model_ / part).string());
+    fs::rename(folder_ / "aside", weights);
+  }
+  EXPECT_EQ(load_error(), "");
+}
+
+TEST_F(DamagedModel, WrongShapesNameTheFileAndTheTensor) {
+  Model other = fresh_model(kl_description());
+  other.description.unet.model_channels = 64;  // config.json disagrees with the weights
+  save_model(model_, other);
+  expect_named((model_ / "unet").string());
+  expect_named("of another shape");
+  expect_named("input_blocks.0.0.bias: [32] instead of [64]");
+}
+
+TEST_F(DamagedModel, BadJsonNamesTheFile) {
+  for (const char* part : {"unet/config.json", "vae/config.json", "scheduler/scheduler_config.json",
+                           "preprocessing.json"}) {
+    const std::string content = read_file(model_ / part);
+    for (const char* bad : {"", "{\"a\": ", "[1, 2]"}) {
+      write_file(model_ / part, bad);
+      expect_named((model_ / part).string());
+    }
+    write_file(model_ / part, content);
+  }
+  EXPECT_EQ(load_error(), "");
+}
+
+TEST_F(DamagedModel, MissingKeysAndWrongTypesNameTheFile) {
+  const std::map<std::string, std::string> bad{
+      {"unet/config.json", R"({"use_scale_shift_norm": true, "resblock_updown": true})"},
+      {"vae/config.json", R"({"_class_name": "AutoencoderTiny"})"},
+      {"scheduler/scheduler_config.json", R"({"beta_schedule": 5})"},
+      {"preprocessing.json", R"({"resolution": "large"})"}};
+  for (const auto& [part, text] : bad) {
+    const std::string content = read_file(model_ / part);
+    write_file(model_ / part, text);
+    expect_named((model_ / part).string());
+    write_file(model_ / part, content);
+  }
+  EXPECT_EQ(load_error(), "");
+}
+
+TEST_F(DamagedModel, NewerFormatsAreRefused) {
+  write_file(model_ / "preprocessing.json",
+             R"({"format_version": 99, "resolution": 16, "threshold": 0.5})");
+  expect_named("newer version");
+}
+
+TEST(FindModelFolder, TakesTheFolderItselfOrARunsBestOrLast) {
+  const test::TemporaryFolder folder;
+  const auto find = [&] { return find_model_folder(folder.path()); };
+  EXPECT_THROW(find(), WeightsError);
+  EXPECT_THROW(find_model_folder(folder / "missing"), WeightsError);
+  fs::create_directories(folder / "last" / "unet");
+  EXPECT_EQ(find(), folder / "last");
+  fs::create_directories(folder / "best" / "unet");
+  EXPECT_EQ(find(), folder / "best");
+  EXPECT_EQ(find_model_folder(folder / "last"), folder / "last");
+  fs::create_directories(folder / "unet");
+  EXPECT_EQ(find(), folder.path());
+}
+
+}  // namespace leaf

@@ -1,0 +1,155 @@
+#include "leaf/pipeline/segmenter.h"
+
+#include <gtest/gtest.h>
+
+#include "leaf/models/autoencoder.h"
+#include "leaf/models/unet.h"
+#include "leaf/pipeline/mask_codec.h"
+#include "support/golden.h"
+#include "support/images.h"
+#include "support/small_networks.h"
+#include "support/temporary_folder.h"
+
+namespace leaf {
+namespace {
+
+using test::images;
+using test::largest_difference;
+using test::Shape;
+
+constexpr std::int64_t kResolution = 16;
+constexpr double kTolerance = 2e-5;
+
+Model make_test_model() {
+  ModelDescription description;
+  description.autoencoder = test::small_kl();
+  description.unet = test::small_unet();
+  description.preprocessing.resolution = kResolution;
+  Model model = make_model(description);
+  test::fill_by_formula(*model.autoencoder, "vae.");
+  test::fill_by_formula(*model.latent_encoder, "latent_encoder.");
+  test::fill_by_formula(*model.unet, "unet.");
+  return model;
+}
+
+Segmenter make_segmenter(const SegmenterOptions& options = {}) {
+  Model model = make_test_model();
+  prepare_for_inference(model, options.device);
+  return {model, options};
+}
+
+at::Tensor square_images(std::int64_t count) { return images(count, kResolution, kResolution); }
+
+}  // namespace
+
+TEST(MaskCodec, RepeatsTheMaskAndAveragesTheChannels) {
+  const at::Tensor masks = (test::normal({2, 1, 4, 4}) > 0).to(at::kFloat);
+  const at::Tensor image = mask_to_image(masks);
+  ASSERT_EQ(image.sizes().vec(), (Shape{2, 3, 4, 4}));
+  for (std::int64_t channel = 0; channel < 3; ++channel) {
+    EXPECT_TRUE(at::equal(image.narrow(1, channel, 1), masks));
+  }
+  EXPECT_TRUE(at::allclose(image_to_probability(image), masks));
+  const at::Tensor colours = at::tensor({0.0F, 0.3F, 0.9F}).view({1, 3, 1, 1});
+  EXPECT_NEAR(image_to_probability(colours).item<double>(), 0.4, 1e-6);
+}
+
+TEST(Segmenter, ProbabilityIsOnePerPixel) {
+  const at::Tensor probability = make_segmenter().probability(square_images(3));
+  ASSERT_EQ(probability.sizes().vec(), (Shape{3, 1, kResolution, kResolution}));
+  EXPECT_EQ(probability.scalar_type(), at::kFloat);
+  EXPECT_GE(probability.min().item<double>(), 0.0);
+  EXPECT_LE(probability.max().item<double>(), 1.0);
+  EXPECT_GT(probability.std().item<double>(), 0.01);
+}
+
+TEST(Segmenter, ProbabilityIsIndependentOfTheBatch) {
+  const Segmenter segmenter = make_segmenter();
+  const at::Tensor pair = square_images(2);
+  const at::Tensor batch = segmenter.probability(pair);
+  EXPECT_GT(largest_difference(batch[0], batch[1]), 1e-2);
+  for (std::int64_t i = 0; i < 2; ++i) {
+    const at::Tensor alone = segmenter.probability(pair.narrow(0, i, 1));
+    EXPECT_LT(largest_difference(batch.narrow(0, i, 1), alone), kTolerance) << i;
+  }
+}
+
+TEST(Segmenter, ProbabilityIsIndependentOfTheOrder) {
+  const Segmenter segmenter = make_segmenter();
+  const at::Tensor pair = square_images(2);
+  const at::Tensor swapped = segmenter.probability(pair.flip({0})).flip({0});
+  EXPECT_LT(largest_difference(segmenter.probability(pair), swapped), kTolerance);
+}
+
+TEST(Segmenter, TheStartingNoiseFollowsFromTheSeed) {
+  const at::Tensor image = square_images(1);
+  const at::Tensor first = make_segmenter({.seed = 1}).probability(image);
+  EXPECT_TRUE(at::equal(make_segmenter({.seed = 1}).probability(image), first));
+  EXPECT_GT(largest_difference(make_segmenter({.seed = 2}).probability(image), first), 1e-4);
+}
+
+TEST(Segmenter, MoreStepsAreAnotherResult) {
+  const at::Tensor image = square_images(1);
+  const at::Tensor one = make_segmenter().probability(image);
+  const at::Tensor four = make_segmenter({.num_inference_steps = 4}).probability(image);
+  EXPECT_GT(largest_difference(one, four), 1e-4);
+}
+
+TEST(Segmenter, SegmentGivesTheImagesOwnSize) {
+  const Segmenter segmenter = make_segmenter();
+  for (const auto& [height, width] : {std::pair<std::int64_t, std::int64_t>{20, 31}, {9, 12}}) {
+    const Segmentation result = segmenter.segment(test::picture(height, width));
+    ASSERT_EQ(result.mask.sizes().vec(), (Shape{height, width}));
+    ASSERT_EQ(result.probability.sizes().vec(), (Shape{height, width}));
+    EXPECT_EQ(result.mask.scalar_type(), at::kByte);
+    EXPECT_TRUE(at::equal(result.mask == 255, result.probability > 0.5));
+    EXPECT_TRUE(at::equal(result.mask == 0, result.probability <= 0.5));
+    EXPECT_GE(result.probability.min().item<double>(), -1e-6);
+    EXPECT_LE(result.probability.max().item<double>(), 1.0 + 1e-6);
+  }
+}
+
+TEST(Segmenter, AtTheModelsSizeNothingIsResized) {
+  const Segmenter segmenter = make_segmenter();
+  const at::Tensor rgb = test::picture(kResolution, kResolution);
+  const at::Tensor image = segmenter.prepare(rgb);
+  EXPECT_LT(largest_difference(image * 255, rgb.permute({2, 0, 1})), 1e-3);
+  const at::Tensor expected = segmenter.probability(image.unsqueeze(0))[0][0];
+  EXPECT_TRUE(at::equal(segmenter.segment(rgb).probability, expected));
+}
+
+TEST(Segmenter, ForegroundExceedsTheThreshold) {
+  Model model = make_test_model();
+  model.description.preprocessing.threshold = 0.75;
+  const Segmenter segmenter(model, {});
+  const at::Tensor found = segmenter.foreground(at::tensor({0.5F, 0.75F, 0.8F}));
+  EXPECT_TRUE(at::equal(found, at::tensor({0, 0, 1}).to(at::kBool)));
+}
+
+TEST(Segmenter, ALoadedModelSegmentsAsTheSavedOne) {
+  const test::TemporaryFolder folder;
+  save_model(folder / "model", make_test_model());
+  const at::Tensor image = square_images(1);
+  EXPECT_LT(largest_difference(Segmenter::load(folder / "model").probability(image),
+                               make_segmenter().probability(image)),
+            kTolerance);
+}
+
+TEST(PrepareForInference, FreezesAndReordersAllParts) {
+  Model model = make_test_model();
+  prepare_for_inference(model, c10::kCPU);
+  for (const torch::nn::Module* part :
+       {static_cast<const torch::nn::Module*>(model.autoencoder.get()),
+        static_cast<const torch::nn::Module*>(model.latent_encoder.get()),
+        static_cast<const torch::nn::Module*>(model.unet.get())}) {
+    EXPECT_FALSE(part->is_training());
+    for (const auto& item : part->named_parameters()) {
+      EXPECT_FALSE(item.value().requires_grad()) << item.key();
+      if (item.value().dim() == 4) {
+        EXPECT_TRUE(item.value().is_contiguous(at::MemoryFormat::ChannelsLast)) << item.key();
+      }
+    }
+  }
+}
+
+}  // namespace leaf

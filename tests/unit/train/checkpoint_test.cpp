@@ -1,0 +1,159 @@
+#include "leaf/train/checkpoint.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "support/images.h"
+#include "support/small_networks.h"
+#include "support/temporary_folder.h"
+
+namespace leaf {
+namespace fs = std::filesystem;
+namespace {
+
+Checkpoint make_checkpoint(std::int64_t step, std::int64_t size = 8) {
+  const auto seed = static_cast<std::uint64_t>(step);
+  return {.step = step,
+          .best_score = 0.25,
+          .best_step = step / 2,
+          .weights = {{"unet.out.2.weight", test::normal({size}, seed)},
+                      {"projector.0.bias", test::normal({2, 3}, seed + 1)}},
+          .optimizer = {{"unet.out.2.weight.exp_avg", test::normal({size}, seed + 2)},
+                        {"unet.out.2.weight.updates", at::full({}, 7.0F)}}};
+}
+
+void expect_equal(const io::TensorMap& ours, const io::TensorMap& expected) {
+  ASSERT_EQ(ours.size(), expected.size());
+  for (const auto& [name, tensor] : expected) {
+    ASSERT_TRUE(ours.contains(name)) << name;
+    EXPECT_TRUE(at::equal(ours.at(name), tensor)) << name;
+  }
+}
+
+std::vector<std::string> entries(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const fs::path& entry : list_folder(folder)) {
+    names.push_back(entry.filename().string());
+  }
+  return names;
+}
+
+std::string read_error(const fs::path& path) {
+  return test::message_of<WeightsError>([&] { read_checkpoint(path); });
+}
+
+/// Files of this process cannot grow beyond `bytes`, as on a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limited{.rlim_cur = bytes, .rlim_max = before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limited);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int);
+};
+
+}  // namespace
+
+TEST(Checkpoint, RoundTrip) {
+  const test::TemporaryFolder folder;
+  const Checkpoint written = make_checkpoint(500);
+  write_checkpoint(folder.path(), written, 2);
+  const auto latest = latest_checkpoint(folder.path());
+  ASSERT_TRUE(latest);
+  EXPECT_EQ(latest->filename(), "step-0000500");
+  const Checkpoint read = read_checkpoint(*latest);
+  EXPECT_EQ(read.step, 500);
+  EXPECT_EQ(read.best_score, 0.25);
+  EXPECT_EQ(read.best_step, 250);
+  expect_equal(read.weights, written.weights);
+  expect_equal(read.optimizer, written.optimizer);
+}
+
+TEST(Checkpoint, KeepsTheNewest) {
+  const test::TemporaryFolder folder;
+  for (const std::int64_t step : {9, 10, 200, 1000}) {
+    write_checkpoint(folder.path(), make_checkpoint(step), 2);
+  }
+  EXPECT_EQ(entries(folder.path()), (std::vector<std::string>{"step-0000200", "step-0001000"}));
+  EXPECT_EQ(latest_checkpoint(folder.path())->filename(), "step-0001000");
+}
+
+TEST(Checkpoint, ReplacesTheSameStep) {
+  const test::TemporaryFolder folder;
+  Checkpoint checkpoint = make_checkpoint(5);
+  write_checkpoint(folder.path(), checkpoint, 2);
+  checkpoint.best_score = 0.5;
+  write_checkpoint(folder.path(), checkpoint, 2);
+  EXPECT_EQ(entries(folder.path()).size(), 1U);
+  EXPECT_EQ(read_checkpoint(folder / "step-0000005").best_score, 0.5);
+}
+
+TEST(Checkpoint, NoneWhereNothingWasWritten) {
+  const test::TemporaryFolder folder;
+  EXPECT_FALSE(latest_checkpoint(folder.path()));
+  EXPECT_FALSE(latest_checkpoint(folder / "missing"));
+}
+
+TEST(Checkpoint, IncompleteFoldersDoNotCount) {
+  const test::TemporaryFolder folder;
+  write_checkpoint(folder.path(), make_checkpoint(5), 2);
+  test::touch(folder / "step-0000009" / "weights.safetensors");
+  write_file(folder / ".step-0000010.leaf-tmp-1" / "state.json", "{}");
+  EXPECT_EQ(latest_checkpoint(folder.path())->filename(), "step-0000005");
+}
+
+TEST(Checkpoint, RefusesANewerFormat) {
+  const test::TemporaryFolder folder;
+  write_checkpoint(folder.path(), make_checkpoint(5), 2);
+  write_file(folder / "step-0000005" / "state.json",
+             R"({"format_version": 99, "step": 5, "best_score": 0.0, "best_step": 0})");
+  const auto message = read_error(folder / "step-0000005");
+  EXPECT_NE(message.find("step-0000005"), std::string::npos) << message;
+  EXPECT_NE(message.find("newer version"), std::string::npos) << message;
+}
+
+TEST(Checkpoint, NamesTheDamagedFile) {
+  const test::TemporaryFolder folder;
+  const fs::path path = folder / "step-0000005";
+  for (const char* state : {"{\"format_version\": 1", R"({"format_version": 1})",
+                            R"({"format_version": 1, "step": "five"})"}) {
+    write_checkpoint(folder.path(), make_checkpoint(5), 2);
+    write_file(path / "state.json", state);
+    EXPECT_NE(read_error(path).find("state.json"), std::string::npos) << state;
+  }
+  write_checkpoint(folder.path(), make_checkpoint(5), 2);
+  write_file(path / "optimizer.safetensors", "short");
+  EXPECT_NE(read_error(path).find("optimizer.safetensors"), std::string::npos) << read_error(path);
+}
+
+TEST(Checkpoint, FullDiskLeavesTheOlderOne) {
+  const test::TemporaryFolder folder;
+  write_checkpoint(folder.path(), make_checkpoint(1), 2);
+  std::string message;
+  {
+    const FileSizeLimit limit(16 * 1024);
+    message = test::message_of<FileError>(
+        [&] { write_checkpoint(folder.path(), make_checkpoint(2, /*size=*/100'000), 1); });
+  }
+  EXPECT_NE(message.find("weights.safetensors"), std::string::npos) << message;
+  EXPECT_EQ(entries(folder.path()), std::vector<std::string>{"step-0000001"});
+  const auto latest = latest_checkpoint(folder.path());
+  ASSERT_TRUE(latest);
+  expect_equal(read_checkpoint(*latest).weights, make_checkpoint(1).weights);
+}
+
+}  // namespace leaf

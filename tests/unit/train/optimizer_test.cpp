@@ -1,0 +1,176 @@
+#include "leaf/train/optimizer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "leaf/core/error.h"
+#include "support/images.h"
+#include "support/small_networks.h"
+
+namespace leaf {
+namespace {
+
+using test::largest_difference;
+using test::normal;
+
+/// AdamW (Loshchilov and Hutter) for one parameter, written out in double precision.
+class ReferenceAdamW {
+ public:
+  ReferenceAdamW(const at::Tensor& parameter, const AdamWOptions& options)
+      : value(parameter.detach().to(at::kDouble).clone()),
+        first_(at::zeros_like(value)),
+        second_(at::zeros_like(value)),
+        options_(options) {}
+
+  void step(const at::Tensor& gradient, double learning_rate) {
+    const at::Tensor g = gradient.to(at::kDouble);
+    ++updates_;
+    value = value * (1 - learning_rate * options_.weight_decay);
+    first_ = options_.beta1 * first_ + (1 - options_.beta1) * g;
+    second_ = options_.beta2 * second_ + (1 - options_.beta2) * g * g;
+    const at::Tensor mean = first_ / (1 - std::pow(options_.beta1, updates_));
+    const at::Tensor square = second_ / (1 - std::pow(options_.beta2, updates_));
+    value = value - learning_rate * mean / (square.sqrt() + options_.epsilon);
+  }
+
+  at::Tensor value;
+
+ private:
+  at::Tensor first_, second_;
+  AdamWOptions options_;
+  int updates_ = 0;
+};
+
+at::Tensor make_parameter(at::IntArrayRef shape, std::uint64_t seed) {
+  return normal(shape, seed).requires_grad_();
+}
+
+void set_gradient(const at::Tensor& parameter, std::uint64_t seed) {
+  parameter.mutable_grad() = normal(parameter.sizes(), seed);
+}
+
+}  // namespace
+
+TEST(AdamW, FollowsTheFormula) {
+  const AdamWOptions options{.beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-6, .weight_decay = 0.3};
+  const at::Tensor parameter = make_parameter({5, 7}, 1);
+  ReferenceAdamW reference(parameter, options);
+  AdamW optimizer({{"w", parameter}}, options);
+  for (const std::uint64_t step : {1, 2, 3, 4, 5}) {
+    const double learning_rate = 0.02 * static_cast<double>(step);
+    set_gradient(parameter, 10 + step);
+    reference.step(parameter.grad(), learning_rate);
+    optimizer.step(learning_rate);
+    EXPECT_LT(largest_difference(parameter, reference.value), 5e-6) << step;
+  }
+}
+
+TEST(AdamW, LeavesParametersWithoutGradientAlone) {
+  const at::Tensor always = make_parameter({4}, 1);
+  const at::Tensor sometimes = make_parameter({4}, 2);
+  const at::Tensor never = make_parameter({4}, 3);
+  const at::Tensor before = never.detach().clone();
+  ReferenceAdamW reference(sometimes, {});
+  AdamW optimizer({{"always", always}, {"sometimes", sometimes}, {"never", never}}, {});
+  for (const std::uint64_t step : {1, 2, 3, 4}) {
+    optimizer.zero_grad();
+    set_gradient(always, step);
+    if (step % 2 == 0) {  // its bias correction counts its own updates
+      set_gradient(sometimes, 10 + step);
+      reference.step(sometimes.grad(), 0.1);
+    }
+    optimizer.step(0.1);
+  }
+  EXPECT_TRUE(at::equal(never, before));
+  EXPECT_LT(largest_difference(sometimes, reference.value), 5e-6);
+  const io::TensorMap state = optimizer.state();
+  EXPECT_EQ(state.at("always.updates").item<float>(), 4.0F);
+  EXPECT_EQ(state.at("sometimes.updates").item<float>(), 2.0F);
+  EXPECT_EQ(state.at("never.updates").item<float>(), 0.0F);
+}
+
+TEST(AdamW, ZeroGradForgetsGradients) {
+  const at::Tensor parameter = make_parameter({3}, 1);
+  AdamW optimizer({{"w", parameter}}, {});
+  set_gradient(parameter, 2);
+  optimizer.zero_grad();
+  EXPECT_FALSE(parameter.grad().defined());
+}
+
+TEST(AdamW, ContinuesFromItsState) {
+  const at::Tensor parameter = make_parameter({3, 2}, 1);
+  AdamW optimizer({{"w", parameter}}, {});
+  for (const std::uint64_t step : {1, 2}) {
+    set_gradient(parameter, step);
+    optimizer.step(0.1);
+  }
+  const at::Tensor copy = parameter.detach().clone().requires_grad_();
+  AdamW resumed({{"w", copy}}, {});
+  resumed.load_state(optimizer.state());
+  set_gradient(parameter, 3);
+  set_gradient(copy, 3);
+  optimizer.step(0.1);
+  resumed.step(0.1);
+  EXPECT_TRUE(at::equal(parameter, copy));
+  EXPECT_EQ(resumed.state().at("w.updates").item<float>(), 3.0F);
+  EXPECT_EQ(optimizer.state().at("w.updates").item<float>(), 3.0F);  // nothing is shared
+}
+
+TEST(AdamW, RefusesTheStateOfAnotherConfiguration) {
+  AdamW optimizer({{"w", make_parameter({3}, 1)}}, {});
+  const auto load = [&](const io::TensorMap& state) {
+    return test::message_of<WeightsError>([&] { optimizer.load_state(state); });
+  };
+  io::TensorMap state = optimizer.state();
+  EXPECT_EQ(load(state), "");
+  state.erase("w.exp_avg_sq");
+  EXPECT_NE(load(state).find("'w.exp_avg_sq' of shape [3]"), std::string::npos) << load(state);
+  state = optimizer.state();
+  state["w.exp_avg"] = at::zeros({4});
+  EXPECT_NE(load(state).find("'w.exp_avg' of shape [3]"), std::string::npos) << load(state);
+}
+
+TEST(ClipGradients, ScalesToTheGlobalNorm) {
+  const at::Tensor a = make_parameter({1}, 1);
+  const at::Tensor b = make_parameter({1}, 2);
+  AdamW optimizer({{"a", a}, {"b", b}, {"none", make_parameter({1}, 3)}}, {});
+  EXPECT_EQ(optimizer.clip_gradients(1.0), 0.0);
+  a.mutable_grad() = at::full({1}, 3.0F);
+  b.mutable_grad() = at::full({1}, -4.0F);
+  EXPECT_NEAR(optimizer.clip_gradients(10.0), 5.0, 1e-6);
+  EXPECT_FLOAT_EQ(a.grad().item<float>(), 3.0F);
+  EXPECT_NEAR(optimizer.clip_gradients(0.5), 5.0, 1e-6);
+  EXPECT_NEAR(a.grad().item<float>(), 0.3, 1e-6);
+  EXPECT_NEAR(b.grad().item<float>(), -0.4, 1e-6);
+}
+
+TEST(WarmupLearningRate, RisesFromZero) {
+  EXPECT_EQ(warmup_learning_rate(4e-5, 10000, 0), 0.0);
+  EXPECT_DOUBLE_EQ(warmup_learning_rate(4e-5, 10000, 1), 4e-9);
+  EXPECT_DOUBLE_EQ(warmup_learning_rate(4e-5, 10000, 5000), 2e-5);
+  EXPECT_DOUBLE_EQ(warmup_learning_rate(4e-5, 10000, 10000), 4e-5);
+  EXPECT_DOUBLE_EQ(warmup_learning_rate(4e-5, 10000, 99999), 4e-5);
+  EXPECT_DOUBLE_EQ(warmup_learning_rate(4e-5, 0, 0), 4e-5);
+}
+
+TEST(EmaDecay, IsDiffusers) {
+  EXPECT_EQ(ema_decay(0.9999, 1), 0.0);
+  EXPECT_DOUBLE_EQ(ema_decay(0.9999, 2), 2.0 / 11);
+  EXPECT_DOUBLE_EQ(ema_decay(0.9999, 3), 3.0 / 12);
+  EXPECT_DOUBLE_EQ(ema_decay(0.9999, 1000), 1000.0 / 1009);
+  EXPECT_DOUBLE_EQ(ema_decay(0.9999, 1000000), 0.9999);
+  EXPECT_DOUBLE_EQ(ema_decay(0.1, 2), 0.1);
+}
+
+TEST(UpdateAverage, MovesByOneMinusTheDecay) {
+  const std::vector<at::Tensor> average{at::full({2}, 1.0F), at::full({1}, -1.0F)};
+  const std::vector<at::Tensor> values{make_parameter({2}, 1), make_parameter({1}, 2)};
+  const at::Tensor expected = 0.75 * at::ones({2}) + 0.25 * values[0].detach();
+  update_average(average, values, 0.75);
+  EXPECT_LT(largest_difference(average[0], expected), 1e-6);
+  update_average(average, values, 0.0);
+  EXPECT_LT(largest_difference(average[1], values[1]), 1e-6);
+}
+
+}  // namespace leaf

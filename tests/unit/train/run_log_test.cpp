@@ -1,0 +1,107 @@
+#include "leaf/train/run_log.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "leaf/core/files.h"
+#include "leaf/train/tensorboard.h"
+#include "support/exif_bytes.h"
+#include "support/temporary_folder.h"
+
+namespace leaf {
+namespace fs = std::filesystem;
+namespace {
+
+std::vector<std::string> metric_lines(const fs::path& folder) {
+  std::istringstream content(read_file(folder / "metrics.jsonl"));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(content, line);) {
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+/// TensorBoard's masked checksum as four bytes.
+std::string checksum(const std::string& bytes) {
+  const std::uint32_t crc = tensorboard::crc32c(bytes);
+  return test::little_endian(((crc >> 15) | (crc << 17)) + 0xA282EAD8U, 4);
+}
+
+std::string record(const std::string& payload) {
+  const std::string length =
+      test::little_endian(static_cast<unsigned>(payload.size()), 4) + std::string(4, '\0');
+  return length + checksum(length) + payload + checksum(payload);
+}
+
+}  // namespace
+
+TEST(RunLog, WritesOneObjectALine) {
+  const test::TemporaryFolder folder;
+  RunLog log(folder.path(), 0);
+  log.write(1, "train", {{"loss", 0.5}, {"learning_rate", 0.25}});
+  log.write(2, "validation", {{"dice", 0.75}});
+  EXPECT_EQ(
+      metric_lines(folder.path()),
+      (std::vector<std::string>{R"({"step":1,"phase":"train","learning_rate":0.25,"loss":0.5})",
+                                R"({"step":2,"phase":"validation","dice":0.75})"}));
+}
+
+TEST(RunLog, DropsWhatCameAfterTheCheckpoint) {
+  const test::TemporaryFolder folder;
+  {
+    RunLog log(folder.path(), 0);
+    for (const std::int64_t step : {1, 2, 3}) {
+      log.write(step, "train", {{"loss", 1.0}});
+    }
+  }
+  const fs::path metrics = folder / "metrics.jsonl";
+  write_file(metrics, read_file(metrics) + R"({"step":2,"pha)");  // the machine went down here
+  {
+    RunLog log(folder.path(), 2);
+    log.write(3, "train", {{"loss", 2.0}});
+  }
+  EXPECT_EQ(metric_lines(folder.path()),
+            (std::vector<std::string>{R"({"step":1,"phase":"train","loss":1.0})",
+                                      R"({"step":2,"phase":"train","loss":1.0})",
+                                      R"({"step":3,"phase":"train","loss":2.0})"}));
+}
+
+TEST(RunLog, WritesTheScalarsAsEvents) {
+  const test::TemporaryFolder folder;
+  {
+    RunLog log(folder.path(), 0);
+    log.write(1, "train", {{"loss", 0.5}});
+  }
+  const std::vector<fs::path> files = list_folder(folder / "tensorboard");
+  ASSERT_EQ(files.size(), 1U);
+  EXPECT_TRUE(files[0].filename().string().starts_with("events.out.tfevents."));
+  const std::string bytes = read_file(files[0]);
+  EXPECT_NE(bytes.find("brain.Event:2"), std::string::npos);
+  EXPECT_NE(bytes.find("train/loss"), std::string::npos);
+}
+
+TEST(Tensorboard, Crc32cHasItsCheckValue) {
+  EXPECT_EQ(tensorboard::crc32c("123456789"), 0xE3069283U);
+  EXPECT_EQ(tensorboard::crc32c(""), 0U);
+}
+
+TEST(Tensorboard, FilesStartAsTensorFlows) {
+  // Every event file begins with these bytes: a length of 24, its checksum, the wall time's key.
+  const std::string bytes = tensorboard::file_version_record(1.5);
+  EXPECT_EQ(bytes.substr(0, 13), std::string("\x18\0\0\0\0\0\0\0\xA3\x7F\x4B\x22\x09", 13));
+  const std::string wall_time("\0\0\0\0\0\0\xF8\x3F", 8);  // 1.5 as a little-endian double
+  EXPECT_EQ(bytes, record("\x09" + wall_time + "\x1A\x0D" + "brain.Event:2"));
+}
+
+TEST(Tensorboard, ScalarRecord) {
+  const std::string wall_time("\0\0\0\0\0\0\xF8\x3F", 8);
+  const std::string value("\0\0\x80\x3E", 4);  // 0.25 as a little-endian float
+  const std::string scalar = std::string("\x0A\x0A") + "train/loss" + "\x15" + value;
+  const std::string summary = "\x0A" + test::little_endian(17, 1) + scalar;
+  const std::string step = "\x10\xAC\x02";  // 300 as a varint
+  EXPECT_EQ(tensorboard::scalar_record(1.5, 300, "train/loss", 0.25F),
+            record("\x09" + wall_time + step + "\x2A" + test::little_endian(19, 1) + summary));
+}
+
+}  // namespace leaf

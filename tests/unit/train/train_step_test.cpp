@@ -1,0 +1,134 @@
+#include "leaf/train/train_step.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "leaf/losses/losses.h"
+#include "support/golden.h"
+#include "support/small_networks.h"
+
+namespace leaf {
+namespace {
+
+using test::normal;
+
+constexpr std::int64_t kBatch = 3;
+constexpr std::int64_t kTeacherWidth = 12;
+
+TrainedParts make_parts() {
+  TrainedParts parts;
+  parts.unet = std::make_shared<models::UNet>(test::small_unet());
+  parts.latent_encoder = models::make_latent_encoder(test::small_kl(), /*dropout=*/0.0);
+  parts.projector = std::make_shared<models::FeatureProjector>(32, 16, kTeacherWidth);
+  test::fill_by_formula(*parts.unet, "unet.");
+  test::fill_by_formula(*parts.latent_encoder, "latent_encoder.");
+  test::fill_by_formula(*parts.projector, "projector.");
+  return parts;
+}
+
+/// Images of 16 pixels, latents of 8, a tap and teacher of 4.
+StepInput make_input() {
+  return {.images = test::images(kBatch, 16, 16, 1),
+          .mask_latents = normal({kBatch, 4, 8, 8}, 2),
+          .noise = normal({kBatch, 4, 8, 8}, 3),
+          .timesteps = at::tensor(std::vector<std::int64_t>{1, 500, 900}, at::kLong),
+          .teacher_tokens = normal({kBatch, 16, kTeacherWidth}, 4)};
+}
+
+double number(const at::Tensor& scalar) { return scalar.item<double>(); }
+
+/// What the U-Net says, by the same steps as the paper's.
+at::Tensor predict(const TrainedParts& parts, const StepInput& input, const at::Tensor& noisy) {
+  return parts.unet->forward(at::cat({parts.latent_encoder->encode(input.images), noisy}, 1),
+                             input.timesteps);
+}
+
+}  // namespace
+
+TEST(ComputeLosses, AddsTheWeightedAlignment) {
+  const at::NoGradGuard no_grad;
+  const diffusion::NoiseScheduler scheduler({});
+  const StepLosses losses = compute_losses(make_parts(), scheduler, make_input(), {.lambda = 0.75});
+  EXPECT_GT(number(losses.prediction), 0.0);
+  EXPECT_GT(std::abs(number(losses.distillation)), 1e-4);
+  EXPECT_LE(std::abs(number(losses.distillation)), 1.0);
+  EXPECT_NEAR(number(losses.total), number(losses.prediction) + 0.75 * number(losses.distillation),
+              1e-6);
+}
+
+TEST(ComputeLosses, PredictsTheChosenQuantity) {
+  const at::NoGradGuard no_grad;
+  const TrainedParts parts = make_parts();
+  const StepInput input = make_input();
+  for (const auto& [type, name] : enum_names(diffusion::PredictionType{})) {
+    diffusion::SchedulerConfig config;
+    config.prediction_type = type;
+    const diffusion::NoiseScheduler scheduler(config);
+    const at::Tensor noisy = scheduler.add_noise(input.mask_latents, input.noise, input.timesteps);
+    const at::Tensor target =
+        scheduler.training_target(input.mask_latents, input.noise, input.timesteps);
+    const double expected = number(losses::l1(predict(parts, input, noisy), target));
+    EXPECT_NEAR(number(compute_losses(parts, scheduler, input, {}).prediction), expected, 1e-5)
+        << name;
+  }
+}
+
+TEST(ComputeLosses, ReferenceReductionDividesByTheBatchOnceMore) {
+  const at::NoGradGuard no_grad;
+  const TrainedParts parts = make_parts();
+  const StepInput input = make_input();
+  const diffusion::NoiseScheduler scheduler({});
+  const StepLosses mean = compute_losses(parts, scheduler, input, {.lambda = 1.0});
+  const StepLosses reference = compute_losses(
+      parts, scheduler, input, {.lambda = 1.0, .reduction = CosineReduction::kReference});
+  EXPECT_NEAR(number(reference.distillation), number(mean.distillation) / kBatch, 1e-6);
+  EXPECT_NEAR(number(reference.prediction), number(mean.prediction), 1e-6);
+}
+
+TEST(ComputeLosses, SdsegAddsTheRecoveredLatent) {
+  const at::NoGradGuard no_grad;
+  const TrainedParts parts = make_parts();
+  StepInput input = make_input();
+  input.timesteps = at::tensor(std::vector<std::int64_t>{1, 100, 300}, at::kLong);
+  diffusion::SchedulerConfig config;
+  config.prediction_type = diffusion::PredictionType::kEpsilon;
+  const diffusion::NoiseScheduler scheduler(config);
+  const at::Tensor noisy = scheduler.add_noise(input.mask_latents, input.noise, input.timesteps);
+  const at::Tensor prediction = predict(parts, input, noisy);
+  const at::Tensor recovered = scheduler.recover_latent(prediction, noisy, input.timesteps);
+  const double first = number(losses::l1(prediction, input.noise));
+  const double second = number(losses::l1(recovered, input.mask_latents));
+  EXPECT_GT(second, 1e-3);
+  const StepLosses losses =
+      compute_losses(parts, scheduler, input, {.diffusion = DiffusionLoss::kSdseg});
+  EXPECT_NEAR(number(losses.prediction), first + second, 1e-4 * (first + second));
+}
+
+TEST(ComputeLosses, WithoutAlignment) {
+  const at::NoGradGuard no_grad;
+  TrainedParts parts = make_parts();
+  parts.projector = nullptr;
+  StepInput input = make_input();
+  input.teacher_tokens = at::Tensor();
+  const diffusion::NoiseScheduler scheduler({});
+  const StepLosses losses = compute_losses(parts, scheduler, input, {.lambda = 0.75});
+  EXPECT_FALSE(losses.distillation.defined());
+  EXPECT_EQ(number(losses.total), number(losses.prediction));
+}
+
+TEST(ComputeLosses, GradientsReachAllTrainedParts) {
+  const TrainedParts parts = make_parts();
+  const diffusion::NoiseScheduler scheduler({});
+  compute_losses(parts, scheduler, make_input(), {.lambda = 0.75}).total.backward();
+  const auto expect_gradients = [](const torch::nn::Module& module, const char* part) {
+    for (const auto& item : module.named_parameters()) {
+      EXPECT_TRUE(item.value().grad().defined()) << part << item.key();
+    }
+  };
+  expect_gradients(*parts.unet, "unet.");
+  expect_gradients(*parts.latent_encoder, "latent_encoder.");
+  expect_gradients(*parts.projector, "projector.");
+}
+
+}  // namespace leaf
