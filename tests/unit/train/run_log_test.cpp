@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "leaf/core/files.h"
+#include "leaf/core/strings.h"
 #include "leaf/train/tensorboard.h"
 #include "support/exif_bytes.h"
 #include "support/temporary_folder.h"
@@ -91,17 +92,18 @@ TEST(Tensorboard, FilesStartAsTensorFlows) {
   const std::string bytes = tensorboard::file_version_record(1.5);
   EXPECT_EQ(bytes.substr(0, 13), std::string("\x18\0\0\0\0\0\0\0\xA3\x7F\x4B\x22\x09", 13));
   const std::string wall_time("\0\0\0\0\0\0\xF8\x3F", 8);  // 1.5 as a little-endian double
-  EXPECT_EQ(bytes, record("\x09" + wall_time + "\x1A\x0D" + "brain.Event:2"));
+  EXPECT_EQ(bytes, record(leaf::str("\x09", wall_time, "\x1A\x0D", "brain.Event:2")));
 }
 
 TEST(Tensorboard, ScalarRecord) {
   const std::string wall_time("\0\0\0\0\0\0\xF8\x3F", 8);
   const std::string value("\0\0\x80\x3E", 4);  // 0.25 as a little-endian float
-  const std::string scalar = std::string("\x0A\x0A") + "train/loss" + "\x15" + value;
-  const std::string summary = "\x0A" + test::little_endian(17, 1) + scalar;
+  const std::string scalar = leaf::str("\x0A\x0A", "train/loss", "\x15", value);
+  const std::string summary = leaf::str("\x0A", test::little_endian(17, 1), scalar);
   const std::string step = "\x10\xAC\x02";  // 300 as a varint
-  EXPECT_EQ(tensorboard::scalar_record(1.5, 300, "train/loss", 0.25F),
-            record("\x09" + wall_time + step + "\x2A" + test::little_endian(19, 1) + summary));
+  EXPECT_EQ(
+      tensorboard::scalar_record(1.5, 300, "train/loss", 0.25F),
+      record(leaf::str("\x09", wall_time, step, "\x2A", test::little_endian(19, 1), summary)));
 }
 
 }  // namespace leaf
