@@ -49,7 +49,10 @@ def dinov2_names(weights, generator):
 
 
 def swiglu_names(weights):
-    return {k.replace("mlp.fc1", "mlp.w12").replace("mlp.fc2", "mlp.w3"): v for k, v in weights.items()}
+    def rename(name):
+        return name.replace("mlp.fc1", "mlp.w12").replace("mlp.fc2", "mlp.w3")
+
+    return {rename(name): tensor for name, tensor in weights.items()}
 
 
 @torch.no_grad()
