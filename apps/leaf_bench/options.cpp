@@ -1,0 +1,33 @@
+#include "leaf_bench/options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace leaf::apps {
+
+void add_bench_options(CLI::App& app, BenchOptions& o) {
+  app.add_option("--model", o.model, "Model folder, or run folder (its best, else its last)")
+      ->required();
+  auto* batch = app.add_option("--batch", o.batch, "Images that the network sees at once")
+                    ->check(CLI::Range(1, 1024))
+                    ->capture_default_str();
+  auto* runs = app.add_option("--runs", o.runs, "Timed calls, after a first one that is not")
+                   ->check(CLI::Range(1, 100000))
+                   ->capture_default_str();
+  auto* explain =
+      app.add_flag("--explain", o.explain,
+                   "One more call, with a table of what its operators took; on the CPU [off]");
+  auto* json = app.add_option("--json", o.json, "Also write the figures to this file");
+  app.add_option("--inputs", o.inputs,
+                 "safetensors file with image [N,3,R,R], float32 in [0,1], and noise [N,L,r,r], "
+                 "float32 [random, always the same]")
+      ->excludes(batch);
+  app.add_option("--output", o.output,
+                 "Write the last call's probability [N,1,R,R] to this safetensors file");
+  app.add_flag("--serve", o.serve,
+               "One timed call for every line on standard input; prints figures as lines of JSON "
+               "[off]")
+      ->excludes(runs, explain, json);
+  add_common_options(app, o.common);
+}
+
+}  // namespace leaf::apps
