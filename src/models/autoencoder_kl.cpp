@@ -39,9 +39,10 @@ KlResidualBlock::KlResidualBlock(std::int64_t in_channels, std::int64_t out_chan
 }
 
 at::Tensor KlResidualBlock::forward(const at::Tensor& x) const {
-  at::Tensor h = conv1_->forward(norm1_->forward_silu(x));
-  h = conv2_->forward(at::dropout(norm2_->forward_silu(h), dropout_, is_training()));
-  return (nin_shortcut_ ? nin_shortcut_->forward(x) : x) + h;
+  const at::Tensor h = conv1_->forward(x, {.norm = norm1_->then_silu()});
+  return conv2_->forward(h, {.norm = norm2_->then_silu(),
+                             .dropout = is_training() ? dropout_ : 0,
+                             .residual = nin_shortcut_ ? nin_shortcut_->forward(x) : x});
 }
 
 KlAttentionBlock::KlAttentionBlock(std::int64_t channels) {
@@ -57,7 +58,7 @@ at::Tensor KlAttentionBlock::forward(const at::Tensor& x) const {
   const auto one_head = [](const at::Tensor& map) { return nn::to_tokens(map).unsqueeze(1); };
   const at::Tensor mixed =
       nn::attend(one_head(q_->forward(h)), one_head(k_->forward(h)), one_head(v_->forward(h)));
-  return x + proj_out_->forward(nn::from_tokens(mixed, x.size(2), x.size(3)));
+  return proj_out_->forward(nn::from_tokens(mixed, x.size(2), x.size(3)), {.residual = x});
 }
 
 KlMiddle::KlMiddle(std::int64_t channels, double dropout) {
@@ -89,9 +90,11 @@ KlEncoder::KlEncoder(const AutoencoderConfig& config, double dropout) {
     if (i + 1 < config.ch_mult.size()) {
       auto downsample = group->register_module("downsample", std::make_shared<nn::Group>());
       level.downsample = downsample->register_module(
-          "conv",
-          std::make_shared<nn::Conv2d>(nn::Conv2dOptions{
-              .in_channels = channels, .out_channels = channels, .stride = 2, .padding = 0}));
+          "conv", std::make_shared<nn::Conv2d>(nn::Conv2dOptions{.in_channels = channels,
+                                                                 .out_channels = channels,
+                                                                 .stride = 2,
+                                                                 .padding = 0,
+                                                                 .pad_end = 1}));
     }
   }
   mid_ = register_module("mid", std::make_shared<KlMiddle>(channels, dropout));
@@ -106,10 +109,10 @@ at::Tensor KlEncoder::forward(const at::Tensor& x) const {
       h = block->forward(h);
     }
     if (level.downsample) {
-      h = level.downsample->forward(at::constant_pad_nd(h, {0, 1, 0, 1}));
+      h = level.downsample->forward(h);
     }
   }
-  return conv_out_->forward(norm_out_->forward_silu(mid_->forward(h)));
+  return conv_out_->forward(mid_->forward(h), {.norm = norm_out_->then_silu()});
 }
 
 KlDecoder::KlDecoder(const AutoencoderConfig& config) {
@@ -144,10 +147,10 @@ at::Tensor KlDecoder::forward(const at::Tensor& z) const {
       h = block->forward(h);
     }
     if (level->upsample) {
-      h = level->upsample->forward(nn::upsample_nearest_2x(h));
+      h = level->upsample->forward(h, {.upsample = true});
     }
   }
-  return conv_out_->forward(norm_out_->forward_silu(h));
+  return conv_out_->forward(h, {.norm = norm_out_->then_silu()});
 }
 
 KlEncoderHalf::KlEncoderHalf(torch::nn::Module& owner, const AutoencoderConfig& config,

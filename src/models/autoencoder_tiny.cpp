@@ -55,7 +55,7 @@ class TinyBlock : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& input) const {
     const at::Tensor x = pool_ ? input + pool_->forward(input) : input;
     const at::Tensor h = at::relu(convs_[1]->forward(at::relu(convs_[0]->forward(x))));
-    return at::relu(convs_[2]->forward(h) + x);
+    return at::relu(convs_[2]->forward(h, {.residual = x}));
   }
 
  private:
@@ -86,6 +86,14 @@ void TinySequence::add_conv(std::int64_t in_channels, std::int64_t out_channels,
       .in_channels = in_channels, .out_channels = out_channels, .stride = stride, .bias = bias}));
 }
 
+void TinySequence::add_upsampled_conv(std::int64_t channels) {
+  add_function([](const at::Tensor& x) { return x; });  // the upsampling's place among the keys
+  const auto conv = std::make_shared<nn::Conv2d>(
+      nn::Conv2dOptions{.in_channels = channels, .out_channels = channels, .bias = false});
+  layers_->register_module(std::to_string(steps_.size()), conv);
+  steps_.push_back([conv](const at::Tensor& x) { return conv->forward(x, {.upsample = true}); });
+}
+
 void TinySequence::add_block(std::int64_t channels, bool pool) {
   add_module(std::make_shared<TinyBlock>(channels, pool));
 }
@@ -113,8 +121,7 @@ TinyDecoder::TinyDecoder(const AutoencoderConfig& config) {
     for (int block = 0; block < kBlocksPerLevel; ++block) {
       add_block(kWidth, config.variant == TinyVariant::kTaef2 && level == 0);
     }
-    add_function(nn::upsample_nearest_2x);
-    add_conv(kWidth, kWidth, 1, false);
+    add_upsampled_conv(kWidth);
   }
   add_block(kWidth, false);
   add_conv(kWidth, 3, 1, true);

@@ -60,12 +60,17 @@ at::Tensor UNetResidualBlock::resampled(const at::Tensor& x) const {
 }
 
 at::Tensor UNetResidualBlock::forward(const at::Tensor& x, const at::Tensor& embedding) const {
-  at::Tensor h = in_conv_->forward(resampled(in_norm_->forward_silu(x)));
+  const at::Tensor h = resample_ == Resample::kDown
+                           ? in_conv_->forward(resampled(in_norm_->forward_silu(x)))
+                           : in_conv_->forward(x, {.norm = in_norm_->then_silu(),
+                                                   .upsample = resample_ == Resample::kUp});
   const auto scale_shift = emb_linear_->forward(at::silu(embedding)).chunk(2, 1);
-  h = out_norm_->forward_silu(h, ops::ScaleShift{.scale = scale_shift[0], .shift = scale_shift[1]});
-  h = out_conv_->forward(at::dropout(h, dropout_, is_training()));
+  const ops::ScaleShift modulation{.scale = scale_shift[0], .shift = scale_shift[1]};
   const at::Tensor skip = resampled(x);
-  return (skip_connection_ ? skip_connection_->forward(skip) : skip) + h;
+  return out_conv_->forward(
+      h, {.norm = out_norm_->then_silu(modulation),
+          .dropout = is_training() ? dropout_ : 0,
+          .residual = skip_connection_ ? skip_connection_->forward(skip) : skip});
 }
 
 UNetAttentionBlock::UNetAttentionBlock(std::int64_t channels, std::int64_t num_heads)
@@ -220,7 +225,7 @@ at::Tensor UNet::forward(const at::Tensor& x, const at::Tensor& timestep,
     skips.pop_back();
     record("output_blocks." + std::to_string(i), h);
   }
-  return out_conv_->forward(out_norm_->forward_silu(h));
+  return out_conv_->forward(h, {.norm = out_norm_->then_silu()});
 }
 
 AlignmentTap alignment_tap(const UNetConfig& config) {

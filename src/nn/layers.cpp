@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <utility>
 
 namespace leaf::nn {
 namespace {
@@ -33,8 +34,23 @@ Conv2d::Conv2d(const Conv2dOptions& options) : options_(options) {
   }
 }
 
-at::Tensor Conv2d::forward(const at::Tensor& x) const {
-  return at::conv2d(x, weight, bias, options_.stride, options_.padding);
+at::Tensor Conv2d::forward(const at::Tensor& x, const ops::ConvContext& context) const {
+  return packed_ ? packed_->forward(x, context) : ops::conv2d(x, conv_parameters(), context);
+}
+
+ops::ConvParameters Conv2d::conv_parameters() const {
+  return {.weight = weight,
+          .bias = bias,
+          .stride = options_.stride,
+          .padding = options_.padding,
+          .pad_end = options_.pad_end};
+}
+
+void Conv2d::pack() {
+  ops::ConvParameters parameters = conv_parameters();
+  parameters.weight = weight.detach();  // a tensor of its own: the layer's is emptied
+  packed_ = std::make_shared<ops::PackedConv2d>(std::move(parameters));
+  weight.set_data(at::empty({0}));
 }
 
 void Conv2d::reset_parameters(at::Generator generator) {
@@ -42,6 +58,14 @@ void Conv2d::reset_parameters(at::Generator generator) {
   if (options_.zero_init) {
     weight.zero_();
     bias.zero_();
+  }
+}
+
+void pack_convolutions(torch::nn::Module& module) {
+  for (const auto& part : module.modules(/*include_self=*/true)) {
+    if (auto* conv = dynamic_cast<Conv2d*>(part.get())) {
+      conv->pack();
+    }
   }
 }
 
@@ -90,6 +114,10 @@ GroupNorm::GroupNorm(std::int64_t groups, std::int64_t channels, double eps)
 
 at::Tensor GroupNorm::forward(const at::Tensor& x) const {
   return ops::group_norm(x, groups_, weight, bias, eps_);
+}
+
+ops::GroupNormSilu GroupNorm::then_silu(const std::optional<ops::ScaleShift>& modulation) const {
+  return {.groups = groups_, .weight = weight, .bias = bias, .eps = eps_, .modulation = modulation};
 }
 
 at::Tensor GroupNorm::forward_silu(const at::Tensor& x,

@@ -48,19 +48,13 @@ bool on_fast_path(const at::Tensor& x, std::int64_t groups, const at::Tensor& we
          !at::autocast::is_autocast_enabled(at::kCPU);
 }
 
-at::Tensor normalise(const at::Tensor& x, std::int64_t groups, const at::Tensor& gain,
-                     const at::Tensor& offset, double eps, bool silu) {
-  const auto each_image = [&](const at::Tensor& t) {
-    return t.expand({x.size(0), x.size(1)}).contiguous();
-  };
-  const at::Tensor gains = each_image(gain);
-  const at::Tensor offsets = each_image(offset);
-  const bool differentiable =
-      at::GradMode::is_enabled() &&
-      (x.requires_grad() || gains.requires_grad() || offsets.requires_grad());
-  return differentiable
-             ? NormaliseFunction::apply(x, gains, offsets, groups, eps, silu)
-             : cpu::normalise(x, cpu::group_moments(x, groups, eps), gains, offsets, silu);
+at::Tensor normalise(const at::Tensor& x, std::int64_t groups, const cpu::ChannelAffine& affine,
+                     double eps, bool silu) {
+  const auto& [gain, offset] = affine;
+  const bool differentiable = at::GradMode::is_enabled() &&
+                              (x.requires_grad() || gain.requires_grad() || offset.requires_grad());
+  return differentiable ? NormaliseFunction::apply(x, gain, offset, groups, eps, silu)
+                        : cpu::normalise(x, cpu::group_moments(x, groups, eps), gain, offset, silu);
 }
 
 }  // namespace
@@ -68,7 +62,7 @@ at::Tensor normalise(const at::Tensor& x, std::int64_t groups, const at::Tensor&
 at::Tensor group_norm(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight,
                       const at::Tensor& bias, double eps) {
   return on_fast_path(x, groups, weight, bias)
-             ? normalise(x, groups, weight, bias, eps, /*silu=*/false)
+             ? normalise(x, groups, cpu::each_image(x, weight, bias, {}), eps, /*silu=*/false)
              : at::group_norm(x, groups, weight, bias, eps);
 }
 
@@ -76,12 +70,7 @@ at::Tensor group_norm_silu(const at::Tensor& x, std::int64_t groups, const at::T
                            const at::Tensor& bias, double eps,
                            const std::optional<ScaleShift>& modulation) {
   if (on_fast_path(x, groups, weight, bias)) {
-    if (!modulation) {
-      return normalise(x, groups, weight, bias, eps, /*silu=*/true);
-    }
-    const at::Tensor factor = 1 + modulation->scale;
-    return normalise(x, groups, weight * factor, at::addcmul(modulation->shift, bias, factor), eps,
-                     /*silu=*/true);
+    return normalise(x, groups, cpu::each_image(x, weight, bias, modulation), eps, /*silu=*/true);
   }
   const at::Tensor h = at::group_norm(x, groups, weight, bias, eps);
   if (!modulation) {

@@ -73,7 +73,7 @@ class ChannelMaps {
   ChannelMaps(const Blocks& blocks, const GroupMoments& moments, const at::Tensor& gain,
               const at::Tensor& offset)
       : channels_(blocks.channels),
-        values_(static_cast<std::size_t>(3 * blocks.images * channels_)) {
+        values_(at::empty({blocks.images, 3, blocks.channels}, at::kFloat)) {
     const std::int64_t group_size = channels_ / moments.mean.size(1);
     const double* mean = moments.mean.const_data_ptr<double>();
     const double* rstd = moments.rstd.const_data_ptr<double>();
@@ -83,7 +83,8 @@ class ChannelMaps {
       const double group_mean = mean[i / group_size];
       const double slope = rstd[i / group_size] * gains[i];
       const auto center = static_cast<float>(group_mean);
-      float* image = values_.data() + i / channels_ * 3 * channels_ + i % channels_;
+      float* image =
+          values_.mutable_data_ptr<float>() + i / channels_ * 3 * channels_ + i % channels_;
       image[0] = center;
       image[channels_] = static_cast<float>(slope);
       image[2 * channels_] = static_cast<float>(offsets[i] - (group_mean - center) * slope);
@@ -91,13 +92,15 @@ class ChannelMaps {
   }
 
   ChannelMap operator[](std::int64_t image) const {
-    const float* first = values_.data() + image * 3 * channels_;
+    const float* first = values_.const_data_ptr<float>() + image * 3 * channels_;
     return {.center = first, .slope = first + channels_, .intercept = first + 2 * channels_};
   }
 
+  const at::Tensor& values() const { return values_; }
+
  private:
   std::int64_t channels_;
-  std::vector<float> values_;
+  at::Tensor values_;  // [N,3,C]
 };
 
 /// The sums of dz and dz * (x - center) become the gradients of offset and gain (both [N,C]), and
@@ -172,6 +175,24 @@ GroupMoments group_moments(const at::Tensor& x, std::int64_t groups, double eps)
     moments.rstd.mutable_data_ptr<double>()[i] = 1 / std::sqrt(variance + eps);
   }
   return moments;
+}
+
+ChannelAffine each_image(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                         const std::optional<ScaleShift>& modulation) {
+  const auto spread = [&](const at::Tensor& t) {
+    return t.expand({x.size(0), x.size(1)}).contiguous();
+  };
+  if (!modulation) {
+    return {.gain = spread(weight), .offset = spread(bias)};
+  }
+  const at::Tensor factor = 1 + modulation->scale;
+  return {.gain = spread(weight * factor),
+          .offset = spread(at::addcmul(modulation->shift, bias, factor))};
+}
+
+at::Tensor normalisation_maps(const at::Tensor& x, std::int64_t groups, const ChannelAffine& affine,
+                              double eps) {
+  return ChannelMaps(Blocks(x), group_moments(x, groups, eps), affine.gain, affine.offset).values();
 }
 
 at::Tensor normalise(const at::Tensor& x, const GroupMoments& moments, const at::Tensor& gain,

@@ -3,6 +3,9 @@
 #include <ATen/core/TensorBody.h>
 
 #include <cstdint>
+#include <optional>
+
+#include "leaf/ops/group_norm.h"
 
 // GroupNorm of dense channels-last float32 maps on the CPU. Every x, grad here is [N,C,H,W] with
 // channels innermost, not empty.
@@ -15,6 +18,21 @@ struct GroupMoments {
 };
 
 GroupMoments group_moments(const at::Tensor& x, std::int64_t groups, double eps);
+
+/// What follows the normalisation, float32 [N,C], contiguous.
+struct ChannelAffine {
+  at::Tensor gain;
+  at::Tensor offset;
+};
+
+/// weight and bias [C], modulated where asked, for each image of x. Differentiable.
+ChannelAffine each_image(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                         const std::optional<ScaleShift>& modulation);
+
+/// The normalisation with affine as one map per image and channel, [N,3,C]: center, slope and
+/// intercept of (x - center) * slope + intercept.
+at::Tensor normalisation_maps(const at::Tensor& x, std::int64_t groups, const ChannelAffine& affine,
+                              double eps);
 
 /// (x - mean) * rstd * gain + offset, then SiLU if `silu`. gain, offset float32 [N,C], contiguous.
 at::Tensor normalise(const at::Tensor& x, const GroupMoments& moments, const at::Tensor& gain,

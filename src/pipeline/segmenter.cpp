@@ -13,7 +13,7 @@
 #include "leaf/diffusion/ddim_sampler.h"
 #include "leaf/models/autoencoder.h"
 #include "leaf/models/unet.h"
-#include "leaf/nn/module.h"
+#include "leaf/nn/layers.h"
 #include "leaf/pipeline/mask_codec.h"
 
 namespace leaf {
@@ -30,7 +30,7 @@ std::uint64_t pixel_hash(const at::Tensor& image) {
 
 Segmenter Segmenter::load(const std::filesystem::path& folder, const SegmenterOptions& options) {
   Model model = load_model(folder);
-  prepare_for_inference(model, options.device);
+  prepare_for_inference(model, options);
   return {std::move(model), options};
 }
 
@@ -91,13 +91,16 @@ at::Tensor Segmenter::foreground(const at::Tensor& probability) const {
   return probability > model_.description.preprocessing.threshold;
 }
 
-void prepare_for_inference(Model& model, c10::Device device) {
+void prepare_for_inference(Model& model, const SegmenterOptions& options) {
   const std::vector<torch::nn::Module*> parts{model.autoencoder.get(), model.latent_encoder.get(),
                                               model.unet.get()};
   for (torch::nn::Module* part : parts) {
     nn::freeze(*part);
-    part->to(device);
+    part->to(options.device);
     nn::to_channels_last(*part);
+    if (options.device.is_cpu() && options.precision == Precision::kFloat32) {
+      nn::pack_convolutions(*part);
+    }
   }
 }
 

@@ -52,11 +52,16 @@ data:
 }
 
 const TinyProject& TinyProject::with_model() const {
-  Model model = make_model(describe(config::load_config(folder / "config.yaml")));
-  initialise(model, 1);
-  fill_zeros(*model.unet);
-  prepare_for_inference(model, c10::kCPU);
-  const Segmenter segmenter(model, {});
+  const auto make = [&] {
+    Model model = make_model(describe(config::load_config(folder / "config.yaml")));
+    initialise(model, 1);
+    fill_zeros(*model.unet);
+    return model;
+  };
+  Model model = make();
+  Model prepared = make();
+  prepare_for_inference(prepared, {});
+  const Segmenter segmenter(prepared, {});
   const at::Tensor rgb = data::make_phantom(64, 7, 1).image;
   model.description.preprocessing.threshold =
       segmenter.segment(rgb).probability.median().item<double>();

@@ -30,7 +30,13 @@ Model formula_model(const ModelDescription& description) {
   test::fill_by_formula(*model.autoencoder, "vae.");
   test::fill_by_formula(*model.latent_encoder, "latent_encoder.");
   test::fill_by_formula(*model.unet, "unet.");
-  prepare_for_inference(model, c10::kCPU);
+  return model;
+}
+
+/// As inference runs it.
+Model prepared_formula_model(const ModelDescription& description) {
+  Model model = formula_model(description);
+  prepare_for_inference(model, {});
   return model;
 }
 
@@ -102,7 +108,7 @@ void expect_pipeline(Model model, const GoldenCheck& golden) {
 
 void expect_golden(const std::filesystem::path& folder, const ModelDescription& description) {
   const GoldenCheck golden(folder);
-  const Model model = formula_model(description);
+  const Model model = prepared_formula_model(description);
   expect_networks(model, golden);
   expect_pipeline(model, golden);
 }

@@ -19,6 +19,7 @@ class TinySequence : public torch::nn::Module {
   TinySequence();
   void add_conv(std::int64_t in_channels, std::int64_t out_channels, std::int64_t stride,
                 bool bias);
+  void add_upsampled_conv(std::int64_t channels);
   void add_block(std::int64_t channels, bool pool);
   void add_function(std::function<at::Tensor(const at::Tensor&)> function);
 

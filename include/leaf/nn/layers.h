@@ -1,8 +1,10 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "leaf/nn/module.h"
+#include "leaf/ops/conv2d.h"
 #include "leaf/ops/group_norm.h"
 
 namespace leaf::nn {
@@ -13,6 +15,8 @@ struct Conv2dOptions {
   std::int64_t kernel_size = 3;
   std::int64_t stride = 1;
   std::int64_t padding = 1;
+  /// Further zeros, behind the last row and column alone.
+  std::int64_t pad_end = 0;
   bool bias = true;
   /// A fresh layer is all zeros (the last layer of a residual branch).
   bool zero_init = false;
@@ -22,16 +26,28 @@ struct Conv2dOptions {
 class Conv2d : public Layer {
  public:
   explicit Conv2d(const Conv2dOptions& options);
-  /// x [N, C_in, H, W] -> [N, C_out, H', W']
-  at::Tensor forward(const at::Tensor& x) const;
+  /// x [N, C_in, H, W] -> [N, C_out, H', W'], with what the context wants before and after it
+  at::Tensor forward(const at::Tensor& x, const ops::ConvContext& context = {}) const;
   void reset_parameters(at::Generator generator) override;
+
+  /// From now on runs by ops::PackedConv2d, which takes the weight: the layer can neither be saved
+  /// nor trained any more.
+  void pack();
+  /// Null unless packed.
+  const ops::PackedConv2d* packed() const { return packed_.get(); }
 
   at::Tensor weight;
   at::Tensor bias;
 
  private:
+  ops::ConvParameters conv_parameters() const;
+
   Conv2dOptions options_;
+  std::shared_ptr<ops::PackedConv2d> packed_;
 };
+
+/// Packs every convolution of a module, for float32 inference on the CPU.
+void pack_convolutions(torch::nn::Module& module);
 
 /// A 1x1 convolution, without padding.
 Conv2dOptions pointwise(std::int64_t in_channels, std::int64_t out_channels, bool bias = true);
@@ -73,6 +89,9 @@ class GroupNorm : public Layer {
   /// The same, modulated where asked (scale and shift [N or 1, C]), then SiLU.
   at::Tensor forward_silu(const at::Tensor& x,
                           const std::optional<ops::ScaleShift>& modulation = std::nullopt) const;
+  /// The same as a convolution's ConvContext takes it.
+  ops::GroupNormSilu then_silu(
+      const std::optional<ops::ScaleShift>& modulation = std::nullopt) const;
   void reset_parameters(at::Generator generator) override;
 
   at::Tensor weight;

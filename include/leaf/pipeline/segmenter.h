@@ -68,6 +68,8 @@ class Segmenter {
 };
 
 /// Moves a model to the device and puts its weights into the form in which inference runs fastest.
-void prepare_for_inference(Model& model, c10::Device device);
+/// In float32 on the CPU that is a form of our own (ops::PackedConv2d): such a model can neither be
+/// saved nor trained any more.
+void prepare_for_inference(Model& model, const SegmenterOptions& options);
 
 }  // namespace leaf

@@ -76,6 +76,18 @@ TEST(Conv2d, HasTheOptionsItWasGiven) {
   EXPECT_EQ(one_by_one->named_parameters().size(), 1U);
 }
 
+TEST(Conv2d, PackingTakesTheWeightAndChangesTheResultByRoundingAlone) {
+  const at::NoGradGuard no_grad;
+  const auto conv = std::make_shared<Conv2d>(Conv2dOptions{.in_channels = 32, .out_channels = 24});
+  initialise(*conv, 1);
+  const at::Tensor x = normal({2, 32, 20, 20});
+  const at::Tensor plain = at::conv2d(x, conv->weight, conv->bias, 1, 1);
+  pack_convolutions(*conv);
+  EXPECT_EQ(conv->weight.numel(), 0);
+  EXPECT_TRUE(at::allclose(conv->forward(x), plain, 1e-4, 1e-5));
+  EXPECT_EQ(conv->packed()->form(), "F(4x4,3x3)");
+}
+
 TEST(LayerNorm, NormalisesTheLastDimension) {
   const auto layer = std::make_shared<LayerNorm>(16, 1e-6);
   initialise(*layer, 1);

@@ -34,7 +34,7 @@ Model make_test_model() {
 
 Segmenter make_segmenter(const SegmenterOptions& options = {}) {
   Model model = make_test_model();
-  prepare_for_inference(model, options.device);
+  prepare_for_inference(model, options);
   return {model, options};
 }
 
@@ -137,7 +137,7 @@ TEST(Segmenter, ALoadedModelSegmentsAsTheSavedOne) {
 
 TEST(PrepareForInference, FreezesAndReordersAllParts) {
   Model model = make_test_model();
-  prepare_for_inference(model, c10::kCPU);
+  prepare_for_inference(model, {});
   for (const torch::nn::Module* part :
        {static_cast<const torch::nn::Module*>(model.autoencoder.get()),
         static_cast<const torch::nn::Module*>(model.latent_encoder.get()),

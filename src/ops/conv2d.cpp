@@ -1,0 +1,245 @@
+#include "leaf/ops/conv2d.h"
+
+#include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/record_function.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <array>
+#include <mutex>
+#include <tuple>
+#include <utility>
+
+#include "conv_choice.h"
+#include "conv_cpu.h"
+#include "group_norm_cpu.h"
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+
+namespace leaf::ops {
+namespace {
+
+/// Fewer channels leave most of a panel empty: LibTorch does better.
+constexpr std::int64_t kMinChannels = 16;
+
+bool is_float_map(const at::Tensor& x) {
+  return x.dim() == 4 && x.numel() > 0 && x.device().is_cpu() && x.scalar_type() == at::kFloat;
+}
+
+bool wide_enough(const at::Tensor& weight) {
+  return weight.size(0) >= kMinChannels && weight.size(1) >= kMinChannels;
+}
+
+/// [K,C,k,k] -> [k,k,C,K]
+at::Tensor to_taps(const at::Tensor& weight) { return weight.permute({2, 3, 1, 0}); }
+
+/// The filters of the gradient with respect to x: turned by 180 degrees, channels exchanged.
+at::Tensor to_transposed_taps(const at::Tensor& weight) {
+  return weight.flip({2, 3}).permute({2, 3, 0, 1});
+}
+
+cpu::ConvSize size_of(const at::Tensor& x, std::int64_t out_channels) {
+  return {.images = x.size(0),
+          .height = x.size(2),
+          .width = x.size(3),
+          .channels = x.size(1),
+          .out_channels = out_channels};
+}
+
+/// taps [3,3,C,K] over x by a Winograd form; undefined where that has no finite result.
+at::Tensor winograd(const at::Tensor& x, const at::Tensor& taps, const at::Tensor& bias) {
+  const cpu::ConvForm form = cpu::choose_form(size_of(x, taps.size(3)), cpu::Packing::kEachCall);
+  const cpu::ConvResult result = cpu::packed_conv(x, cpu::pack_filters(taps, form), bias);
+  return result.finite ? result.y : at::Tensor();
+}
+
+/// 3x3, stride 1, padding 1, as autograd sees it.
+class WinogradFunction : public torch::autograd::Function<WinogradFunction> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                            const at::Tensor& weight, const at::Tensor& bias) {
+    context->save_for_backward({x, weight});
+    context->saved_data["bias"] = bias.defined();
+    const at::Tensor y = winograd(x, to_taps(weight), bias);
+    return y.defined() ? y : at::conv2d(x, weight, bias, 1, 1);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& grads) {
+    if (at::GradMode::is_enabled()) {
+      throw Error("conv2d: second derivatives are not implemented, use float64 tensors");
+    }
+    const auto saved = context->get_saved_variables();
+    const at::Tensor grad = grads[0].contiguous(at::MemoryFormat::ChannelsLast);
+    at::Tensor dx;
+    at::Tensor dweight;
+    at::Tensor dbias;
+    if (context->needs_input_grad(0)) {
+      dx = x_gradient(grad, saved[0], saved[1]);
+    }
+    if (context->needs_input_grad(1)) {
+      dweight = cpu::taps_gradient(saved[0], grad, cpu::ConvForm::kF4x4).permute({3, 2, 0, 1});
+    }
+    if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) {
+      dbias = grad.sum({0, 2, 3});
+    }
+    return {dx, dweight, dbias};
+  }
+
+ private:
+  static at::Tensor x_gradient(const at::Tensor& grad, const at::Tensor& x,
+                               const at::Tensor& weight) {
+    const at::Tensor dx = winograd(grad, to_transposed_taps(weight), {});
+    return dx.defined() ? dx
+                        : std::get<0>(at::convolution_backward(
+                              grad, x, weight, std::nullopt, {1, 1}, {1, 1}, {1, 1},
+                              /*transposed=*/false, {0, 0}, /*groups=*/1, {true, false, false}));
+  }
+};
+
+bool gains_from_winograd(const at::Tensor& x, const ConvParameters& p) {
+  return is_float_map(x) && x.is_contiguous(at::MemoryFormat::ChannelsLast) &&
+         p.weight.scalar_type() == at::kFloat && p.weight.size(2) == 3 && p.weight.size(3) == 3 &&
+         p.stride == 1 && p.padding == 1 && p.pad_end == 0 && wide_enough(p.weight) &&
+         p.weight.size(1) == x.size(1) && !at::autocast::is_autocast_enabled(at::kCPU) &&
+         cpu::choose_form(size_of(x, p.weight.size(0)), cpu::Packing::kEachCall) !=
+             cpu::ConvForm::kDirect;
+}
+
+at::Tensor padded(const at::Tensor& x, std::int64_t pad_end) {
+  return pad_end > 0 ? at::constant_pad_nd(x, {0, pad_end, 0, pad_end}) : x;
+}
+
+at::Tensor convolve(const at::Tensor& x, const ConvParameters& p) {
+  return gains_from_winograd(x, p)
+             ? WinogradFunction::apply(x, p.weight, p.bias)
+             : at::conv2d(padded(x, p.pad_end), p.weight, p.bias, p.stride, p.padding);
+}
+
+at::Tensor before(const at::Tensor& x, const ConvContext& context) {
+  at::Tensor h = x;
+  if (const auto& norm = context.norm) {
+    h = group_norm_silu(h, norm->groups, norm->weight, norm->bias, norm->eps, norm->modulation);
+  }
+  if (context.dropout > 0) {
+    h = at::dropout(h, context.dropout, /*train=*/true);
+  }
+  return context.upsample ? at::upsample_nearest2d(h, {2 * h.size(2), 2 * h.size(3)}) : h;
+}
+
+at::Tensor channels_last(const at::Tensor& x) {
+  return x.defined() ? x.contiguous(at::MemoryFormat::ChannelsLast) : x;
+}
+
+cpu::ConvResult run_packed(const at::Tensor& map, const cpu::PackedFilters& filters,
+                           const at::Tensor& bias, const ConvContext& context) {
+  const at::Tensor x = channels_last(map);
+  const at::Tensor residual = channels_last(context.residual);
+  const auto& norm = context.norm;
+  if (!norm) {
+    return cpu::packed_conv(x, filters, bias, residual);
+  }
+  if (filters.form ==
+      cpu::ConvForm::kDirect) {  // reads each value for every tap: norm once, before
+    return cpu::packed_conv(before(x, {.norm = norm}), filters, bias, residual);
+  }
+  const at::Tensor maps = cpu::normalisation_maps(
+      x, norm->groups, cpu::each_image(x, norm->weight, norm->bias, norm->modulation), norm->eps);
+  return cpu::packed_conv(x, filters, bias, residual,
+                          {.maps = maps.const_data_ptr<float>(), .silu = true});
+}
+
+/// Names the convolution to LibTorch's profilers; the only argument is its arithmetic if done
+/// directly, in floating-point operations.
+void describe(at::RecordFunction& record, const at::Tensor& x, const cpu::PackedFilters& filters,
+              const std::string& form) {
+  const auto [height, width] = cpu::output_size(x, filters);
+  const std::int64_t operations = 2 * x.size(0) * height * width * filters.channels *
+                                  filters.out_channels * filters.kernel * filters.kernel;
+  const std::array<c10::IValue, 1> arguments{c10::IValue(operations)};
+  record.before(leaf::str("conv ", filters.kernel, "x", filters.kernel, " ", filters.channels, "->",
+                          filters.out_channels, " to ", height, "x", width, ", ", form),
+                c10::ArrayRef<const c10::IValue>(arguments.data(), arguments.size()));
+}
+
+}  // namespace
+
+at::Tensor conv2d(const at::Tensor& x, const ConvParameters& parameters,
+                  const ConvContext& context) {
+  const at::Tensor y = convolve(before(x, context), parameters);
+  return context.residual.defined() ? y + context.residual : y;
+}
+
+struct PackedConv2d::State {
+  ConvParameters parameters;  // no weight once the filters are packed
+  std::once_flag once;
+  bool decided = false;
+  cpu::PackedFilters filters;  // no panels where LibTorch does it
+
+  void pack(const at::Tensor& x, bool upsample) {
+    decided = true;
+    if (!wide_enough(parameters.weight)) {
+      return;
+    }
+    cpu::ConvSize size = size_of(x, parameters.weight.size(0));
+    size.kernel = parameters.weight.size(2);
+    size.stride = parameters.stride;
+    size.padding = parameters.padding;
+    size.pad_end = parameters.pad_end;
+    size.upsample = upsample;
+    filters =
+        cpu::pack_filters(to_taps(parameters.weight), cpu::choose_form(size, cpu::Packing::kOnce),
+                          parameters.stride, parameters.padding, parameters.pad_end);
+    parameters.weight = at::Tensor();
+  }
+
+  ConvParameters plain_parameters() const {
+    ConvParameters plain = parameters;
+    if (!plain.weight.defined()) {
+      plain.weight = cpu::unpack_filters(filters).permute({3, 2, 0, 1});
+    }
+    return plain;
+  }
+};
+
+PackedConv2d::PackedConv2d(ConvParameters parameters) : state_(std::make_unique<State>()) {
+  state_->parameters = std::move(parameters);
+}
+
+PackedConv2d::~PackedConv2d() = default;
+
+at::Tensor PackedConv2d::forward(const at::Tensor& x, const ConvContext& context) const {
+  std::call_once(state_->once, [&] { state_->pack(x, context.upsample); });
+  const cpu::PackedFilters& filters = state_->filters;
+  const bool serves = filters.panels.defined() && is_float_map(x) &&
+                      x.size(1) == filters.channels && context.dropout == 0 &&
+                      (filters.form == cpu::ConvForm::kUpsample) == context.upsample;
+  if (!serves) {
+    return conv2d(x, state_->plain_parameters(), context);
+  }
+  at::RecordFunction record(at::RecordScope::USER_SCOPE);
+  if (record.isActive()) {
+    describe(record, x, filters, form());
+  }
+  const cpu::ConvResult result = run_packed(x, filters, state_->parameters.bias, context);
+  return result.finite ? result.y : conv2d(x, state_->plain_parameters(), context);
+}
+
+std::string PackedConv2d::form() const {
+  if (!state_->filters.panels.defined()) {
+    return state_->decided ? "LibTorch" : "";
+  }
+  switch (state_->filters.form) {
+    case cpu::ConvForm::kDirect:
+      return "direct";
+    case cpu::ConvForm::kF4x4:
+      return "F(4x4,3x3)";
+    case cpu::ConvForm::kF6x6:
+      return "F(6x6,3x3)";
+    case cpu::ConvForm::kUpsample:
+      break;
+  }
+  return "sub-pixel F(5x5,2x2)";
+}
+
+}  // namespace leaf::ops

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+
+#include "conv_kernels.h"
+
+namespace leaf::ops::cpu {
+
+struct ConvSize {
+  std::int64_t images, height,
+      width;  ///< of the map that the filters see first (before upsampling)
+  std::int64_t channels, out_channels;
+  std::int64_t kernel = 3;
+  std::int64_t stride = 1;
+  std::int64_t padding = 1;
+  std::int64_t pad_end = 0;
+  bool upsample = false;
+};
+
+/// Whether filters are packed once for many calls, or anew for each (training).
+enum class Packing { kOnce, kEachCall };
+
+/// The form that takes the least time, by a model of products and of the filters' traffic.
+ConvForm choose_form(const ConvSize& size, Packing packing);
+
+}  // namespace leaf::ops::cpu

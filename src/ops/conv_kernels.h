@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstdint>
+
+// The inner loops of convolution on channels-last float32 maps, compiled for several instruction
+// sets; the best one that the processor has is taken at run time. Callers own all memory and share
+// out the work: every function may run on many threads for distinct tiles or panels, and how the
+// work is cut never changes a result.
+//
+// All forms do the same three things with tiles of the map: a transform that writes a tile as n * n
+// rows of numbers, n * n matrix products of those rows with the filters, and the way back.
+namespace leaf::ops::cpu {
+
+enum class ConvForm {
+  kDirect,  ///< any kernel and stride: a tile is one position, its row all values under the kernel
+  kF4x4,    ///< 3x3, stride 1, by F(4x4, 3x3): 36 products for 16 outputs, 4 times fewer
+  kF6x6,    ///< the same by F(6x6, 3x3): 64 for 36, 5.1 times fewer
+  kUpsample,  ///< 3x3 after nearest-neighbour upsampling by 2: four 2x2 filters, one per output
+              ///< phase, F(5x5, 2x2) on one common transform of the small map: 6.2 times fewer
+};
+
+struct FormShape {
+  std::int64_t outputs;  ///< rows (and columns) of a tile's outputs, per phase
+  std::int64_t planes;   ///< n * n
+  std::int64_t phases;   ///< filters per convolution
+};
+FormShape form_shape(ConvForm form);
+
+/// An affine map before the convolution: z = (x - center) * slope + intercept, then SiLU where
+/// asked. maps [N][3][C] (center, slope, intercept), null for none. Padding stays 0.
+struct Prologue {
+  const float* maps = nullptr;
+  bool silu = false;
+};
+
+/// One convolution. Tiles are numbered through all images, row by row.
+struct ConvProblem {
+  ConvForm form;
+  std::int64_t kernel, stride, padding;              ///< 3, 1, 1 unless direct
+  std::int64_t height, width, channels;              ///< of x
+  std::int64_t out_height, out_width, out_channels;  ///< of y
+  std::int64_t tile_rows, tile_columns;              ///< of one image
+  std::int64_t tiles;                                ///< of all images
+  const float* x;
+  Prologue prologue;
+  const float* panels;    ///< the filters, see pack_panel
+  const float* bias;      ///< [out_channels] or null
+  const float* residual;  ///< added, laid out as y, or null
+  float* y;
+};
+
+/// Numbers in a tile's row: the channels, or all values under the kernel.
+inline std::int64_t row_length(ConvForm form, std::int64_t kernel, std::int64_t channels) {
+  return form == ConvForm::kDirect ? kernel * kernel * channels : channels;
+}
+
+/// Transformed tiles: plane p of tile t at data + p * plane + t * row.
+struct Tiles {
+  float* data;
+  std::int64_t row;
+  std::int64_t plane;
+};
+
+/// Output channels of a panel: two vectors. Depends on the instruction set, as packed filters do.
+std::int64_t panel_width();
+
+/// The filters of one panel. taps [kernel][kernel][C][K] -> to [phases][planes][row][width], zeros
+/// behind the last output channel.
+void pack_panel(ConvForm form, std::int64_t kernel, const float* taps, std::int64_t channels,
+                std::int64_t out_channels, std::int64_t panel, float* to);
+
+/// Transforms tiles first .. first + count - 1, to tiles.data on.
+void transform_tiles(const ConvProblem& problem, std::int64_t first, std::int64_t count,
+                     const Tiles& tiles);
+
+/// The same with the gradient of y for the filters' gradient, A dy A^T. Not kDirect, kUpsample.
+void transform_gradients(const ConvProblem& problem, const float* y_gradient, std::int64_t first,
+                         std::int64_t count, const Tiles& tiles);
+
+/// sums [C][to a whole panel K] (+)= x^T y over the rows of one plane: count rows each.
+struct RowProduct {
+  const float* x;
+  std::int64_t x_row, channels;
+  const float* y;
+  std::int64_t y_row, out_channels;
+  std::int64_t count;
+};
+void add_row_products(const RowProduct& rows, bool add, float* sums);
+
+/// G^T m G: sums [planes][C][to a whole panel K] of channel c -> taps [3][3][C][K].
+void transform_filter_gradient(ConvForm form, const float* sums, std::int64_t channels,
+                               std::int64_t out_channels, std::int64_t c, float* taps);
+
+/// Multiplies them with one panel's filters and stores the outputs into y. `products` holds planes
+/// * count * width floats of scratch. Returns false if an output is not finite.
+bool multiply_panel(const ConvProblem& problem, std::int64_t first, std::int64_t count,
+                    const Tiles& tiles, std::int64_t panel, float* products);
+
+}  // namespace leaf::ops::cpu

@@ -1,0 +1,292 @@
+// Our convolutions against LibTorch's in double, over shapes with every kind of remainder.
+#include "leaf/ops/conv2d.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+#include <gtest/gtest.h>
+#include <hwy/targets.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/function.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "leaf/core/error.h"
+#include "ops/conv_cpu.h"
+#include "support/golden.h"
+
+namespace leaf::ops {
+namespace {
+
+using cpu::ConvForm;
+
+at::Tensor normal(at::IntArrayRef shape, std::uint64_t seed) {
+  return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(seed));
+}
+
+at::Tensor channels_last(const at::Tensor& x) {
+  return x.contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+struct Shape {
+  std::int64_t images, channels, out_channels, height, width;
+  std::int64_t kernel = 3, stride = 1, padding = 1;
+};
+
+// One pixel, maps smaller than a tile, edges of every remainder, channels beside the vector widths,
+// filters heavier than the map and the other way round.
+const std::vector<Shape> kShapes = {{1, 16, 16, 1, 1},   {2, 3, 5, 4, 4},    {1, 33, 17, 7, 5},
+                                    {3, 16, 40, 12, 13}, {1, 64, 32, 37, 6}, {2, 20, 65, 1, 9},
+                                    {1, 130, 31, 8, 8},  {5, 32, 16, 25, 24}};
+const std::vector<Shape> kDirectShapes = {{1, 16, 24, 9, 7, 3, 2, 0},
+                                          {2, 33, 17, 5, 6, 1, 1, 0},
+                                          {1, 5, 40, 8, 8, 5, 1, 2},
+                                          {1, 300, 16, 4, 4, 3, 1, 1},
+                                          {3, 20, 33, 7, 7, 3, 2, 1}};
+
+struct Layer {
+  explicit Layer(const Shape& s)
+      : shape(s),
+        x(channels_last(normal({s.images, s.channels, s.height, s.width}, 1))),
+        parameters{.weight = normal({s.out_channels, s.channels, s.kernel, s.kernel}, 2) /
+                             std::sqrt(static_cast<double>(s.channels * s.kernel * s.kernel)),
+                   .bias = normal({s.out_channels}, 3),
+                   .stride = s.stride,
+                   .padding = s.padding} {}
+
+  cpu::PackedFilters pack(ConvForm form) const {
+    return cpu::pack_filters(parameters.weight.permute({2, 3, 1, 0}), form, shape.stride,
+                             shape.padding);
+  }
+
+  /// In double.
+  at::Tensor expected(const at::Tensor& input, bool upsample = false) const {
+    const at::Tensor wide = input.to(at::kDouble);
+    return at::conv2d(
+        upsample ? at::upsample_nearest2d(wide, {2 * wide.size(2), 2 * wide.size(3)}) : wide,
+        parameters.weight.to(at::kDouble), parameters.bias.to(at::kDouble), shape.stride,
+        shape.padding);
+  }
+
+  Shape shape;
+  at::Tensor x;
+  ConvParameters parameters;
+};
+
+void expect_close(const at::Tensor& ours, const at::Tensor& expected, double tolerance,
+                  const Shape& shape) {
+  ASSERT_EQ(ours.sizes(), expected.sizes());
+  EXPECT_LE(test::relative_error(ours, expected), tolerance)
+      << shape.images << "x" << shape.channels << "->" << shape.out_channels << " " << shape.height
+      << "x" << shape.width << " kernel " << shape.kernel;
+}
+
+void expect_all_forms_right() {
+  for (const Shape& shape : kShapes) {
+    const Layer layer(shape);
+    for (const auto& [form, tolerance] :
+         {std::pair(ConvForm::kDirect, 2e-6), {ConvForm::kF4x4, 5e-6}, {ConvForm::kF6x6, 1e-5}}) {
+      const cpu::ConvResult result =
+          cpu::packed_conv(layer.x, layer.pack(form), layer.parameters.bias);
+      EXPECT_TRUE(result.finite);
+      expect_close(result.y, layer.expected(layer.x), tolerance, shape);
+    }
+    const at::Tensor upsampled =
+        cpu::packed_conv(layer.x, layer.pack(ConvForm::kUpsample), layer.parameters.bias).y;
+    expect_close(upsampled, layer.expected(layer.x, /*upsample=*/true), 5e-6, shape);
+  }
+  for (const Shape& shape : kDirectShapes) {
+    const Layer layer(shape);
+    expect_close(cpu::packed_conv(layer.x, layer.pack(ConvForm::kDirect), layer.parameters.bias).y,
+                 layer.expected(layer.x), 2e-6, shape);
+  }
+}
+
+TEST(PackedFilters, EveryFormIsRightForEveryShape) { expect_all_forms_right(); }
+
+class EachTarget : public testing::TestWithParam<std::int64_t> {
+ protected:
+  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
+};
+
+TEST_P(EachTarget, IsRight) {
+  if ((hwy::SupportedTargets() & GetParam()) == 0) {
+    GTEST_SKIP() << "this processor has no " << hwy::TargetName(GetParam());
+  }
+  hwy::SetSupportedTargetsForTest(GetParam());
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  expect_all_forms_right();
+}
+
+INSTANTIATE_TEST_SUITE_P(PackedFilters, EachTarget,
+                         testing::Values(HWY_EMU128, HWY_AVX2, HWY_AVX3),
+                         [](const auto& target) {
+                           return std::string(hwy::TargetName(target.param));
+                         });
+
+TEST(PackedFilters, UnpackIsTheInverse) {
+  const Layer layer({1, 19, 37, 4, 4});
+  const at::Tensor taps = layer.parameters.weight.permute({2, 3, 1, 0});
+  for (const ConvForm form :
+       {ConvForm::kDirect, ConvForm::kF4x4, ConvForm::kF6x6, ConvForm::kUpsample}) {
+    EXPECT_LE(test::relative_error(cpu::unpack_filters(layer.pack(form)), taps.contiguous()), 1e-6);
+  }
+}
+
+TEST(PackedConv, ThreadsChangeNoBit) {
+  const Layer layer({2, 48, 70, 23, 29});
+  for (const ConvForm form : {ConvForm::kDirect, ConvForm::kF4x4, ConvForm::kF6x6}) {
+    const cpu::PackedFilters filters = layer.pack(form);
+    const int threads = at::get_num_threads();
+    at::set_num_threads(1);
+    const at::Tensor one = cpu::packed_conv(layer.x, filters, layer.parameters.bias).y;
+    at::set_num_threads(3);
+    const at::Tensor three = cpu::packed_conv(layer.x, filters, layer.parameters.bias).y;
+    at::set_num_threads(threads);
+    EXPECT_TRUE(at::equal(one, three));
+  }
+}
+
+/// norm and residual for a layer's x and result.
+ConvContext full_context(const Layer& layer) {
+  const std::int64_t channels = layer.shape.channels;
+  ConvContext context;
+  context.norm =
+      GroupNormSilu{.groups = 4,
+                    .weight = normal({channels}, 4),
+                    .bias = normal({channels}, 5),
+                    .eps = 1e-5,
+                    .modulation = ScaleShift{.scale = normal({layer.shape.images, channels}, 6),
+                                             .shift = normal({layer.shape.images, channels}, 7)}};
+  context.residual = channels_last(normal(layer.expected(layer.x).sizes(), 8));
+  return context;
+}
+
+TEST(PackedConv2d, NormAndResidualInOnePassAreTheComposition) {
+  const c10::InferenceMode inference;
+  for (const Shape& shape : {Shape{2, 32, 24, 16, 18}, Shape{1, 64, 64, 4, 4},
+                             Shape{2, 16, 16, 33, 33}, Shape{1, 32, 16, 9, 9, 1, 1, 0}}) {
+    const Layer layer(shape);
+    const ConvContext context = full_context(layer);
+    const at::Tensor composed = conv2d(
+        layer.x.to(at::kDouble),
+        {.weight = layer.parameters.weight.to(at::kDouble),
+         .bias = layer.parameters.bias.to(at::kDouble),
+         .stride = shape.stride,
+         .padding = shape.padding},
+        [&] {
+          ConvContext wide = context;
+          for (at::Tensor* t : {&wide.norm->weight, &wide.norm->bias, &wide.residual,
+                                &wide.norm->modulation->scale, &wide.norm->modulation->shift}) {
+            *t = t->to(at::kDouble);
+          }
+          return wide;
+        }());
+    const PackedConv2d packed(layer.parameters);
+    EXPECT_EQ(packed.form(), "");
+    expect_close(packed.forward(layer.x, context), composed, 1e-5, shape);
+    EXPECT_NE(packed.form(), "");
+  }
+}
+
+TEST(PackedConv2d, ServesSizesThatItWasNotPackedFor) {
+  const Layer large({1, 32, 32, 96, 96});
+  const Layer small({3, 32, 32, 2, 3});
+  const PackedConv2d packed(large.parameters);
+  packed.forward(large.x);
+  EXPECT_EQ(packed.form(), "F(6x6,3x3)");
+  expect_close(packed.forward(small.x), small.expected(small.x), 1e-5, small.shape);
+  expect_close(packed.forward(large.x, {.upsample = true}),
+               large.expected(large.x, /*upsample=*/true), 1e-5, large.shape);
+}
+
+TEST(PackedConv2d, SubPixelFormAfterUpsampling) {
+  const Layer layer({2, 32, 48, 11, 14});
+  const PackedConv2d packed(layer.parameters);
+  expect_close(packed.forward(layer.x, {.upsample = true}),
+               layer.expected(layer.x, /*upsample=*/true), 5e-6, layer.shape);
+  EXPECT_EQ(packed.form(), "sub-pixel F(5x5,2x2)");
+}
+
+TEST(PackedConv2d, ZerosBehindTheEndAlone) {
+  const Layer layer({2, 24, 40, 10, 13, 3, 2, 0});
+  ConvParameters parameters = layer.parameters;
+  parameters.pad_end = 1;
+  const at::Tensor expected = layer.expected(at::constant_pad_nd(layer.x, {0, 1, 0, 1}));
+  expect_close(conv2d(layer.x, parameters), expected, 2e-6, layer.shape);
+  expect_close(PackedConv2d(parameters).forward(layer.x), expected, 2e-6, layer.shape);
+}
+
+TEST(PackedConv2d, FewChannelsAreLeftToLibTorch) {
+  const Layer layer({1, 3, 32, 9, 9});
+  const PackedConv2d packed(layer.parameters);
+  expect_close(packed.forward(layer.x), layer.expected(layer.x), 2e-6, layer.shape);
+  EXPECT_EQ(packed.form(), "LibTorch");
+}
+
+TEST(PackedConv2d, NanAndInfinityReachExactlyThePixelsOfThePlainPath) {
+  const Layer layer({1, 16, 16, 20, 20});
+  for (const float value :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    at::Tensor x = layer.x.clone();
+    x[0][3][10][10] = value;
+    const PackedConv2d packed(layer.parameters);
+    const at::Tensor plain = at::conv2d(x, layer.parameters.weight, layer.parameters.bias, 1, 1);
+    const at::Tensor ours = packed.forward(x);
+    EXPECT_TRUE(at::equal(at::isfinite(ours), at::isfinite(plain)));
+    const at::Tensor finite = at::isfinite(plain);
+    expect_close(ours.masked_select(finite), plain.masked_select(finite), 5e-6, layer.shape);
+  }
+}
+
+// ---- training ----
+
+struct Gradients {
+  at::Tensor y;
+  std::vector<at::Tensor> values;  // of x, weight, bias
+};
+
+Gradients gradients(at::Tensor x, ConvParameters parameters, const at::Tensor& y_grad) {
+  for (at::Tensor* t : {&x, &parameters.weight, &parameters.bias}) {
+    *t = t->detach().clone();
+    t->set_requires_grad(true);
+  }
+  const at::Tensor y = conv2d(x, parameters);
+  return {.y = y,
+          .values = torch::autograd::grad({y}, {x, parameters.weight, parameters.bias}, {y_grad})};
+}
+
+TEST(Conv2d, GradientsAreLibTorchsInDouble) {
+  for (const Shape& shape : {Shape{4, 32, 48, 16, 16}, Shape{2, 64, 64, 33, 31}}) {
+    const Layer layer(shape);
+    const at::Tensor y_grad =
+        normal({shape.images, shape.out_channels, shape.height, shape.width}, 9);
+    const Gradients ours = gradients(layer.x, layer.parameters, y_grad);
+    const Gradients exact = gradients(layer.x.to(at::kDouble),
+                                      {.weight = layer.parameters.weight.to(at::kDouble),
+                                       .bias = layer.parameters.bias.to(at::kDouble),
+                                       .stride = 1,
+                                       .padding = 1},
+                                      y_grad.to(at::kDouble));
+    EXPECT_EQ(ours.y.grad_fn()->name().find("Winograd") != std::string::npos, true);
+    expect_close(ours.y, exact.y, 1e-5, shape);
+    for (std::size_t i = 0; i < exact.values.size(); ++i) {
+      expect_close(ours.values[i], exact.values[i], 1e-5, shape);
+    }
+  }
+}
+
+TEST(Conv2d, ASecondDerivativeIsRefusedNotWrong) {
+  const Layer layer({4, 32, 32, 16, 16});
+  at::Tensor x = layer.x.clone();
+  x.set_requires_grad(true);
+  const at::Tensor y = conv2d(x, layer.parameters);
+  EXPECT_THROW(
+      torch::autograd::grad({y.sum()}, {x}, {}, /*retain_graph=*/true, /*create_graph=*/true),
+      Error);
+}
+
+}  // namespace
+}  // namespace leaf::ops
