@@ -50,7 +50,8 @@ void add_mask_options(CLI::App& app, EvalOptions& o) {
                  "What names of true masks have beyond the predictions' ('_segmentation') [none]")
       ->group(group)
       ->needs(predictions);
-  app.add_option("--threshold", o.threshold, "Grey values above this are foreground, in both")
+  app.add_option("--threshold", o.threshold,
+                 "Grey values above this are foreground, in both (as data.mask_threshold)")
       ->group(group)
       ->needs(predictions)
       ->check(CLI::Range(0, 254))

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/options.h"
+#include "leaf/data/data_config.h"
 
 namespace leaf::apps {
 
@@ -26,7 +27,7 @@ struct EvalOptions {
   std::filesystem::path predictions;
   std::filesystem::path ground_truth;
   std::string truth_suffix;
-  std::int64_t threshold = 127;
+  std::int64_t threshold = data::kMaskThreshold;
 };
 
 /// Both score, write and print; they return the exit code.

@@ -7,7 +7,7 @@ namespace leaf::apps {
 
 int score_masks(const EvalOptions& o) {
   apply(o.common);
-  const auto pairs = pair_masks({o.predictions, o.ground_truth, o.truth_suffix, o.threshold});
+  const auto pairs = pair_masks({o.predictions, o.ground_truth, o.truth_suffix});
   Progress progress(static_cast<std::int64_t>(pairs.size()), "eval", stderr_output(o.common.quiet));
   Evaluation evaluation;
   evaluation.scores = evaluate_masks(pairs, o.threshold, [&](std::size_t done) {

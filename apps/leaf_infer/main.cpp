@@ -1,5 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <exception>
+#include <string>
 #include <vector>
 
 #include "common/interrupt.h"
@@ -15,8 +17,8 @@
 namespace leaf::apps {
 namespace {
 
-InferenceReport infer(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
-                      const InferOptions& o) {
+void infer(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
+           const InferOptions& o, InferenceReport& report) {
   Progress progress(static_cast<std::int64_t>(inputs.size()), "infer",
                     stderr_output(o.common.quiet));
   std::int64_t done = 0;
@@ -29,9 +31,17 @@ InferenceReport infer(const Segmenter& segmenter, const std::vector<InferenceInp
     }
     progress.update(++done);
   };
-  InferenceReport report = infer_folder(segmenter, inputs, o.inference, hooks);
+  infer_folder(segmenter, inputs, o.inference, report, hooks);
   progress.finish();
-  return report;
+}
+
+/// The summary of work that `failure` ended; on a full disk there may be no place for it either.
+void try_to_summarise(InferenceSummary& summary, const std::string& failure) {
+  summary.report.failure = failure.substr(0, failure.find('\n'));
+  try {
+    write_summary(summary);
+  } catch (const FileError&) {  // the failure itself is what the user is told
+  }
 }
 
 int exit_code(const InferenceReport& report) {
@@ -54,8 +64,15 @@ int run(InferOptions& o) {
   const Segmenter segmenter = Segmenter::load(folder, o.segmenter);
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
   handle_interrupts();
-  const InferenceReport report = infer(segmenter, inputs, o);
-  write_summary({folder, o.segmenter, o.inference, load.count(), report});
+  InferenceSummary summary{folder, o.segmenter, o.inference, load.count(), {}};
+  const InferenceReport& report = summary.report;
+  try {
+    infer(segmenter, inputs, o, summary.report);
+  } catch (const std::exception& failure) {
+    try_to_summarise(summary, failure.what());
+    throw;
+  }
+  write_summary(summary);
   log::info(str("masks in '", o.inference.output.string(), "', ", report.failures(), " of ",
                 report.images.size(), " failed; details in summary.json"));
   return exit_code(report);

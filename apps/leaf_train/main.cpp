@@ -40,6 +40,9 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_flag("--dry-run", arguments.dry_run,
                "Check data, weights and memory, run one step, estimate the whole run, stop [off]");
   leaf::apps::add_common_options(app, arguments.common);
+  app.get_option("--precision")
+      ->description("Arithmetic of the networks: fp32 or bf16 [train.mixed_precision]")
+      ->default_str("");
 }
 
 int dry_run(leaf::Trainer& trainer) {
@@ -105,11 +108,19 @@ int train(leaf::Trainer& trainer, const leaf::Config& config, const Arguments& a
   return leaf::kExitSuccess;
 }
 
-int run(const Arguments& arguments) {
+/// --precision, where it is given, wins over the configuration.
+void set_precision(leaf::config::Resolved& resolved, leaf::Precision precision) {
+  resolved.config.train.mixed_precision = precision == leaf::Precision::kBFloat16
+                                              ? leaf::MixedPrecision::kBf16
+                                              : leaf::MixedPrecision::kNo;
+  resolved.origins["train.mixed_precision"] = "--precision";
+}
+
+int run(const Arguments& arguments, bool precision_given) {
   const leaf::apps::Runtime runtime = leaf::apps::apply(arguments.common);
   leaf::config::Resolved resolved = leaf::config::resolve(arguments.config, arguments.overrides);
-  if (runtime.precision == leaf::Precision::kBFloat16) {
-    resolved.config.train.mixed_precision = leaf::MixedPrecision::kBf16;
+  if (precision_given) {
+    set_precision(resolved, runtime.precision);
   }
   for (const std::string& warning : resolved.warnings) {
     leaf::log::warn(warning);
@@ -129,5 +140,6 @@ int main(int argc, char** argv) {
                "leaf_train"};
   Arguments arguments;
   add_options(app, arguments);
-  return leaf::apps::run_app(app, argc, argv, [&] { return run(arguments); });
+  return leaf::apps::run_app(app, argc, argv,
+                             [&] { return run(arguments, app.count("--precision") > 0); });
 }

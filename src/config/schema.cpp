@@ -176,7 +176,7 @@ Fields data_fields(data::DataConfig& d) {
          {integer("data.resolution", d.resolution, at_least(8),
                   "Side in pixels of the square that images are resized to."),
           integer("data.mask_threshold", d.mask_threshold, between(0, 254),
-                  "Grey values above this are foreground."),
+                  "Grey values of a mask above this are foreground (as leaf_eval --threshold)."),
           number("data.horizontal_flip", d.horizontal_flip, between(0, 1),
                  "Probability of a horizontal flip while training."),
           number("data.vertical_flip", d.vertical_flip, between(0, 1),

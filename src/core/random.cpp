@@ -59,8 +59,8 @@ std::vector<std::size_t> permutation(std::size_t n, RandomStream stream) {
   return order;
 }
 
-void seed_dropout(std::uint64_t seed, std::uint64_t step, std::uint64_t rank) {
-  at::manual_seed(RandomStream(seed, Purpose::kDropout, step, rank).next());
+void seed_dropout(std::uint64_t seed, std::uint64_t step) {
+  at::manual_seed(RandomStream(seed, Purpose::kDropout, step).next());
 }
 
 }  // namespace leaf

@@ -168,20 +168,4 @@ TensorMap read_safetensors(const fs::path& path) {
   return tensors;
 }
 
-std::map<std::string, std::string> read_safetensors_metadata(const fs::path& path) {
-  const auto file = MappedFile::open(path);
-  const Json header = parse_json_object(header_text(*file, path), path);
-  std::map<std::string, std::string> metadata;
-  if (!header.contains(kMetadataKey)) {
-    return metadata;
-  }
-  for (const auto& [key, value] : header[kMetadataKey].items()) {
-    if (!value.is_string()) {
-      bad_weights(path, str("its metadata '", printable(key), "' is not a string"));
-    }
-    metadata.emplace(key, value.get<std::string>());
-  }
-  return metadata;
-}
-
 }  // namespace leaf::io

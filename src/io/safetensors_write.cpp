@@ -23,7 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-using Strings = std::map<std::string, std::string>;
 
 /// Checked writing to a file descriptor; `path` is the name that messages give.
 class Output {
@@ -98,9 +97,8 @@ std::vector<TensorMap::const_iterator> storage_order(const TensorMap& tensors) {
   return order;
 }
 
-std::string make_header(const std::vector<TensorMap::const_iterator>& order, Strings metadata) {
-  metadata.emplace("format", "pt");
-  Json header = {{kMetadataKey, metadata}};
+std::string make_header(const std::vector<TensorMap::const_iterator>& order) {
+  Json header = {{kMetadataKey, {{"format", "pt"}}}};
   std::uint64_t position = 0;
   for (const auto& item : order) {
     const auto& [name, tensor] = *item;
@@ -123,9 +121,9 @@ std::string make_header(const std::vector<TensorMap::const_iterator>& order, Str
 
 }  // namespace
 
-void write_safetensors(const fs::path& path, const TensorMap& tensors, const Strings& metadata) {
+void write_safetensors(const fs::path& path, const TensorMap& tensors) {
   const auto order = storage_order(tensors);
-  const std::string header = make_header(order, metadata);
+  const std::string header = make_header(order);
   const std::uint64_t length = header.size();
   replace_file(path, [&](const fs::path& temporary) {
     Output out(temporary, path);

@@ -50,7 +50,7 @@ Statistics statistics(const Values& values) {
 /// The 2.5 % and 97.5 % percentiles of the mean over resampled images.
 std::pair<double, double> confidence_interval(const Values& values, std::uint64_t seed) {
   constexpr std::size_t kResamples = 1000;
-  RandomStream draw(seed, Purpose::kSplit, fnv1a64("bootstrap"));
+  RandomStream draw(seed, Purpose::kBootstrap);
   Values means(kResamples);
   for (double& resampled : means) {
     double sum = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <functional>
 #include <utility>
 
 #include "leaf/core/error.h"
@@ -92,26 +93,28 @@ void finish_image(const Segmenter& segmenter, Decoded& decoded, const at::Tensor
   write_outputs(decoded, result, options);
 }
 
-/// Runs the network once for all usable images.
+/// Runs the network once for all usable images; calls `done` for every image in turn, its files
+/// written.
 void segment_batch(const Segmenter& segmenter, std::vector<Decoded>& batch,
-                   const FolderInferenceOptions& options) {
-  std::vector<Decoded*> usable;
+                   const FolderInferenceOptions& options,
+                   const std::function<void(const ImageReport&)>& done) {
   std::vector<at::Tensor> inputs;
-  for (Decoded& decoded : batch) {
+  for (const Decoded& decoded : batch) {
     if (decoded.usable()) {
-      usable.push_back(&decoded);
       inputs.push_back(decoded.prepared);
     }
   }
-  if (usable.empty()) {
-    return;
-  }
   const Stopwatch watch;
-  const at::Tensor probability = segmenter.probability(at::stack(inputs));
-  const double share = 1000 * watch.seconds() / static_cast<double>(usable.size());
-  for (std::size_t i = 0; i < usable.size(); ++i) {
-    usable[i]->report.milliseconds = share;
-    finish_image(segmenter, *usable[i], probability[static_cast<std::int64_t>(i)][0], options);
+  const at::Tensor probability =
+      inputs.empty() ? at::Tensor() : segmenter.probability(at::stack(inputs));
+  const double share = 1000 * watch.seconds() / static_cast<double>(inputs.size());
+  std::int64_t row = 0;
+  for (Decoded& decoded : batch) {
+    if (decoded.usable()) {
+      decoded.report.milliseconds = share;
+      finish_image(segmenter, decoded, probability[row++][0], options);
+    }
+    done(decoded.report);
   }
 }
 
@@ -134,31 +137,30 @@ std::int64_t InferenceReport::failures() const {
                        [](const ImageReport& image) { return !image.error.empty(); });
 }
 
-InferenceReport infer_folder(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
-                             const FolderInferenceOptions& options, const InferenceHooks& hooks) {
+void infer_folder(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
+                  const FolderInferenceOptions& options, InferenceReport& report,
+                  const InferenceHooks& hooks) {
   const Stopwatch watch;
   const auto batch_size = static_cast<std::size_t>(std::max<std::int64_t>(1, options.batch_size));
   LoadAhead<Decoded> ahead(inputs.size(), batch_size,
                            [&](std::size_t i) { return decode(segmenter, inputs[i], options); });
-  InferenceReport report;
+  const auto done = [&](const ImageReport& image) {
+    report.seconds = watch.seconds();
+    if (image.error.empty() && !image.skipped && report.first_mask_seconds == 0) {
+      report.first_mask_seconds = report.seconds;
+    }
+    report.images.push_back(image);
+    hooks.on_image(image);
+  };
   while (report.images.size() < inputs.size() && !report.interrupted) {
     std::vector<Decoded> batch;
     const std::size_t left = inputs.size() - report.images.size();
     for (std::size_t i = 0; i < std::min(batch_size, left); ++i) {
       batch.push_back(ahead.next());
     }
-    segment_batch(segmenter, batch, options);
-    for (const Decoded& decoded : batch) {
-      if (decoded.usable() && report.first_mask_seconds == 0) {
-        report.first_mask_seconds = watch.seconds();
-      }
-      report.images.push_back(decoded.report);
-      hooks.on_image(decoded.report);
-    }
+    segment_batch(segmenter, batch, options, done);
     report.interrupted = report.images.size() < inputs.size() && hooks.stop();
   }
-  report.seconds = watch.seconds();
-  return report;
 }
 
 }  // namespace leaf

@@ -59,6 +59,13 @@ Json totals_json(const InferenceSummary& summary) {
   return totals;
 }
 
+std::string status(const InferenceReport& report) {
+  if (!report.failure.empty()) {
+    return "failed";
+  }
+  return report.interrupted ? "interrupted" : "complete";
+}
+
 }  // namespace
 
 void write_summary(const InferenceSummary& summary) {
@@ -66,12 +73,15 @@ void write_summary(const InferenceSummary& summary) {
   for (const ImageReport& image : summary.report.images) {
     images.push_back(to_json(image));
   }
-  const Json json = {{"status", summary.report.interrupted ? "interrupted" : "complete"},
-                     {"model", summary.model.string()},
-                     {"options", options_json(summary.segmenter, summary.options)},
-                     {"versions", {{"leaf", version()}, {"libtorch", TORCH_VERSION}}},
-                     {"totals", totals_json(summary)},
-                     {"images", images}};
+  Json json = {{"status", status(summary.report)},
+               {"model", summary.model.string()},
+               {"options", options_json(summary.segmenter, summary.options)},
+               {"versions", {{"leaf", version()}, {"libtorch", TORCH_VERSION}}},
+               {"totals", totals_json(summary)},
+               {"images", images}};
+  if (!summary.report.failure.empty()) {
+    json["error"] = summary.report.failure;
+  }
   // File names need not be UTF-8, JSON must be.
   write_file(summary.options.output / "summary.json",
              json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");

@@ -28,13 +28,15 @@ json read_json(const fs::path& path) {
   }
 }
 
-/// Runs `parse` on the content of a JSON file; a wrong type or missing key names the file.
+/// Runs `parse` on the content of a JSON file; what is wrong with it names the file.
 template <typename Parse>
 auto parse_json(const fs::path& path, const Parse& parse) {
   const json content = read_json(path);
   try {
     return parse(content);
   } catch (const json::exception& failure) {
+    throw WeightsError(str("'", path.string(), "': ", failure.what()));
+  } catch (const Error& failure) {
     throw WeightsError(str("'", path.string(), "': ", failure.what()));
   }
 }
@@ -67,15 +69,14 @@ models::AutoencoderConfig autoencoder_from_json(const json& content) {
   if (content.at("_class_name") == "AutoencoderTiny") {
     config.type = models::AutoencoderType::kTiny;
     config.latent_channels = content.at("latent_channels");
-    config.variant = parse_enum<models::TinyVariant>(content.value("variant", "taesd"),
-                                                     "vae/config.json variant");
+    config.variant = parse_enum<models::TinyVariant>(content.value("variant", "taesd"), "variant");
     return config;
   }
   if (!content.value("attn_resolutions", json::array()).empty()) {
-    throw WeightsError("vae/config.json: attn_resolutions is not supported; KL-8 has none");
+    throw WeightsError("attn_resolutions is not supported; KL-8 has none");
   }
   if (content.value("embed_dim", 4) != content.value("z_channels", 4)) {
-    throw WeightsError("vae/config.json: embed_dim and z_channels must be equal");
+    throw WeightsError("embed_dim and z_channels must be equal");
   }
   config.ch = content.value("ch", config.ch);
   config.ch_mult = content.value("ch_mult", config.ch_mult);
@@ -104,8 +105,7 @@ json to_json(const models::UNetConfig& config, std::int64_t image_size) {
 
 models::UNetConfig unet_from_json(const json& content) {
   if (!content.value("use_scale_shift_norm", false) || !content.value("resblock_updown", false)) {
-    throw WeightsError(
-        "unet/config.json: only use_scale_shift_norm and resblock_updown networks are supported");
+    throw WeightsError("only use_scale_shift_norm and resblock_updown networks are supported");
   }
   models::UNetConfig config;
   config.in_channels = content.at("in_channels");
@@ -155,8 +155,7 @@ diffusion::SchedulerConfig scheduler_from_json(const json& content) {
   config.timestep_spacing = parse_enum<diffusion::TimestepSpacing>(
       content.value("timestep_spacing", "leading"), "timestep_spacing");
   if (content.value("thresholding", false) || content.value("rescale_betas_zero_snr", false)) {
-    throw WeightsError(
-        "scheduler_config.json: thresholding and rescale_betas_zero_snr are not supported");
+    throw WeightsError("thresholding and rescale_betas_zero_snr are not supported");
   }
   return config;
 }
@@ -175,7 +174,7 @@ json to_json(const Preprocessing& preprocessing) {
 
 Preprocessing preprocessing_from_json(const json& content) {
   if (content.value("format_version", 1) > kFormatVersion) {
-    throw WeightsError("preprocessing.json was written by a newer version of leaf");
+    throw WeightsError("written by a newer version of leaf");
   }
   Preprocessing preprocessing;
   preprocessing.resolution = content.at("resolution");

@@ -18,6 +18,8 @@
 namespace leaf {
 namespace {
 
+constexpr const char* kLatentRms = "latent_rms";
+
 /// A KL autoencoder from nothing, on images and masks alike: L1 + KL. What it saves is a `vae`
 /// folder whose latents, times the configured scaling factor, have unit variance.
 class AutoencoderTask : public TrainingTask {
@@ -27,10 +29,12 @@ class AutoencoderTask : public TrainingTask {
       throw ConfigError("task: autoencoder trains KL autoencoders; set model.autoencoder.type: kl");
     }
     autoencoder_ = std::make_shared<models::AutoencoderKL>(config.model.autoencoder);
-    if (config.model.init == ModelInit::kRandom || config.model.autoencoder_weights.empty()) {
-      nn::initialise(*autoencoder_, config.seed);
+    const bool has_start =
+        !config.model.autoencoder_weights.empty() || !config.model.pretrained.empty();
+    if (config.model.init == ModelInit::kPretrained && has_start) {
+      load_autoencoder(*autoencoder_, config.model);
     } else {
-      load_part(*autoencoder_, config.model.autoencoder_weights.front());
+      nn::initialise(*autoencoder_, config.seed);
     }
     autoencoder_->to(device_);
     nn::to_channels_last(*autoencoder_);
@@ -78,13 +82,22 @@ class AutoencoderTask : public TrainingTask {
     return {{kScore, -l1},
             {"l1", l1},
             {"mask_dice", metrics::summarise(scores).dice.mean},
-            {"latent_rms", latent_rms_}};
+            {kLatentRms, latent_rms_}};
   }
 
-  io::TensorMap state() override { return io::with_prefix(io::state_dict(*autoencoder_), "vae."); }
+  io::TensorMap state() override {
+    io::TensorMap state = io::with_prefix(io::state_dict(*autoencoder_), "vae.");
+    state[kLatentRms] = at::scalar_tensor(latent_rms_, at::kDouble);
+    return state;
+  }
 
   void load_state(const io::TensorMap& state) override {
     io::load_parameters(*autoencoder_, io::strip_prefix(state, "vae."), "the checkpoint");
+    const auto rms = state.find(kLatentRms);
+    if (rms == state.end()) {
+      throw WeightsError(str("the checkpoint has no '", kLatentRms, "'"));
+    }
+    latent_rms_ = rms->second.item<double>();
   }
 
   void save_model(const std::filesystem::path& folder) override {
@@ -115,7 +128,7 @@ class AutoencoderTask : public TrainingTask {
   Config config_;
   c10::Device device_;
   std::shared_ptr<models::AutoencoderKL> autoencoder_;
-  double latent_rms_ = 0.0;
+  double latent_rms_ = 0.0;  ///< of the latest validation; 0 before the first
 };
 
 }  // namespace

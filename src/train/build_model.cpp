@@ -27,27 +27,6 @@ fs::path part_path(const fs::path& own, const fs::path& pretrained, const char* 
   return !pretrained.empty() && fs::exists(pretrained / part) ? pretrained / part : fs::path{};
 }
 
-void load_autoencoder(models::Autoencoder& autoencoder, const ModelSection& section) {
-  std::vector<fs::path> paths = section.autoencoder_weights;
-  if (paths.empty() && !section.pretrained.empty()) {
-    paths.push_back(section.pretrained);
-  }
-  if (paths.empty()) {
-    throw ConfigError(
-        "model.autoencoder.weights: needed (or model.pretrained, or model.init: random); train an "
-        "autoencoder of your own with task: autoencoder");
-  }
-  io::TensorMap tensors;
-  std::vector<std::string> sources;
-  for (const fs::path& path : paths) {
-    const fs::path part = fs::is_directory(path / "vae") ? path / "vae" : path;
-    tensors.merge(io::tiny_autoencoder_names(io::read_weights(part)));
-    sources.push_back(part.string());
-  }
-  io::load_parameters(autoencoder, tensors, join(sources, " + "));
-  log::info(str("autoencoder from ", join(sources, " + ")));
-}
-
 void load_unet(models::UNet& unet, const fs::path& path, std::uint64_t seed) {
   if (path.empty()) {
     nn::initialise(unet, seed);
@@ -103,6 +82,27 @@ Model build_model(const Config& config) {
   load_latent_encoder(
       model, part_path(section.latent_encoder_weights, section.pretrained, "latent_encoder"));
   return model;
+}
+
+void load_autoencoder(models::Autoencoder& autoencoder, const ModelSection& section) {
+  std::vector<fs::path> paths = section.autoencoder_weights;
+  if (paths.empty() && !section.pretrained.empty()) {
+    paths.push_back(section.pretrained);
+  }
+  if (paths.empty()) {
+    throw ConfigError(
+        "model.autoencoder.weights: needed (or model.pretrained, or model.init: random); train an "
+        "autoencoder of your own with task: autoencoder");
+  }
+  io::TensorMap tensors;
+  std::vector<std::string> sources;
+  for (const fs::path& path : paths) {
+    const fs::path part = fs::is_directory(path / "vae") ? path / "vae" : path;
+    tensors.merge(io::tiny_autoencoder_names(io::read_weights(part)));
+    sources.push_back(part.string());
+  }
+  io::load_parameters(autoencoder, tensors, join(sources, " + "));
+  log::info(str("autoencoder from ", join(sources, " + ")));
 }
 
 std::shared_ptr<models::VisionTransformer> build_teacher(const Config& config) {

@@ -1,6 +1,7 @@
 #include "leaf/train/optimizer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 
@@ -32,6 +33,9 @@ void AdamW::step(double learning_rate) {
     exp_avgs.push_back(slot.exp_avg);
     exp_avg_sqs.push_back(slot.exp_avg_sq);
     updates.push_back(slot.updates);
+  }
+  if (parameters.empty()) {
+    return;  // LibTorch's operators refuse empty lists
   }
   at::_fused_adamw_(parameters, gradients, exp_avgs, exp_avg_sqs, /*max_exp_avg_sqs=*/{}, updates,
                     learning_rate, options_.beta1, options_.beta2, options_.weight_decay,

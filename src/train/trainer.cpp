@@ -194,7 +194,7 @@ void Trainer::run_steps(TrainingResult& result, const TrainerCallbacks& callback
       state_->log->write(done, "train", scores);
     }
     const bool due = last || validation_is_due(config_.validation, done);
-    if (due && !result.interrupted && state_->validation.size() > 0) {
+    if (due && state_->validation.size() > 0) {
       validate(done, callbacks);
     }
     if (done % train.checkpoint_steps == 0 || last || result.interrupted) {
@@ -211,7 +211,7 @@ Scores Trainer::train_step(std::int64_t step) {
   state_->optimizer.zero_grad();
   for (std::int64_t micro = 0; micro < accumulation; ++micro) {
     const data::Batch batch = state_->loader->next();
-    seed_dropout(config_.seed, batch.step, /*rank=*/0);
+    seed_dropout(config_.seed, batch.step);
     const TaskLoss loss = state_->task->loss(batch);
     (loss.total / accumulation).backward();
     const double share = 1.0 / static_cast<double>(accumulation);

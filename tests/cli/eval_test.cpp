@@ -3,6 +3,7 @@
 
 #include "leaf/core/csv.h"
 #include "leaf/core/files.h"
+#include "leaf/data/data_config.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/transforms.h"
 #include "support/images.h"
@@ -53,7 +54,7 @@ TEST(Eval, HelpAndVersion) {
   test::expect_help("leaf_eval", {"--model", "--config", "--set", "--split", "=test", "--output",
                                   "--seed", "--num-inference-steps", "--batch-size", "--native",
                                   "--overlays", "--predictions", "--ground-truth", "--truth-suffix",
-                                  "--threshold", "=127", "MODEL-eval-SPLIT"});
+                                  "--threshold", "=128", "MODEL-eval-SPLIT"});
 }
 
 TEST(Eval, ScoresAPartOfADataSetAtBothSizes) {
@@ -177,6 +178,20 @@ TEST(Eval, ScoresMaskFilesByTheirNames) {
   EXPECT_TRUE(
       contains(outcome.out, "both empty: 1 (every score 1), one of them empty: 1 (every score 0)"))
       << outcome.out;
+}
+
+TEST(Eval, GreyAboveTheThresholdIsForegroundAsInDataSets) {
+  const TinyProject project;
+  const auto dice_of = [&](int grey, const std::vector<std::string>& more = {}) {
+    data::write_png(project / "predicted/a.png", test::half_mask(8, 8, grey));
+    data::write_png(project / "truth/a.png", test::half_mask(8, 8));
+    EXPECT_EQ(eval_masks(project, more).exit_code, 0);
+    return std::stod(column(project / "eval/scores.csv", 1).front());
+  };
+  const std::int64_t threshold = data::DataConfig{}.mask_threshold;
+  EXPECT_EQ(dice_of(static_cast<int>(threshold)), 0);
+  EXPECT_EQ(dice_of(static_cast<int>(threshold) + 1), 1);
+  EXPECT_EQ(dice_of(1, {"--threshold", "0"}), 1);
 }
 
 TEST(Eval, MaskFilesThatDoNotFitAreNamed) {

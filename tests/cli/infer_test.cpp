@@ -10,6 +10,7 @@
 #include "leaf/data/phantom.h"
 #include "leaf/io/safetensors.h"
 #include "support/exif_bytes.h"
+#include "support/images.h"
 #include "tiny_project.h"
 
 namespace leaf {
@@ -185,6 +186,31 @@ TEST(Infer, AnInterruptSavesTheSummary) {
   for (const auto& image : summary["images"]) {
     EXPECT_TRUE(fs::exists(image["output"].get<std::string>()));
   }
+}
+
+TEST(Infer, AFullDiskLeavesASummaryOfWhatWasDone) {
+  const TinyProject project;
+  project.with_model();
+  data::write_png(project / "in/a.png", phantom(1, 40, 56));
+  data::write_png(project / "in/b.png", test::picture(400, 400));  // its overlay is large
+  data::write_png(project / "in/c.png", phantom(2, 40, 56));
+  const auto run_on_full_disk = [&](const std::string& batch_size) {
+    const test::FileSizeLimit limit(20'000);
+    return infer(project, {"in"}, "out", {"--overlays", "--quiet", "--batch-size", batch_size});
+  };
+  for (const std::string batch_size : {"1", "3"}) {
+    expect_usage_error(run_on_full_disk(batch_size), "leaf_infer",
+                       {"cannot write", project.path("out/overlays/b.jpg")});
+    const auto summary = project.json("out/summary.json");
+    EXPECT_EQ(summary["status"], "failed");
+    EXPECT_NE(summary["error"].get<std::string>().find("overlays/b.jpg"), std::string::npos);
+    ASSERT_EQ(summary["images"].size(), 1U);
+    EXPECT_EQ(summary["images"][0]["output"], project.path("out/a.png"));
+    EXPECT_EQ(summary["totals"]["done"], 1);
+    fs::remove(project / "out/summary.json");
+  }
+  fs::create_directories(project / "out/summary.json");  // the summary cannot be written either
+  expect_usage_error(run_on_full_disk("1"), "leaf_infer", {project.path("out/overlays/b.jpg")});
 }
 
 TEST(Infer, WrongUsageIsOneLine) {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <map>
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
@@ -69,7 +70,9 @@ TEST(Resume, AfterAKillIsExact) {
 TEST(Resume, CtrlCSavesAndIsContinued) {
   const TrainProject project;
   constexpr std::int64_t kSteps = 500;
-  const test::Program program("leaf_train", project.arguments("run", up_to(kSteps)));
+  const std::vector<std::string> every_step{"--set", "validation.start_steps=1", "--set",
+                                            "validation.steps=1"};
+  const test::Program program("leaf_train", project.arguments("run", up_to(kSteps, every_step)));
   EXPECT_TRUE(test::wait_for(project / "run/checkpoints/step-0000002/state.json"));
   program.interrupt();
   const auto outcome = program.wait();
@@ -82,18 +85,19 @@ TEST(Resume, CtrlCSavesAndIsContinued) {
   EXPECT_NE(outcome.err.find("--resume"), std::string::npos) << outcome.err;
   EXPECT_NO_THROW(load_model(project / "run/last"));
 
-  const auto resumed = project.train("run", up_to(step + 1, {"--resume"}));
+  std::vector<std::string> more = every_step;
+  more.push_back("--resume");
+  const auto resumed = project.train("run", up_to(step + 1, more));
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
   test::expect_intact(project / "run");
   EXPECT_EQ(test::checkpoint_step(project / "run"), step + 1);
-  std::int64_t expected = 0;
+  std::map<std::string, std::int64_t> done;  // steps by phase, none of them lost
   for (const std::string& line : test::metrics(project / "run")) {
     const auto entry = nlohmann::json::parse(line);
-    if (entry["phase"] == "train") {
-      EXPECT_EQ(entry["step"].get<std::int64_t>(), ++expected) << line;
-    }
+    EXPECT_EQ(entry["step"].get<std::int64_t>(), ++done[entry["phase"].get<std::string>()]) << line;
   }
-  EXPECT_EQ(expected, step + 1);
+  EXPECT_EQ(done["train"], step + 1);
+  EXPECT_EQ(done["validation"], step + 1);
 }
 
 TEST(Resume, AFinishedRunStaysAsItIs) {

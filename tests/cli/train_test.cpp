@@ -41,7 +41,8 @@ double best_dice(const fs::path& run) {
 
 TEST(Train, HelpAndVersion) {
   test::expect_help("leaf_train", {"--config", "--set", "--resume", "--print-config", "--dry-run",
-                                   "--device", "--precision", "--threads", "--quiet", "--verbose"});
+                                   "--device", "--precision", "[train.mixed_precision]",
+                                   "--threads", "--quiet", "--verbose"});
 }
 
 TEST(Train, PrintConfigNamesOriginsAndStops) {
@@ -53,6 +54,18 @@ TEST(Train, PrintConfigNamesOriginsAndStops) {
                              "init: random  # " + project.path("config.yaml") + ":3\n",
                              "dir: " + project.path("run") + "  # --set\n"});
   EXPECT_FALSE(fs::exists(project / "run"));
+}
+
+TEST(Train, ThePrecisionOptionWinsOverTheConfiguration) {
+  const TrainProject project;
+  const auto precision = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--print-config", "--set", "train.mixed_precision=bf16"});
+    return project.train("run", more).out;
+  };
+  expect_parts(precision({}), {"mixed_precision: bf16  # --set\n"});
+  expect_parts(precision({"--precision", "fp32"}), {"mixed_precision: \"no\"  # --precision\n"});
+  const auto outcome = project.train("run", {"--print-config", "--precision", "bf16"});
+  expect_parts(outcome.out, {"mixed_precision: bf16  # --precision\n"});
 }
 
 TEST(Train, DryRunReportsAndLeavesNothing) {

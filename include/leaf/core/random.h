@@ -8,7 +8,8 @@
 
 namespace leaf {
 
-/// What a random draw is for. Draws for different purposes are independent.
+/// What a random draw is for. Draws for different purposes are independent; new purposes go to the
+/// end, since the numbers are part of what draws follow from.
 enum class Purpose : std::uint64_t {
   kInitialisation = 1,
   kSplit,
@@ -20,6 +21,7 @@ enum class Purpose : std::uint64_t {
   kDropout,
   kPhantom,
   kPosterior,
+  kBootstrap,
 };
 
 /// Random numbers that are addressed, not consumed: the stream is a function of its four
@@ -51,6 +53,6 @@ at::Tensor normal_tensor(at::IntArrayRef shape, RandomStream stream);
 std::vector<std::size_t> permutation(std::size_t n, RandomStream stream);
 
 /// Seeds LibTorch's own generator, which dropout alone uses, for one training step.
-void seed_dropout(std::uint64_t seed, std::uint64_t step, std::uint64_t rank);
+void seed_dropout(std::uint64_t seed, std::uint64_t step);
 
 }  // namespace leaf

@@ -35,6 +35,10 @@ struct SplitConfig {
   std::filesystem::path groups;
 };
 
+/// Grey values of a mask above this (not equal to it) are foreground, unless something else is
+/// asked for.
+inline constexpr std::int64_t kMaskThreshold = 128;
+
 /// Which images and masks, and how they become tensors.
 struct DataConfig {
   /// folder | cvc-clinicdb | isic2018 | qata-cov19 | refuge2
@@ -49,7 +53,7 @@ struct DataConfig {
   /// Side in pixels of the square that images are resized to.
   std::int64_t resolution = 256;
   /// Grey values above this are foreground.
-  std::int64_t mask_threshold = 128;
+  std::int64_t mask_threshold = kMaskThreshold;
   double horizontal_flip = 0.5;
   double vertical_flip = 0.5;
   std::int64_t num_workers = 2;

@@ -1,8 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
-#include <string>
 
 #include "leaf/io/tensor_map.h"
 
@@ -15,14 +13,9 @@ namespace leaf::io {
 /// format demands.
 TensorMap read_safetensors(const std::filesystem::path& path);
 
-/// The free-form strings of the file's header ("__metadata__"); empty when it has none.
-std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path);
-
 /// Writes `tensors` (any device and strides, stored row-major) so that `path` is complete or as
-/// before. `metadata` is stored with them, by default {"format": "pt"}, which Python's libraries
-/// ask for. FileError when the file cannot be written, WeightsError for a type or name the format
-/// cannot hold.
-void write_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
-                       const std::map<std::string, std::string>& metadata = {});
+/// before. The header's metadata are {"format": "pt"}, which Python's libraries ask for. FileError
+/// when the file cannot be written, WeightsError for a type or name the format cannot hold.
+void write_safetensors(const std::filesystem::path& path, const TensorMap& tensors);
 
 }  // namespace leaf::io

@@ -44,14 +44,12 @@ struct Evaluation {
 Evaluation evaluate(const Segmenter& segmenter, const data::Dataset& dataset,
                     const EvaluationOptions& options, const OnProgress& on_progress = {});
 
-/// Where masks come from, and what is foreground in them.
+/// Where masks come from.
 struct MaskFolders {
   std::filesystem::path predictions;
   std::filesystem::path truths;
   /// What a truth's file name has beyond its prediction's, before the extension ("_segmentation").
   std::string truth_suffix;
-  /// Grey values above this are foreground, in both.
-  std::int64_t threshold = 127;
 };
 
 /// A prediction and its truth; `name` is the path below their folders, without extension.
@@ -66,7 +64,8 @@ struct MaskPair {
 /// about.
 std::vector<MaskPair> pair_masks(const MaskFolders& folders);
 
-/// Scores mask files, at their size; DataError naming both files when sizes differ.
+/// Scores mask files, at their size; grey values above `threshold` are foreground, in both.
+/// DataError naming both files when sizes differ.
 std::vector<metrics::ImageScore> evaluate_masks(const std::vector<MaskPair>& pairs,
                                                 std::int64_t threshold,
                                                 const OnProgress& on_progress = {});

@@ -65,6 +65,7 @@ struct ImageReport {
 struct InferenceReport {
   std::vector<ImageReport> images;  ///< in the order of the inputs
   bool interrupted = false;
+  std::string failure;  ///< for the caller to say what ended the work early; else empty
   double seconds = 0;
   double first_mask_seconds = 0;  ///< until the first mask was written; 0 when none was
 
@@ -72,7 +73,7 @@ struct InferenceReport {
 };
 
 struct InferenceHooks {
-  /// After every image.
+  /// After every image, its mask written.
   std::function<void(const ImageReport&)> on_image = [](const ImageReport&) {};
   /// Asked after every batch; true ends the work there.
   std::function<bool()> stop = [] { return false; };
@@ -81,10 +82,11 @@ struct InferenceHooks {
 /// Writes the mask (0 and 255) of every input; its pixels are those of the stored image: an EXIF
 /// orientation is applied for the network and undone in the mask. An image that cannot be read is
 /// reported and passed over. Images are decoded ahead on other threads, a batch at most, so memory
-/// does not grow with their number. FileError when the output cannot be written.
-InferenceReport infer_folder(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
-                             const FolderInferenceOptions& options,
-                             const InferenceHooks& hooks = {});
+/// does not grow with their number. FileError when the output cannot be written; an empty `report`
+/// is filled image by image, so that it says what was done before.
+void infer_folder(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
+                  const FolderInferenceOptions& options, InferenceReport& report,
+                  const InferenceHooks& hooks = {});
 
 /// What summary.json says: the run as it was called, and its report.
 struct InferenceSummary {

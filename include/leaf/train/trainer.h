@@ -22,7 +22,8 @@ struct TrainerCallbacks {
   std::function<void(std::int64_t step, const Scores& scores)> on_step;
   /// After every validation.
   std::function<void(std::int64_t step, const Scores& scores)> on_validation;
-  /// True to save a checkpoint and stop after the current step.
+  /// True to save a checkpoint and stop after the current step (and its validation, where one is
+  /// due).
   std::function<bool()> stop_requested;
 };
 

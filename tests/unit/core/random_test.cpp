@@ -20,6 +20,22 @@ TEST(Random, EveryCoordinateMatters) {
   EXPECT_NE(base, RandomStream(1, Purpose::kNoise, 2, 4).next());
 }
 
+TEST(Random, PurposesKeepTheirNumbers) {
+  EXPECT_EQ(static_cast<int>(Purpose::kInitialisation), 1);
+  EXPECT_EQ(static_cast<int>(Purpose::kDropout), 8);
+  EXPECT_EQ(static_cast<int>(Purpose::kPosterior), 10);
+  EXPECT_EQ(static_cast<int>(Purpose::kBootstrap), 11);
+}
+
+TEST(Random, DropoutFollowsFromSeedAndStep) {
+  at::manual_seed(RandomStream(5, Purpose::kDropout, 7, 0).next());
+  const at::Tensor expected = at::rand({4});
+  seed_dropout(5, 7);
+  EXPECT_TRUE(at::equal(at::rand({4}), expected));
+  seed_dropout(5, 8);
+  EXPECT_FALSE(at::equal(at::rand({4}), expected));
+}
+
 TEST(Random, NormalTensorHasUnitVariance) {
   const auto x = normal_tensor({100000}, RandomStream(7, Purpose::kNoise));
   EXPECT_NEAR(x.mean().item<double>(), 0.0, 0.02);

@@ -2,34 +2,24 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <map>
 
 #include "leaf/core/csv.h"
 #include "leaf/data/dataset.h"
 #include "leaf/data/split.h"
+#include "support/data_folder.h"
 
 namespace leaf::data {
 namespace {
 
-class RealData : public ::testing::Test {
+class RealData : public test::DataFolderTest {
  protected:
-  void SetUp() override {
-    const char* folder = std::getenv("LEAF_DATA_DIR");
-    if (folder == nullptr) {
-      GTEST_SKIP() << "LEAF_DATA_DIR is not set";
-    }
-    folder_ = folder;
-  }
-
   DataConfig config_for(const std::string& dataset, const std::string& sub_folder) {
     DataConfig config;
     config.dataset = dataset;
     config.root = folder_ / sub_folder;
     return config;
   }
-
-  std::filesystem::path folder_;
 };
 
 void expect_usable(const Pair& pair, const DataConfig& config) {

@@ -4,7 +4,6 @@
 #include <caffe2/serialize/inline_container.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
 #include "leaf/io/weights.h"
+#include "support/data_folder.h"
 #include "support/temporary_folder.h"
 
 /// LibTorch's reader leaks its table of contents when it refuses a file, which is not ours to mend.
@@ -325,12 +325,10 @@ TEST(TorchZip, DamagedBytesNeverDoMoreThanThrow) {
   }
 }
 
-TEST(TorchZip, RealCheckpoint) {
-  const char* const data = std::getenv("LEAF_DATA_DIR");
-  if (!data) {
-    GTEST_SKIP() << "LEAF_DATA_DIR is not set";
-  }
-  const TensorMap read = read_torch_zip(fs::path(data) / "weights/taef2_encoder.pth");
+using RealTorchZip = test::DataFolderTest;
+
+TEST_F(RealTorchZip, IsRead) {
+  const TensorMap read = read_torch_zip(folder_ / "weights/taef2_encoder.pth");
   EXPECT_EQ(read.at("14.weight").sizes(), (std::vector<std::int64_t>{32, 64, 3, 3}));
   std::int64_t count = 0;
   for (const auto& [name, tensor] : read) {

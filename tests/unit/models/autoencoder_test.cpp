@@ -1,8 +1,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
 
 #include "leaf/data/image_io.h"
 #include "leaf/data/transforms.h"
@@ -10,6 +8,7 @@
 #include "leaf/io/weights.h"
 #include "leaf/models/autoencoder_kl.h"
 #include "leaf/models/autoencoder_tiny.h"
+#include "support/data_folder.h"
 #include "support/golden.h"
 #include "support/small_networks.h"
 
@@ -57,14 +56,13 @@ double dice(const at::Tensor& a, const at::Tensor& b) {
   return 2 * common / (a.sum().item<double>() + b.sum().item<double>());
 }
 
-class RealTaef2 : public ::testing::Test {
+class RealTaef2 : public test::DataFolderTest {
  protected:
   void SetUp() override {
-    const char* folder = std::getenv("LEAF_DATA_DIR");
-    if (folder == nullptr) {
-      GTEST_SKIP() << "LEAF_DATA_DIR is not set";
+    DataFolderTest::SetUp();
+    if (IsSkipped()) {
+      return;
     }
-    folder_ = folder;
     io::TensorMap weights;
     for (const char* file : {"taef2_encoder.pth", "taef2_decoder.pth"}) {
       weights.merge(io::tiny_autoencoder_names(io::read_weights(folder_ / "weights" / file)));
@@ -74,7 +72,6 @@ class RealTaef2 : public ::testing::Test {
     nn::freeze(*autoencoder_);
   }
 
-  std::filesystem::path folder_;
   std::shared_ptr<Autoencoder> autoencoder_;
 };
 

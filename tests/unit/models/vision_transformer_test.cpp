@@ -2,12 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-
 #include "leaf/core/error.h"
 #include "leaf/io/name_maps.h"
 #include "leaf/io/weights.h"
+#include "support/data_folder.h"
 #include "support/images.h"
 #include "support/small_networks.h"
 
@@ -17,6 +15,7 @@ namespace {
 using test::largest_difference;
 using test::normal;
 using test::Shape;
+using RealVisionTransformer = test::DataFolderTest;
 
 std::shared_ptr<VisionTransformer> small_teacher() {
   auto teacher = std::make_shared<VisionTransformer>(VisionTransformerConfig{.name = "small",
@@ -112,12 +111,8 @@ TEST(VisionTransformerConfig, SuggestsTheNearestName) {
   EXPECT_NE(message.find("vit_tiny_patch16_224"), std::string::npos) << message;
 }
 
-TEST(VisionTransformer, ReadsARealNetwork) {
-  const char* folder = std::getenv("LEAF_DATA_DIR");
-  if (folder == nullptr) {
-    GTEST_SKIP() << "LEAF_DATA_DIR is not set";
-  }
-  const auto path = std::filesystem::path(folder) / "weights/vit_tiny_patch16_224.fp16.safetensors";
+TEST_F(RealVisionTransformer, IsRead) {
+  const auto path = folder_ / "weights/vit_tiny_patch16_224.fp16.safetensors";
   const auto teacher =
       std::make_shared<VisionTransformer>(vision_transformer_config("vit_tiny_patch16_224"));
   io::load_parameters(*teacher, io::vision_transformer_names(io::read_weights(path)),

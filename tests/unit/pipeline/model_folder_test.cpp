@@ -1,9 +1,11 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/strings.h"
 #include "leaf/io/weights.h"
 #include "leaf/models/autoencoder.h"
 #include "leaf/models/unet.h"
@@ -234,6 +236,25 @@ TEST_F(DamagedModel, MissingKeysAndWrongTypesNameTheFile) {
     expect_named((model_ / part).string());
     write_file(model_ / part, content);
   }
+  EXPECT_EQ(load_error(), "");
+}
+
+TEST_F(DamagedModel, WhatIsNotKnownNamesTheFile) {
+  const auto expect = [&](const std::string& part, const std::string& key, const std::string& value,
+                          const std::string& message) {
+    const std::string content = read_file(model_ / part);
+    auto changed = nlohmann::json::parse(content);
+    changed[key] = nlohmann::json::parse(value);
+    write_file(model_ / part, changed.dump());
+    expect_named(str("'", (model_ / part).string(), "': ", message));
+    write_file(model_ / part, content);
+  };
+  for (const std::string key : {"beta_schedule", "prediction_type", "timestep_spacing"}) {
+    expect("scheduler/scheduler_config.json", key, R"("odd")", key + ": 'odd' is not one of ");
+  }
+  expect("scheduler/scheduler_config.json", "thresholding", "true", "thresholding and ");
+  expect("vae/config.json", "embed_dim", "99", "embed_dim and z_channels must be equal");
+  expect("unet/config.json", "resblock_updown", "false", "only use_scale_shift_norm and ");
   EXPECT_EQ(load_error(), "");
 }
 

@@ -90,6 +90,15 @@ TEST(AdamW, LeavesParametersWithoutGradientAlone) {
   EXPECT_EQ(state.at("never.updates").item<float>(), 0.0F);
 }
 
+TEST(AdamW, WithoutAnyGradientNothingHappens) {
+  const at::Tensor parameter = make_parameter({3}, 1);
+  const at::Tensor before = parameter.detach().clone();
+  AdamW optimizer({{"w", parameter}}, {});
+  EXPECT_NO_THROW(optimizer.step(0.1));
+  EXPECT_TRUE(at::equal(parameter, before));
+  EXPECT_EQ(optimizer.state().at("w.updates").item<float>(), 0.0F);
+}
+
 TEST(AdamW, ZeroGradForgetsGradients) {
   const at::Tensor parameter = make_parameter({3}, 1);
   AdamW optimizer({{"w", parameter}}, {});

@@ -1,0 +1,101 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "leaf/core/error.h"
+#include "leaf/io/safetensors.h"
+#include "leaf/io/weights.h"
+#include "leaf/models/autoencoder.h"
+#include "leaf/train/build_model.h"
+#include "leaf/train/task.h"
+#include "support/images.h"
+#include "support/small_networks.h"
+#include "support/temporary_folder.h"
+
+namespace leaf {
+namespace fs = std::filesystem;
+namespace {
+
+Config small_config(ModelInit init = ModelInit::kPretrained) {
+  Config config;
+  config.task = Task::kAutoencoder;
+  config.model.init = init;
+  config.model.autoencoder = test::small_kl();
+  config.model.unet = test::small_unet();
+  config.data.resolution = 16;
+  return config;
+}
+
+/// The autoencoder's weights in a task's state.
+io::TensorMap weights(TrainingTask& task) { return io::strip_prefix(task.state(), "vae."); }
+
+void expect_equal(const io::TensorMap& ours, const io::TensorMap& expected) {
+  ASSERT_EQ(ours.size(), expected.size());
+  for (const auto& [name, tensor] : expected) {
+    ASSERT_TRUE(ours.contains(name)) << name;
+    EXPECT_TRUE(at::equal(ours.at(name), tensor)) << name;
+  }
+}
+
+void expect_starts_from(const Config& config, const io::TensorMap& expected) {
+  expect_equal(weights(*make_autoencoder_task(config, c10::kCPU)), expected);
+}
+
+/// The weights that a task saves as a model.
+io::TensorMap saved(TrainingTask& task) {
+  const test::TemporaryFolder folder;
+  task.save_model(folder / "model");
+  return io::read_weights(folder / "model" / "vae");
+}
+
+}  // namespace
+
+TEST(AutoencoderTask, StartsWhereASegmentationModelWould) {
+  const test::TemporaryFolder folder;
+  Config other = small_config(ModelInit::kRandom);
+  other.seed += 1;
+  const Model model = build_model(other);
+  const io::TensorMap expected = io::state_dict(*model.autoencoder);
+  save_autoencoder(folder / "start", *model.autoencoder, other.model.autoencoder);
+  io::TensorMap halves[2];
+  for (const auto& [name, tensor] : expected) {
+    halves[name.find("quant_conv") == std::string::npos ? 0 : 1].emplace(name, tensor);
+  }
+  io::write_safetensors(folder / "a.safetensors", halves[0]);
+  io::write_safetensors(folder / "b.safetensors", halves[1]);
+
+  Config config = small_config();
+  for (const fs::path& path : {folder / "start", folder / "start" / "vae"}) {
+    config.model.autoencoder_weights = {path};
+    expect_starts_from(config, expected);
+  }
+  config.model.autoencoder_weights = {folder / "a.safetensors", folder / "b.safetensors"};
+  expect_starts_from(config, expected);
+  config.model.autoencoder_weights.clear();
+  config.model.pretrained = folder / "start";
+  expect_starts_from(config, expected);
+}
+
+TEST(AutoencoderTask, StartsAtRandomWhereNothingIsNamed) {
+  const auto random = make_autoencoder_task(small_config(ModelInit::kRandom), c10::kCPU);
+  expect_starts_from(small_config(), weights(*random));
+}
+
+TEST(AutoencoderTask, AResumeKeepsTheMeasuredScale) {
+  const test::TemporaryFolder folder;
+  test::write_pair(folder.path(), "0001");
+  const Config config = small_config(ModelInit::kRandom);
+  const data::Pair pair{
+      .image = folder / "images/0001.png", .mask = folder / "masks/0001.png", .name = "0001"};
+  const data::Dataset dataset({pair}, config.data);
+  const auto task = make_autoencoder_task(config, c10::kCPU);
+  EXPECT_GT(task->validate(dataset).at("latent_rms"), 0.0);
+  const auto resumed = make_autoencoder_task(config, c10::kCPU);
+  resumed->load_state(task->state());
+  expect_equal(saved(*resumed), saved(*task));
+
+  io::TensorMap state = task->state();
+  state.erase("latent_rms");
+  EXPECT_THROW(resumed->load_state(state), WeightsError);
+}
+
+}  // namespace leaf
