@@ -150,8 +150,10 @@ at::Tensor make_tensor(const Entry& entry, char* data, const std::shared_ptr<Map
     std::memcpy(copy.mutable_data_ptr(), first, entry.end - entry.begin);
     return copy;
   }
-  return at::from_blob(
-      first, entry.shape, [file](void*) {}, entry.dtype);
+  const auto release = [file, first, bytes = entry.end - entry.begin](void*) {
+    MappedFile::release_pages(first, bytes);
+  };
+  return at::from_blob(first, entry.shape, release, entry.dtype);
 }
 
 }  // namespace

@@ -80,6 +80,15 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::filesystem::path& path) 
   return std::shared_ptr<MappedFile>(new MappedFile(static_cast<char*>(data), size));
 }
 
+void MappedFile::release_pages(char* first, std::uint64_t bytes) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<std::uintptr_t>(first) + page - 1) / page * page;
+  const auto end = (reinterpret_cast<std::uintptr_t>(first) + bytes) / page * page;
+  if (begin < end) {  // pages that neighbours share stay
+    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+}
+
 MappedFile::~MappedFile() { ::munmap(data_, size_); }
 
 }  // namespace leaf::io

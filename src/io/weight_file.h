@@ -37,6 +37,8 @@ class MappedFile {
 
   char* data() const { return data_; }
   std::uint64_t size() const { return size_; }
+  /// Hands the pages inside [first, first + bytes) back: nobody reads them any more.
+  static void release_pages(char* first, std::uint64_t bytes);
 
  private:
   MappedFile(char* data, std::uint64_t size) : data_(data), size_(size) {}

@@ -158,6 +158,21 @@ void load_parameters(torch::nn::Module& module, const TensorMap& tensors,
   }
 }
 
+void adopt_parameters(torch::nn::Module& module, const TensorMap& tensors,
+                      const std::string& source) {
+  require_match(state_dict(module), tensors, source);
+  const at::NoGradGuard no_grad;
+  const auto adopt = [&](const std::string& name, at::Tensor& target) {
+    target.set_data(tensors.at(name).to(target.options()).contiguous());
+  };
+  for (auto& item : module.named_parameters()) {
+    adopt(item.key(), item.value());
+  }
+  for (auto& item : module.named_buffers()) {
+    adopt(item.key(), item.value());
+  }
+}
+
 TensorMap state_dict(const torch::nn::Module& module) {
   TensorMap tensors;
   for (const auto& item : module.named_parameters()) {

@@ -30,13 +30,8 @@ bool wide_enough(const at::Tensor& weight) {
   return weight.size(0) >= kMinChannels && weight.size(1) >= kMinChannels;
 }
 
-/// [K,C,k,k] -> [k,k,C,K]
-at::Tensor to_taps(const at::Tensor& weight) { return weight.permute({2, 3, 1, 0}); }
-
 /// The filters of the gradient with respect to x: turned by 180 degrees, channels exchanged.
-at::Tensor to_transposed_taps(const at::Tensor& weight) {
-  return weight.flip({2, 3}).permute({2, 3, 0, 1});
-}
+at::Tensor turned(const at::Tensor& weight) { return weight.flip({2, 3}).transpose(0, 1); }
 
 cpu::ConvSize size_of(const at::Tensor& x, std::int64_t out_channels) {
   return {.images = x.size(0),
@@ -46,10 +41,10 @@ cpu::ConvSize size_of(const at::Tensor& x, std::int64_t out_channels) {
           .out_channels = out_channels};
 }
 
-/// taps [3,3,C,K] over x by a Winograd form; undefined where that has no finite result.
-at::Tensor winograd(const at::Tensor& x, const at::Tensor& taps, const at::Tensor& bias) {
-  const cpu::ConvForm form = cpu::choose_form(size_of(x, taps.size(3)), cpu::Packing::kEachCall);
-  const cpu::ConvResult result = cpu::packed_conv(x, cpu::pack_filters(taps, form), bias);
+/// 3x3, stride 1, padding 1 in the form that suits; undefined where that has no finite result.
+at::Tensor convolve_packed(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const auto [form, layout] = cpu::choose_form(size_of(x, weight.size(0)), cpu::Packing::kEachCall);
+  const cpu::ConvResult result = cpu::packed_conv(x, cpu::pack_filters(weight, form, layout), bias);
   return result.finite ? result.y : at::Tensor();
 }
 
@@ -57,10 +52,10 @@ at::Tensor winograd(const at::Tensor& x, const at::Tensor& taps, const at::Tenso
 class WinogradFunction : public torch::autograd::Function<WinogradFunction> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                            const at::Tensor& weight, const at::Tensor& bias) {
+                            const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
     context->save_for_backward({x, weight});
-    context->saved_data["bias"] = bias.defined();
-    const at::Tensor y = winograd(x, to_taps(weight), bias);
+    context->saved_data["bias"] = bias.has_value();
+    const at::Tensor y = convolve_packed(x, weight, bias.value_or(at::Tensor()));
     return y.defined() ? y : at::conv2d(x, weight, bias, 1, 1);
   }
 
@@ -78,7 +73,7 @@ class WinogradFunction : public torch::autograd::Function<WinogradFunction> {
       dx = x_gradient(grad, saved[0], saved[1]);
     }
     if (context->needs_input_grad(1)) {
-      dweight = cpu::taps_gradient(saved[0], grad, cpu::ConvForm::kF4x4).permute({3, 2, 0, 1});
+      dweight = cpu::weight_gradient(saved[0], grad, cpu::ConvForm::kF4x4);
     }
     if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) {
       dbias = grad.sum({0, 2, 3});
@@ -89,7 +84,7 @@ class WinogradFunction : public torch::autograd::Function<WinogradFunction> {
  private:
   static at::Tensor x_gradient(const at::Tensor& grad, const at::Tensor& x,
                                const at::Tensor& weight) {
-    const at::Tensor dx = winograd(grad, to_transposed_taps(weight), {});
+    const at::Tensor dx = convolve_packed(grad, turned(weight), {});
     return dx.defined() ? dx
                         : std::get<0>(at::convolution_backward(
                               grad, x, weight, std::nullopt, {1, 1}, {1, 1}, {1, 1},
@@ -102,7 +97,7 @@ bool gains_from_winograd(const at::Tensor& x, const ConvParameters& p) {
          p.weight.scalar_type() == at::kFloat && p.weight.size(2) == 3 && p.weight.size(3) == 3 &&
          p.stride == 1 && p.padding == 1 && p.pad_end == 0 && wide_enough(p.weight) &&
          p.weight.size(1) == x.size(1) && !at::autocast::is_autocast_enabled(at::kCPU) &&
-         cpu::choose_form(size_of(x, p.weight.size(0)), cpu::Packing::kEachCall) !=
+         cpu::choose_form(size_of(x, p.weight.size(0)), cpu::Packing::kEachCall).form !=
              cpu::ConvForm::kDirect;
 }
 
@@ -111,9 +106,12 @@ at::Tensor padded(const at::Tensor& x, std::int64_t pad_end) {
 }
 
 at::Tensor convolve(const at::Tensor& x, const ConvParameters& p) {
-  return gains_from_winograd(x, p)
-             ? WinogradFunction::apply(x, p.weight, p.bias)
-             : at::conv2d(padded(x, p.pad_end), p.weight, p.bias, p.stride, p.padding);
+  if (!gains_from_winograd(x, p)) {
+    return at::conv2d(padded(x, p.pad_end), p.weight, p.bias, p.stride, p.padding);
+  }
+  // An undefined tensor has no device, which Function::apply asks for.
+  return WinogradFunction::apply(x, p.weight,
+                                 p.bias.defined() ? std::optional(p.bias) : std::nullopt);
 }
 
 at::Tensor before(const at::Tensor& x, const ConvContext& context) {
@@ -133,16 +131,16 @@ at::Tensor channels_last(const at::Tensor& x) {
 
 cpu::ConvResult run_packed(const at::Tensor& map, const cpu::PackedFilters& filters,
                            const at::Tensor& bias, const ConvContext& context) {
-  const at::Tensor x = channels_last(map);
   const at::Tensor residual = channels_last(context.residual);
   const auto& norm = context.norm;
-  if (!norm) {
-    return cpu::packed_conv(x, filters, bias, residual);
+  const bool reads_small_map = filters.form == cpu::ConvForm::kUpsample || !context.upsample;
+  // The direct form reads each value for every tap: better normalised once, before.
+  if (!norm || filters.form == cpu::ConvForm::kDirect || !reads_small_map) {
+    const at::Tensor x =
+        before(map, {.norm = norm, .upsample = context.upsample && !reads_small_map});
+    return cpu::packed_conv(channels_last(x), filters, bias, residual);
   }
-  if (filters.form ==
-      cpu::ConvForm::kDirect) {  // reads each value for every tap: norm once, before
-    return cpu::packed_conv(before(x, {.norm = norm}), filters, bias, residual);
-  }
+  const at::Tensor x = channels_last(map);
   const at::Tensor maps = cpu::normalisation_maps(
       x, norm->groups, cpu::each_image(x, norm->weight, norm->bias, norm->modulation), norm->eps);
   return cpu::packed_conv(x, filters, bias, residual,
@@ -171,32 +169,30 @@ at::Tensor conv2d(const at::Tensor& x, const ConvParameters& parameters,
 }
 
 struct PackedConv2d::State {
-  ConvParameters parameters;  // no weight once the filters are packed
+  ConvParameters parameters;  // without the weight once that is packed
   std::once_flag once;
-  bool decided = false;
-  cpu::PackedFilters filters;  // no panels where LibTorch does it
+  cpu::PackedFilters filters{};
 
   void pack(const at::Tensor& x, bool upsample) {
-    decided = true;
-    if (!wide_enough(parameters.weight)) {
-      return;
-    }
-    cpu::ConvSize size = size_of(x, parameters.weight.size(0));
-    size.kernel = parameters.weight.size(2);
+    const at::Tensor& weight = parameters.weight;
+    cpu::ConvSize size = size_of(x, weight.size(0));
+    size.kernel = weight.size(2);
     size.stride = parameters.stride;
     size.padding = parameters.padding;
     size.pad_end = parameters.pad_end;
     size.upsample = upsample;
-    filters =
-        cpu::pack_filters(to_taps(parameters.weight), cpu::choose_form(size, cpu::Packing::kOnce),
-                          parameters.stride, parameters.padding, parameters.pad_end);
+    const auto [form, layout] = cpu::choose_form(size, cpu::Packing::kOnce);
+    filters = cpu::pack_filters(weight, form, layout,
+                                {.stride = parameters.stride,
+                                 .padding = parameters.padding,
+                                 .pad_end = parameters.pad_end});
     parameters.weight = at::Tensor();
   }
 
   ConvParameters plain_parameters() const {
     ConvParameters plain = parameters;
     if (!plain.weight.defined()) {
-      plain.weight = cpu::unpack_filters(filters).permute({3, 2, 0, 1});
+      plain.weight = cpu::unpack_filters(filters);
     }
     return plain;
   }
@@ -209,12 +205,14 @@ PackedConv2d::PackedConv2d(ConvParameters parameters) : state_(std::make_unique<
 PackedConv2d::~PackedConv2d() = default;
 
 at::Tensor PackedConv2d::forward(const at::Tensor& x, const ConvContext& context) const {
-  std::call_once(state_->once, [&] { state_->pack(x, context.upsample); });
+  const bool usable = is_float_map(x) && context.dropout == 0;
+  if (usable) {
+    std::call_once(state_->once, [&] { state_->pack(x, context.upsample); });
+  }
   const cpu::PackedFilters& filters = state_->filters;
-  const bool serves = filters.panels.defined() && is_float_map(x) &&
-                      x.size(1) == filters.channels && context.dropout == 0 &&
-                      (filters.form == cpu::ConvForm::kUpsample) == context.upsample;
-  if (!serves) {
+  const bool serves = usable && x.size(1) == filters.channels &&
+                      (filters.form != cpu::ConvForm::kUpsample || context.upsample);
+  if (!serves) {  // wrong channels are left to LibTorch, which explains them
     return conv2d(x, state_->plain_parameters(), context);
   }
   at::RecordFunction record(at::RecordScope::USER_SCOPE);
@@ -227,7 +225,7 @@ at::Tensor PackedConv2d::forward(const at::Tensor& x, const ConvContext& context
 
 std::string PackedConv2d::form() const {
   if (!state_->filters.panels.defined()) {
-    return state_->decided ? "LibTorch" : "";
+    return "";
   }
   switch (state_->filters.form) {
     case cpu::ConvForm::kDirect:

@@ -1,6 +1,5 @@
 #include "conv_choice.h"
 
-#include <array>
 #include <limits>
 
 namespace leaf::ops::cpu {
@@ -9,35 +8,50 @@ namespace {
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 bool possible(ConvForm form, const ConvSize& size) {
-  if (form == ConvForm::kDirect) {
-    return !size.upsample;
-  }
-  return size.kernel == 3 && size.stride == 1 && size.padding == 1 && size.pad_end == 0 &&
-         (form == ConvForm::kUpsample) == size.upsample;
+  const bool winograd_fits =
+      size.kernel == 3 && size.stride == 1 && size.padding == 1 && size.pad_end == 0;
+  return form == ConvForm::kDirect ||
+         (winograd_fits && (form != ConvForm::kUpsample || size.upsample));
 }
 
-/// Multiplications per pair of channels, plus what fetching (and packing) the filters costs in
-/// multiplications: memory delivers a float in the time of about 20, transforming takes twice that.
+std::int64_t tile_count(ConvForm form, const ConvSize& size) {
+  const auto along = [&](std::int64_t length) {
+    if (form == ConvForm::kUpsample) {  // its phases need one position more than the map has
+      return divide_up(length + 1, form_shape(form).outputs);
+    }
+    const std::int64_t input = size.upsample ? 2 * length : length;
+    const std::int64_t output =
+        (input + 2 * size.padding + size.pad_end - size.kernel) / size.stride + 1;
+    return divide_up(output, form_shape(form).outputs);
+  };
+  return size.images * along(size.height) * along(size.width);
+}
+
+FilterLayout layout_for(ConvForm form, std::int64_t tiles, const ConvSize& size) {
+  const bool many_tiles = tiles > size.out_channels * form_shape(form).phases;
+  return form != ConvForm::kDirect && many_tiles ? FilterLayout::kTransformed : FilterLayout::kTaps;
+}
+
+/// Per pair of channels, in multiplications: the products; transforming the filters, where every
+/// call does; and fetching them, a float from memory in the time of about 20.
 double cost(ConvForm form, const ConvSize& size, Packing packing) {
   const FormShape shape = form_shape(form);
-  const auto tiles = [&](std::int64_t length) {
-    const std::int64_t positions =
-        form == ConvForm::kUpsample
-            ? length + 1
-            : (length + 2 * size.padding + size.pad_end - size.kernel) / size.stride + 1;
-    return divide_up(positions, shape.outputs);
-  };
-  const std::int64_t under_kernel = form == ConvForm::kDirect ? size.kernel * size.kernel : 1;
-  const std::int64_t filters = shape.planes * shape.phases * under_kernel;
-  const std::int64_t rows = size.images * tiles(size.height) * tiles(size.width);
-  const double per_filter = packing == Packing::kOnce ? 20 : 60;
-  return static_cast<double>(filters) * (static_cast<double>(rows) + per_filter);
+  const std::int64_t taps = size.kernel * size.kernel;
+  const std::int64_t products = form == ConvForm::kDirect ? taps : shape.planes * shape.phases;
+  const std::int64_t tiles = tile_count(form, size);
+  const bool transform_each_call =
+      form != ConvForm::kDirect &&
+      (packing == Packing::kEachCall || layout_for(form, tiles, size) == FilterLayout::kTaps);
+  const double fetch = packing == Packing::kOnce ? 20 : 60;
+  return static_cast<double>(products) *
+             (static_cast<double>(tiles) + (transform_each_call ? 4 : 0)) +
+         fetch * static_cast<double>(taps);
 }
 
 }  // namespace
 
-ConvForm choose_form(const ConvSize& size, Packing packing) {
-  ConvForm best = size.upsample ? ConvForm::kUpsample : ConvForm::kDirect;
+ConvChoice choose_form(const ConvSize& size, Packing packing) {
+  ConvForm best = ConvForm::kDirect;
   double least = std::numeric_limits<double>::infinity();
   for (const ConvForm form :
        {ConvForm::kDirect, ConvForm::kF4x4, ConvForm::kF6x6, ConvForm::kUpsample}) {
@@ -46,7 +60,7 @@ ConvForm choose_form(const ConvSize& size, Packing packing) {
       least = cost(form, size, packing);
     }
   }
-  return best;
+  return {.form = best, .layout = layout_for(best, tile_count(best, size), size)};
 }
 
 }  // namespace leaf::ops::cpu

@@ -7,20 +7,24 @@
 namespace leaf::ops::cpu {
 
 struct ConvSize {
-  std::int64_t images, height,
-      width;  ///< of the map that the filters see first (before upsampling)
+  std::int64_t images, height, width;  ///< of x, before any upsampling
   std::int64_t channels, out_channels;
   std::int64_t kernel = 3;
   std::int64_t stride = 1;
   std::int64_t padding = 1;
   std::int64_t pad_end = 0;
-  bool upsample = false;
+  bool upsample = false;  ///< by 2, before the convolution
 };
 
 /// Whether filters are packed once for many calls, or anew for each (training).
 enum class Packing { kOnce, kEachCall };
 
+struct ConvChoice {
+  ConvForm form;  ///< all but kUpsample see the upsampled map
+  FilterLayout layout;
+};
+
 /// The form that takes the least time, by a model of products and of the filters' traffic.
-ConvForm choose_form(const ConvSize& size, Packing packing);
+ConvChoice choose_form(const ConvSize& size, Packing packing);
 
 }  // namespace leaf::ops::cpu

@@ -24,8 +24,8 @@ ConvProblem make_problem(const at::Tensor& x, const PackedFilters& filters, cons
   const std::int64_t tile_columns = divide_up(upsample ? x.size(3) + 1 : y.size(3), shape.outputs);
   return {.form = filters.form,
           .kernel = filters.kernel,
-          .stride = filters.stride,
-          .padding = filters.padding,
+          .stride = filters.geometry.stride,
+          .padding = filters.geometry.padding,
           .height = x.size(2),
           .width = x.size(3),
           .channels = x.size(1),
@@ -38,40 +38,58 @@ ConvProblem make_problem(const at::Tensor& x, const PackedFilters& filters, cons
           .x = x.const_data_ptr<float>(),
           .prologue = {},
           .panels = nullptr,
+          .layout = filters.layout,
           .bias = nullptr,
           .residual = nullptr,
           .y = nullptr};
 }
 
-/// Distance of transformed tiles in floats: a whole number of the widest vectors, and never a power
-/// of two, which would crowd a few sets of the cache.
+/// Distance of transformed tiles: room for whole vectors, and for a panel's worth of gradients.
 std::int64_t row_stride(std::int64_t length) {
-  constexpr std::int64_t kLongest = 16;
-  return (divide_up(length, kLongest) + 1) * kLongest;
+  return spread_stride(divide_up(length, panel_width()) * panel_width());
 }
 
-/// Memory for `count` transformed tiles.
+/// Memory for `count` transformed tiles of `length` numbers, all of a tile's or a stretch together.
 class TileBuffer {
  public:
-  TileBuffer(ConvForm form, std::int64_t count, std::int64_t length)
-      : row_(row_stride(length)),
-        plane_(count * row_),
-        memory_(at::empty({form_shape(form).planes * plane_}, at::kFloat)) {}
+  TileBuffer(ConvForm form, std::int64_t count, std::int64_t length, bool stretches = false) {
+    tiles_.stretch = stretches ? kFilterStretch : row_stride(length);
+    tiles_.row = tiles_.stretch;
+    tiles_.block = spread_stride(count * tiles_.row);
+    tiles_.plane = spread_stride(divide_up(length, tiles_.stretch) * tiles_.block);
+    memory_ = at::empty({form_shape(form).planes * tiles_.plane}, at::kFloat);
+    tiles_.data = memory_.mutable_data_ptr<float>();
+  }
 
-  std::int64_t row() const { return row_; }
   Tiles from(std::int64_t tile) const {
-    return {.data = memory_.mutable_data_ptr<float>() + tile * row_, .row = row_, .plane = plane_};
+    Tiles tiles = tiles_;
+    tiles.data += tile * tiles.row;
+    return tiles;
   }
 
  private:
-  std::int64_t row_;
-  std::int64_t plane_;
+  Tiles tiles_{};
   at::Tensor memory_;
 };
 
-at::Tensor make_products(const ConvProblem& problem, std::int64_t count) {
-  return at::empty({form_shape(problem.form).planes * count * panel_width()}, at::kFloat);
-}
+/// One thread's memory for the products of `count` tiles, and for filters where they are
+/// transformed on the way.
+class ThreadMemory {
+ public:
+  ThreadMemory(const ConvProblem& problem, std::int64_t count) {
+    const std::int64_t planes = form_shape(problem.form).planes;
+    const std::int64_t products = planes * spread_stride(count * panel_width());
+    const std::int64_t filters = planes * spread_stride(kFilterStretch * panel_width());
+    memory_ = at::empty({products + filters}, at::kFloat);
+    workspace_.products = memory_.mutable_data_ptr<float>();
+    workspace_.filters = workspace_.products + products;
+  }
+  const Workspace& workspace() const { return workspace_; }
+
+ private:
+  at::Tensor memory_;
+  Workspace workspace_{};
+};
 
 /// Each thread takes blocks of tiles whose transforms stay in its cache, and passes all filters
 /// over them: for maps that outweigh the filters.
@@ -84,14 +102,13 @@ bool run_by_tiles(const ConvProblem& problem) {
   std::atomic<bool> finite = true;
   at::parallel_for(0, divide_up(problem.tiles, each), 1, [&](std::int64_t begin, std::int64_t end) {
     const TileBuffer buffer(problem.form, each, length);
-    const at::Tensor products = make_products(problem, each);
+    const ThreadMemory memory(problem, each);
     for (std::int64_t first = begin * each; first < std::min(end * each, problem.tiles);
          first += each) {
       const std::int64_t count = std::min(each, problem.tiles - first);
       transform_tiles(problem, first, count, buffer.from(0));
       for (std::int64_t panel = 0; panel < panel_count(problem.out_channels); ++panel) {
-        if (!multiply_panel(problem, first, count, buffer.from(0), panel,
-                            products.mutable_data_ptr<float>())) {
+        if (!multiply_panel(problem, first, count, buffer.from(0), panel, memory.workspace())) {
           finite = false;
         }
       }
@@ -100,53 +117,87 @@ bool run_by_tiles(const ConvProblem& problem) {
   return finite;
 }
 
-/// All tiles are transformed first, then each thread takes panels of filters, each of which is read
-/// once: for filters that outweigh the map.
-bool run_by_panels(const ConvProblem& problem) {
+/// Equal blocks of at most `most`.
+std::int64_t block_size(std::int64_t total, std::int64_t most) {
+  return divide_up(total, divide_up(total, most));
+}
+
+/// Tiles first .. first + count - 1 are transformed, then each thread takes panels of filters.
+bool run_panels(const ConvProblem& problem, std::int64_t start, std::int64_t total,
+                const TileBuffer& buffer) {
   constexpr std::int64_t kMost = 96;  // tiles at a time: their products stay in the cache
-  const TileBuffer buffer(problem.form, problem.tiles,
-                          row_length(problem.form, problem.kernel, problem.channels));
-  at::parallel_for(0, problem.tiles, 1, [&](std::int64_t begin, std::int64_t end) {
-    transform_tiles(problem, begin, end - begin, buffer.from(begin));
+  at::parallel_for(0, total, 1, [&](std::int64_t begin, std::int64_t end) {
+    transform_tiles(problem, start + begin, end - begin, buffer.from(begin));
   });
+  const std::int64_t each = block_size(total, kMost);
   std::atomic<bool> finite = true;
   at::parallel_for(0, panel_count(problem.out_channels), 1, [&](auto begin, auto end) {
-    const at::Tensor products = make_products(problem, std::min(kMost, problem.tiles));
+    const ThreadMemory memory(problem, each);
     for (std::int64_t panel = begin; panel < end; ++panel) {
-      for (std::int64_t first = 0; first < problem.tiles; first += kMost) {
-        if (!multiply_panel(problem, first, std::min(kMost, problem.tiles - first),
-                            buffer.from(first), panel, products.mutable_data_ptr<float>())) {
+      for (std::int64_t first = 0; first < total; first += each) {
+        if (!multiply_panel(problem, start + first, std::min(each, total - first),
+                            buffer.from(first), panel, memory.workspace())) {
           finite = false;
         }
       }
     }
   });
+  return finite;
+}
+
+/// Many tiles at a time, so that each filter is fetched once or a few times: for filters that
+/// outweigh the map.
+bool run_by_panels(const ConvProblem& problem) {
+  constexpr std::int64_t kMost = 512;  // bounds the memory that transformed tiles take
+  const std::int64_t each = block_size(problem.tiles, kMost);
+  const TileBuffer buffer(problem.form, each,
+                          row_length(problem.form, problem.kernel, problem.channels),
+                          /*stretches=*/problem.form != ConvForm::kDirect);
+  bool finite = true;
+  for (std::int64_t start = 0; start < problem.tiles; start += each) {
+    finite &= run_panels(problem, start, std::min(each, problem.tiles - start), buffer);
+  }
   return finite;
 }
 
 }  // namespace
 
-PackedFilters pack_filters(const at::Tensor& taps, ConvForm form, std::int64_t stride,
-                           std::int64_t padding, std::int64_t pad_end) {
-  const at::Tensor dense = taps.contiguous();
+PackedFilters pack_filters(const at::Tensor& weight, ConvForm form, FilterLayout layout,
+                           const ConvGeometry& geometry) {
   PackedFilters filters{.form = form,
-                        .kernel = taps.size(0),
-                        .stride = stride,
-                        .padding = padding,
-                        .pad_end = pad_end,
-                        .channels = taps.size(2),
-                        .out_channels = taps.size(3),
+                        .layout = layout,
+                        .geometry = geometry,
+                        .kernel = weight.size(2),
+                        .channels = weight.size(1),
+                        .out_channels = weight.size(0),
                         .panels = {}};
+  // One stride for all taps: rows of a kernel follow each other in every layout that LibTorch uses.
+  const bool even = weight.size(3) == 1 || weight.stride(2) == weight.size(3) * weight.stride(3);
+  const at::Tensor dense = even ? weight : weight.contiguous();
+  const FilterView view{.data = dense.const_data_ptr<float>(),
+                        .out_stride = dense.stride(0),
+                        .in_stride = dense.stride(1),
+                        .tap_stride = dense.stride(3),
+                        .kernel = filters.kernel,
+                        .channels = filters.channels,
+                        .out_channels = filters.out_channels};
+  const std::int64_t column = filters.channels * panel_width();
+  const std::int64_t taps_size = filters.kernel * filters.kernel * column;
   const FormShape shape = form_shape(form);
-  const std::int64_t size = shape.phases * shape.planes * panel_width() *
-                            row_length(form, filters.kernel, filters.channels);
+  const bool transformed = layout == FilterLayout::kTransformed;
+  const std::int64_t size = transformed ? shape.phases * shape.planes * column : taps_size;
   const std::int64_t panels = panel_count(filters.out_channels);
   filters.panels = at::empty({panels, size}, at::kFloat);
   auto* to = filters.panels.mutable_data_ptr<float>();
   at::parallel_for(0, panels, 1, [&](std::int64_t begin, std::int64_t end) {
+    const at::Tensor taps = transformed ? at::empty({taps_size}, at::kFloat) : at::Tensor();
     for (std::int64_t panel = begin; panel < end; ++panel) {
-      pack_panel(form, filters.kernel, dense.const_data_ptr<float>(), filters.channels,
-                 filters.out_channels, panel, to + panel * size);
+      if (transformed) {
+        pack_taps(view, panel, taps.mutable_data_ptr<float>());
+        transform_taps(form, taps.const_data_ptr<float>(), filters.channels, to + panel * size);
+      } else {
+        pack_taps(view, panel, to + panel * size);
+      }
     }
   });
   return filters;
@@ -154,10 +205,12 @@ PackedFilters pack_filters(const at::Tensor& taps, ConvForm form, std::int64_t s
 
 std::pair<std::int64_t, std::int64_t> output_size(const at::Tensor& x,
                                                   const PackedFilters& filters) {
+  const ConvGeometry& geometry = filters.geometry;
   const auto of = [&](std::int64_t size) {
     return filters.form == ConvForm::kUpsample
                ? 2 * size
-               : (size + 2 * filters.padding + filters.pad_end - filters.kernel) / filters.stride +
+               : (size + 2 * geometry.padding + geometry.pad_end - filters.kernel) /
+                         geometry.stride +
                      1;
   };
   return {of(x.size(2)), of(x.size(3))};
@@ -175,22 +228,22 @@ ConvResult packed_conv(const at::Tensor& x, const PackedFilters& filters, const 
   problem.bias = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
   problem.residual = residual.defined() ? residual.const_data_ptr<float>() : nullptr;
   problem.y = result.y.mutable_data_ptr<float>();
-  const bool many_filters = problem.tiles <= filters.out_channels * form_shape(filters.form).phases;
-  result.finite = many_filters ? run_by_panels(problem) : run_by_tiles(problem);
+  const bool by_tiles = filters.layout == FilterLayout::kTransformed ||
+                        (filters.form == ConvForm::kDirect && problem.tiles > filters.out_channels);
+  result.finite = by_tiles ? run_by_tiles(problem) : run_by_panels(problem);
   return result;
 }
 
-at::Tensor taps_gradient(const at::Tensor& x, const at::Tensor& y_gradient, ConvForm form) {
+at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& y_gradient, ConvForm form) {
   constexpr std::int64_t kCache = 2 * 1024 * 1024;  // floats that all threads share
   const std::int64_t channels = x.size(1);
   const std::int64_t out_channels = y_gradient.size(1);
   const std::int64_t planes = form_shape(form).planes;
   const ConvProblem problem = make_problem(x,
                                            {.form = form,
+                                            .layout = FilterLayout::kTaps,
+                                            .geometry = {},
                                             .kernel = 3,
-                                            .stride = 1,
-                                            .padding = 1,
-                                            .pad_end = 0,
                                             .channels = channels,
                                             .out_channels = out_channels,
                                             .panels = {}},
@@ -213,10 +266,10 @@ at::Tensor taps_gradient(const at::Tensor& x, const at::Tensor& y_gradient, Conv
     at::parallel_for(0, planes, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t p = begin; p < end; ++p) {
         add_row_products({.x = inputs.from(0).data + p * inputs.from(0).plane,
-                          .x_row = inputs.row(),
+                          .x_row = inputs.from(0).row,
                           .channels = channels,
                           .y = gradients.from(0).data + p * gradients.from(0).plane,
-                          .y_row = gradients.row(),
+                          .y_row = gradients.from(0).row,
                           .out_channels = out_channels,
                           .count = count},
                          /*add=*/first > 0, sums.mutable_data_ptr<float>() + p * sums.stride(0));
@@ -230,7 +283,7 @@ at::Tensor taps_gradient(const at::Tensor& x, const at::Tensor& y_gradient, Conv
                                 taps.mutable_data_ptr<float>());
     }
   });
-  return taps;
+  return taps.permute({3, 2, 0, 1});
 }
 
 }  // namespace leaf::ops::cpu

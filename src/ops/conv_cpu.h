@@ -11,20 +11,27 @@
 // Networks", 2016).
 namespace leaf::ops::cpu {
 
+struct ConvGeometry {
+  std::int64_t stride = 1;
+  std::int64_t padding = 1;
+  std::int64_t pad_end = 0;  ///< further zeros, behind the last row and column alone
+};
+
 /// One convolution's filters in panels of the processor's vector width.
 struct PackedFilters {
   ConvForm form;
-  std::int64_t kernel, stride, padding, pad_end;
-  std::int64_t channels, out_channels;
+  FilterLayout layout;
+  ConvGeometry geometry;
+  std::int64_t kernel, channels, out_channels;
   at::Tensor panels;
 };
 
-/// taps [k,k,C,K], float32: weight.permute({2, 3, 1, 0}) of a convolution's weight [K,C,k,k].
-/// All forms but kDirect require kernel 3, stride 1, padding 1.
-PackedFilters pack_filters(const at::Tensor& taps, ConvForm form, std::int64_t stride = 1,
-                           std::int64_t padding = 1, std::int64_t pad_end = 0);
+/// weight [K,C,k,k], float32, of any strides. All forms but kDirect require kernel 3, stride 1,
+/// padding 1 and no pad_end; kDirect has no transformed layout.
+PackedFilters pack_filters(const at::Tensor& weight, ConvForm form, FilterLayout layout,
+                           const ConvGeometry& geometry = {});
 
-/// The taps that pack_filters was given, but for rounding.
+/// The weight that pack_filters was given, but for rounding.
 at::Tensor unpack_filters(const PackedFilters& filters);
 
 /// H' and W' of packed_conv's result.
@@ -41,8 +48,8 @@ struct ConvResult {
 ConvResult packed_conv(const at::Tensor& x, const PackedFilters& filters, const at::Tensor& bias,
                        const at::Tensor& residual = {}, const Prologue& prologue = {});
 
-/// The gradient of the taps [3,3,C,K] of a convolution 3x3, stride 1, padding 1, from x [N,C,H,W]
+/// The gradient of the weight [K,C,3,3] of a convolution 3x3, stride 1, padding 1, from x [N,C,H,W]
 /// and the gradient of its result [N,K,H,W], both dense channels-last. `form` kF4x4 or kF6x6.
-at::Tensor taps_gradient(const at::Tensor& x, const at::Tensor& y_gradient, ConvForm form);
+at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& y_gradient, ConvForm form);
 
 }  // namespace leaf::ops::cpu

@@ -8,12 +8,12 @@
 namespace leaf::ops::cpu {
 namespace {
 
-/// A left inverse of filter_matrix, all phases side by side: [3][phases][n]. It reads the points 0,
-/// 1, -1 and infinity alone.
+/// A left inverse of the filters' transform in one direction, all phases side by side:
+/// [3][phases][n]. It reads the points 0, 1, -1 and infinity alone.
 template <class F>
 constexpr auto inverse_filter_matrix() {
   constexpr int kLast = F::Filter::kInputs - 1;
-  constexpr auto& kFilter = F::Filter::kFilter;
+  constexpr auto& kFilter = F::Filter::Taps::kEntries;
   std::array<Matrix<F::kPhases, F::Filter::kInputs>, 3> inverse{};
   inverse[0][0][0] = 1 / kFilter[0][0];
   inverse[2][F::kPhases - 1][kLast] = 1;
@@ -27,9 +27,9 @@ constexpr auto inverse_filter_matrix() {
   return inverse;
 }
 
-/// One pair of channels: transformed values, `stride` floats apart -> taps [3][3], `step` apart.
+/// One pair of channels: transformed values, `stride` floats apart -> taps [3][3].
 template <class F>
-void unpack(const float* values, std::int64_t stride, float* taps, std::int64_t step) {
+void unpack(const float* values, std::int64_t stride, float* taps) {
   constexpr int kInputs = F::Filter::kInputs;
   constexpr auto kInverse = inverse_filter_matrix<F>();
   for (int a = 0; a < 3; ++a) {
@@ -44,7 +44,7 @@ void unpack(const float* values, std::int64_t stride, float* taps, std::int64_t 
           }
         }
       }
-      taps[(a * 3 + b) * step] = static_cast<float>(tap);
+      taps[a * 3 + b] = static_cast<float>(tap);
     }
   }
 }
@@ -64,13 +64,13 @@ at::Tensor unpack_filters(const PackedFilters& filters) {
   const std::int64_t channels = filters.channels;
   const std::int64_t out_channels = filters.out_channels;
   const std::int64_t width = panel_width();
-  if (filters.form == ConvForm::kDirect) {
+  if (filters.layout == FilterLayout::kTaps) {  // [panel][k][k][C][width]
     return filters.panels.reshape({-1, filters.kernel, filters.kernel, channels, width})
-        .permute({1, 2, 3, 0, 4})
-        .reshape({filters.kernel, filters.kernel, channels, -1})
-        .narrow(3, 0, out_channels);
+        .permute({0, 4, 3, 1, 2})
+        .reshape({-1, channels, filters.kernel, filters.kernel})
+        .narrow(0, 0, out_channels);
   }
-  at::Tensor taps = at::empty({3, 3, channels, out_channels}, at::kFloat);
+  at::Tensor weight = at::empty({out_channels, channels, 3, 3}, at::kFloat);
   with_form(filters.form, [&](auto f) {
     if constexpr (!std::is_same_v<decltype(f), Form<ConvForm::kDirect>>) {
       at::parallel_for(0, out_channels, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -79,14 +79,13 @@ at::Tensor unpack_filters(const PackedFilters& filters) {
                                k / width * filters.panels.size(1) + k % width;
           for (std::int64_t c = 0; c < channels; ++c) {
             unpack<decltype(f)>(panel + c * width, channels * width,
-                                taps.mutable_data_ptr<float>() + c * out_channels + k,
-                                channels * out_channels);
+                                weight.mutable_data_ptr<float>() + (k * channels + c) * 9);
           }
         }
       });
     }
   });
-  return taps;
+  return weight;
 }
 
 }  // namespace leaf::ops::cpu

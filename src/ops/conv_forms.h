@@ -59,31 +59,4 @@ auto with_form(ConvForm form, const Run& run) {
   return run(Form<ConvForm::kDirect>{});
 }
 
-/// Taps of a phase as sums of the three rows.
-template <int kPhases>
-constexpr auto phase_taps(int phase) {
-  if constexpr (kPhases == 1) {
-    (void)phase;
-    return Matrix<3, 3>{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
-  } else {
-    return phase == 0 ? Matrix<2, 3>{{{1, 0, 0}, {0, 1, 1}}} : Matrix<2, 3>{{{1, 1, 0}, {0, 0, 1}}};
-  }
-}
-
-/// G times the phase's taps: n x 3, applied to rows and columns of the 3x3 filter.
-template <class F>
-constexpr auto filter_matrix(int phase) {
-  constexpr int kInputs = F::Filter::kInputs;
-  const auto taps = phase_taps<F::kPhases>(phase);
-  Matrix<kInputs, 3> product{};
-  for (int j = 0; j < kInputs; ++j) {
-    for (std::size_t tap = 0; tap < taps.size(); ++tap) {
-      for (int k = 0; k < 3; ++k) {
-        product[j][k] += F::Filter::kFilter[j][tap] * taps[tap][k];
-      }
-    }
-  }
-  return product;
-}
-
 }  // namespace leaf::ops::cpu

@@ -136,64 +136,96 @@ HWY_INLINE void transform_outputs(const Vector* m, Vector* y) {
 
 // ---- filters ----
 
-template <class F>
-void pack_transformed(const float* filters, std::int64_t channels, std::int64_t out_channels,
-                      std::int64_t panel, float* to) {
+/// The taps of one phase from the three of the filter, see Form<ConvForm::kUpsample>.
+template <class F, int kPhase>
+HWY_INLINE void phase_taps(const Vector* g, Vector* taps) {
+  if constexpr (F::kPhases == 1) {
+    taps[0] = g[0];
+    taps[1] = g[1];
+    taps[2] = g[2];
+  } else if constexpr (kPhase == 0) {
+    taps[0] = g[0];
+    taps[1] = hn::Add(g[1], g[2]);
+  } else {
+    taps[0] = hn::Add(g[0], g[1]);
+    taps[1] = g[2];
+  }
+}
+
+/// G taps
+template <class Filter, int kPair = 0>
+HWY_INLINE void evaluate_pairs(const Vector* taps, Vector* u) {
+  if constexpr (kPair < Filter::kPairs) {
+    constexpr int kJ = 1 + 2 * kPair;
+    const Vector even = dot<typename Filter::Taps, kJ, 0, 2>(taps);
+    const Vector odd = dot<typename Filter::Taps, kJ, 1, 2>(taps);
+    u[kJ] = hn::Add(even, odd);
+    u[kJ + 1] = hn::Sub(even, odd);
+    evaluate_pairs<Filter, kPair + 1>(taps, u);
+  }
+}
+
+template <class F, int kPhase>
+HWY_INLINE void evaluate_taps(const Vector* g, Vector* u) {
+  using Filter = typename F::Filter;
+  constexpr int kLast = Filter::kInputs - 1;
+  Vector taps[3];
+  phase_taps<F, kPhase>(g, taps);
+  u[0] = dot<typename Filter::Taps, 0>(taps);
+  evaluate_pairs<Filter>(taps, u);
+  u[kLast] = dot<typename Filter::Taps, kLast>(taps);
+}
+
+/// taps [9][C][kWidth] of channels begin .. begin + count - 1 -> one phase,
+/// [planes][count][kWidth].
+template <class F, int kPhaseY, int kPhaseX>
+void transform_stretch(const float* taps, std::int64_t channels, std::int64_t begin,
+                       std::int64_t count, float* to, std::int64_t plane) {
   constexpr int kInputs = F::Filter::kInputs;
-  for (int phase = 0; phase < F::kPhases * F::kPhases; ++phase) {
-    const auto rows = filter_matrix<F>(phase / F::kPhases);
-    const auto columns = filter_matrix<F>(phase % F::kPhases);
-    for (std::int64_t c = 0; c < channels; ++c) {
-      for (std::int64_t half = 0; half < 2; ++half) {
-        const std::int64_t k = panel * kWidth + half * kLanes;
-        const std::int64_t count = std::min(kLanes, out_channels - k);
-        Vector taps[3][3];
-        for (int i = 0; i < 9; ++i) {
-          taps[i / 3][i % 3] =
-              count > 0 ? load_part(filters + (i * channels + c) * out_channels + k, count)
-                        : hn::Zero(kFloat);
-        }
-        for (int i = 0; i < kInputs; ++i) {
-          Vector row[3];
-          for (int b = 0; b < 3; ++b) {
-            row[b] = hn::Mul(constant(rows[i][0]), taps[0][b]);
-            row[b] = hn::MulAdd(constant(rows[i][1]), taps[1][b], row[b]);
-            row[b] = hn::MulAdd(constant(rows[i][2]), taps[2][b], row[b]);
-          }
-          for (int j = 0; j < kInputs; ++j) {
-            Vector value = hn::Mul(constant(columns[j][0]), row[0]);
-            value = hn::MulAdd(constant(columns[j][1]), row[1], value);
-            value = hn::MulAdd(constant(columns[j][2]), row[2], value);
-            hn::StoreU(value, kFloat,
-                       to +
-                           ((phase * kInputs * kInputs + i * kInputs + j) * channels + c) * kWidth +
-                           half * kLanes);
-          }
-        }
+  for (std::int64_t at = 0; at < count * kWidth; at += kLanes) {
+    const float* from = taps + begin * kWidth + at;
+    Vector columns[kInputs][3];
+    for (int b = 0; b < 3; ++b) {
+      Vector g[3];
+      for (int a = 0; a < 3; ++a) {
+        g[a] = hn::LoadU(kFloat, from + (a * 3 + b) * channels * kWidth);
+      }
+      Vector u[kInputs];
+      evaluate_taps<F, kPhaseY>(g, u);
+      for (int i = 0; i < kInputs; ++i) {
+        columns[i][b] = u[i];
+      }
+    }
+    for (int i = 0; i < kInputs; ++i) {
+      Vector u[kInputs];
+      evaluate_taps<F, kPhaseX>(columns[i], u);
+      for (int j = 0; j < kInputs; ++j) {
+        hn::StoreU(u[j], kFloat, to + (i * kInputs + j) * plane + at);
       }
     }
   }
 }
 
-/// The direct form needs no transform, only the panel's columns of taps [rows][K].
-void pack_direct(const float* taps, std::int64_t rows, std::int64_t out_channels,
-                 std::int64_t panel, float* to) {
-  for (std::int64_t half = 0; half < kWidth; half += kLanes) {
-    const std::int64_t k = panel * kWidth + half;
-    for (std::int64_t row = 0; row < rows; ++row) {
-      const Vector value = k < out_channels
-                               ? load_part(taps + row * out_channels + k, out_channels - k)
-                               : hn::Zero(kFloat);
-      hn::StoreU(value, kFloat, to + row * kWidth + half);
-    }
+/// Phase 2 y + x.
+template <class F>
+void transform_stretch_of(int phase, const float* taps, std::int64_t channels, std::int64_t begin,
+                          std::int64_t count, float* to, std::int64_t plane) {
+  if (F::kPhases == 1 || phase == 0) {
+    transform_stretch<F, 0, 0>(taps, channels, begin, count, to, plane);
+  } else if (phase == 1) {
+    transform_stretch<F, 0, 1>(taps, channels, begin, count, to, plane);
+  } else if (phase == 2) {
+    transform_stretch<F, 1, 0>(taps, channels, begin, count, to, plane);
+  } else {
+    transform_stretch<F, 1, 1>(taps, channels, begin, count, to, plane);
   }
 }
 
 // ---- inputs ----
 
-/// e^t to about 1e-7 relative, as group_norm_rows.cpp forms it.
+/// e^t to about 1e-7 relative for |t| <= 87, clamped there.
 HWY_INLINE Vector exp_approx(Vector t) {
-  t = hn::Min(hn::Max(t, constant(-87.0)), constant(89.0));
+  t = hn::Min(hn::Max(t, constant(-87.0)), constant(87.0));
   const Vector rounder = constant(12582912.0);  // 1.5 * 2^23: adding it leaves round(t) in low bits
   const Vector rounded = hn::MulAdd(t, constant(1.44269504088896341), rounder);
   const Vector n = hn::Sub(rounded, rounder);
@@ -211,8 +243,13 @@ HWY_INLINE Vector exp_approx(Vector t) {
   return hn::Mul(p, hn::BitCast(kFloat, exponent));
 }
 
+/// z / (1 + e^-z); the quotient by Newton's method, several times faster than a division. Finite
+/// for every finite z, since e^-z is at most e^87.
 HWY_INLINE Vector silu(Vector z) {
-  return hn::Div(z, hn::Add(constant(1.0), exp_approx(hn::Neg(z))));
+  const Vector divisor = hn::Add(constant(1.0), exp_approx(hn::Neg(z)));
+  Vector inverse = hn::ApproximateReciprocal(divisor);  // 12 bits or more
+  inverse = hn::Mul(inverse, hn::NegMulAdd(divisor, inverse, constant(2.0)));
+  return hn::Mul(z, hn::Mul(inverse, hn::NegMulAdd(divisor, inverse, constant(2.0))));
 }
 
 /// Where a tile lies.
@@ -235,36 +272,44 @@ HWY_INLINE const float* pixel_at(const ConvProblem& problem, std::int64_t image,
                 : nullptr;
 }
 
+/// Reads one vector of channels, the first `count` of it, of any pixel.
 template <bool kPrologue>
-struct Loader {
-  HWY_INLINE Loader(const ConvProblem& problem, std::int64_t image)
-      : maps(kPrologue ? problem.prologue.maps + image * 3 * problem.channels : nullptr),
-        channels(problem.channels),
-        with_silu(problem.prologue.silu) {}
+class Loader {
+ public:
+  HWY_INLINE Loader(const ConvProblem& problem, std::int64_t image, std::int64_t c)
+      : c_(c), count_(problem.channels - c), silu_(problem.prologue.silu) {
+    if constexpr (kPrologue) {
+      const float* map = problem.prologue.maps + image * 3 * problem.channels + c;
+      center_ = load_part(map, count_);
+      slope_ = load_part(map + problem.channels, count_);
+      intercept_ = load_part(map + 2 * problem.channels, count_);
+    }
+  }
 
-  const float* maps;
-  std::int64_t channels;
-  bool with_silu;
-
-  HWY_INLINE Vector operator()(const float* pixel, std::int64_t c, std::int64_t count) const {
+  HWY_INLINE Vector operator()(const float* pixel) const {
     if (pixel == nullptr) {
       return hn::Zero(kFloat);
     }
-    const Vector x = load_part(pixel + c, count);
+    const Vector x = load_part(pixel + c_, count_);
     if constexpr (!kPrologue) {
       return x;
     } else {
-      const float* map = maps + c;
-      const Vector centered = hn::Sub(x, load_part(map, count));
-      const Vector z = hn::MulAdd(centered, load_part(map + channels, count),
-                                  load_part(map + 2 * channels, count));
-      return with_silu ? silu(z) : z;
+      const Vector z = hn::MulAdd(hn::Sub(x, center_), slope_, intercept_);
+      return silu_ ? silu(z) : z;
     }
   }
+
+ private:
+  Vector center_ = hn::Zero(kFloat);
+  Vector slope_ = hn::Zero(kFloat);
+  Vector intercept_ = hn::Zero(kFloat);
+  std::int64_t c_;
+  std::int64_t count_;
+  bool silu_;
 };
 
 template <class F, bool kPrologue>
-void transform_tile(const ConvProblem& problem, const Tile& tile, float* to, std::int64_t plane) {
+void transform_tile(const ConvProblem& problem, const Tile& tile, float* to, const Tiles& tiles) {
   constexpr int kInputs = F::Filter::kInputs;
   const std::int64_t channels = problem.channels;
   const float* pixels[kInputs][kInputs];
@@ -274,13 +319,14 @@ void transform_tile(const ConvProblem& problem, const Tile& tile, float* to, std
                               tile.column * F::Filter::kOut - 1 + j);
     }
   }
-  const Loader<kPrologue> load(problem, tile.image);
   for (std::int64_t c = 0; c < channels; c += kLanes) {
+    const Loader<kPrologue> load(problem, tile.image, c);
+    float* target = to + c / tiles.stretch * tiles.block + c % tiles.stretch;
     Vector rows[kInputs][kInputs];
     for (int i = 0; i < kInputs; ++i) {
       Vector d[kInputs];
       for (int j = 0; j < kInputs; ++j) {
-        d[j] = load(pixels[i][j], c, channels - c);
+        d[j] = load(pixels[i][j]);
       }
       transform_inputs<typename F::Filter>(d, rows[i]);
     }
@@ -292,7 +338,7 @@ void transform_tile(const ConvProblem& problem, const Tile& tile, float* to, std
       Vector t[kInputs];
       transform_inputs<typename F::Filter>(d, t);
       for (int i = 0; i < kInputs; ++i) {
-        hn::StoreU(t[i], kFloat, to + (i * kInputs + j) * plane + c);
+        hn::StoreU(t[i], kFloat, target + (i * kInputs + j) * tiles.plane);
       }
     }
   }
@@ -302,14 +348,14 @@ void transform_tile(const ConvProblem& problem, const Tile& tile, float* to, std
 template <bool kPrologue>
 void gather_position(const ConvProblem& problem, const Tile& tile, float* to) {
   const std::int64_t channels = problem.channels;
-  const Loader<kPrologue> load(problem, tile.image);
   for (std::int64_t i = 0; i < problem.kernel; ++i) {
     for (std::int64_t j = 0; j < problem.kernel; ++j) {
       const float* pixel =
           pixel_at(problem, tile.image, tile.row * problem.stride - problem.padding + i,
                    tile.column * problem.stride - problem.padding + j);
       for (std::int64_t c = 0; c < channels; c += kLanes) {
-        store_part(load(pixel, c, channels - c), to + c, channels - c);
+        const Loader<kPrologue> load(problem, tile.image, c);
+        store_part(load(pixel), to + c, channels - c);
       }
       to += channels;
     }
@@ -325,7 +371,7 @@ void transform_all(const ConvProblem& problem, std::int64_t first, std::int64_t 
     if constexpr (std::is_same_v<F, Form<ConvForm::kDirect>>) {
       gather_position<kPrologue>(problem, tile, to);
     } else {
-      transform_tile<F, kPrologue>(problem, tile, to, tiles.plane);
+      transform_tile<F, kPrologue>(problem, tile, to, tiles);
     }
   }
 }
@@ -373,14 +419,14 @@ void multiply_some(std::int64_t count, const float* v, std::int64_t row, const f
 /// products [count][kWidth] of one plane, in stretches of filters that stay in the cache for all
 /// rows: each filter is fetched from memory once.
 void multiply_plane(std::int64_t count, const float* v, std::int64_t row, const float* u,
-                    std::int64_t length, float* products) {
+                    std::int64_t length, bool add, float* products) {
   constexpr std::int64_t kStretch = 1024;
   const std::int64_t groups = (count + kRows - 1) / kRows;
   const std::int64_t rows = (count + groups - 1) / groups;
   for (std::int64_t c = 0; c < length; c += kStretch) {
     for (std::int64_t t = 0; t < count; t += rows) {
       multiply_some(std::min(rows, count - t), v + t * row + c, row, u + c * kWidth,
-                    std::min(kStretch, length - c), c > 0, products + t * kWidth);
+                    std::min(kStretch, length - c), add || c > 0, products + t * kWidth);
     }
   }
 }
@@ -445,26 +491,51 @@ HWY_INLINE bool store_tile(const ConvProblem& problem, const Tile& tile, int pha
   return hn::AllTrue(kFloat, hn::Eq(overflow, overflow));
 }
 
+/// products [planes][count][kWidth] of one phase.
 template <class F>
-bool multiply_tiles(const ConvProblem& problem, std::int64_t first, std::int64_t count,
-                    const Tiles& tiles, std::int64_t panel, float* products) {
+void multiply_phase(const ConvProblem& problem, std::int64_t count, const Tiles& tiles,
+                    std::int64_t panel, int phase, const Workspace& workspace) {
   constexpr int kPlanes = F::Filter::kInputs * F::Filter::kInputs;
+  constexpr bool kDirect = kPlanes == 1;
   const std::int64_t length = row_length(problem.form, problem.kernel, problem.channels);
-  const std::int64_t plane = count * kWidth;
-  bool finite = true;
-  for (int phase = 0; phase < F::kPhases * F::kPhases; ++phase) {
+  const std::int64_t plane = spread_stride(count * kWidth);
+  if (kDirect || problem.layout == FilterLayout::kTransformed) {
     const std::int64_t filter = panel * F::kPhases * F::kPhases + phase;
     for (int p = 0; p < kPlanes; ++p) {
       multiply_plane(count, tiles.data + p * tiles.plane, tiles.row,
                      problem.panels + (filter * kPlanes + p) * length * kWidth, length,
-                     products + p * plane);
+                     /*add=*/false, workspace.products + p * plane);
     }
+    return;
+  }
+  if constexpr (!kDirect) {
+    const float* taps = problem.panels + panel * 9 * length * kWidth;
+    const std::int64_t filter_plane = spread_stride(kFilterStretch * kWidth);
+    for (std::int64_t c = 0; c < length; c += kFilterStretch) {
+      const std::int64_t stretch = std::min(kFilterStretch, length - c);
+      transform_stretch_of<F>(phase, taps, length, c, stretch, workspace.filters, filter_plane);
+      for (int p = 0; p < kPlanes; ++p) {
+        multiply_plane(count, tiles.data + p * tiles.plane + c / tiles.stretch * tiles.block,
+                       tiles.row, workspace.filters + p * filter_plane, stretch, /*add=*/c > 0,
+                       workspace.products + p * plane);
+      }
+    }
+  }
+}
+
+template <class F>
+bool multiply_tiles(const ConvProblem& problem, std::int64_t first, std::int64_t count,
+                    const Tiles& tiles, std::int64_t panel, const Workspace& workspace) {
+  bool finite = true;
+  for (int phase = 0; phase < F::kPhases * F::kPhases; ++phase) {
+    multiply_phase<F>(problem, count, tiles, panel, phase, workspace);
     for (std::int64_t t = 0; t < count; ++t) {
       const Tile tile = tile_at(problem, first + t);
       for (std::int64_t half = 0; half < kWidth; half += kLanes) {
         const std::int64_t k = panel * kWidth + half;
         if (k < problem.out_channels) {
-          finite &= store_tile<F>(problem, tile, phase, products + t * kWidth + half, plane, k);
+          finite &= store_tile<F>(problem, tile, phase, workspace.products + t * kWidth + half,
+                                  spread_stride(count * kWidth), k);
         }
       }
     }
@@ -581,7 +652,7 @@ void add_products_of_rows(const RowProduct& rows, bool add, float* sums) {
 template <class Filter, int kTap = 0>
 HWY_INLINE void gather_taps(const Vector* m, Vector* taps) {
   if constexpr (kTap < 3) {
-    taps[kTap] = dot<typename Filter::FilterTransposed, kTap>(m);
+    taps[kTap] = dot<typename Filter::TapsTransposed, kTap>(m);
     gather_taps<Filter, kTap + 1>(m, taps);
   }
 }
@@ -619,13 +690,36 @@ void filter_gradient(const float* sums, std::int64_t channels, std::int64_t out_
 
 std::int64_t width() { return kWidth; }
 
-void pack(ConvForm form, std::int64_t kernel, const float* taps, std::int64_t channels,
-          std::int64_t out_channels, std::int64_t panel, float* to) {
+/// Blocks of channels whose panel stays in the cache while it is written column by column.
+void pack(const FilterView& filter, std::int64_t panel, float* to) {
+  constexpr std::int64_t kBlock = 16;
+  const std::int64_t taps = filter.kernel * filter.kernel;
+  const std::int64_t count = std::min(kWidth, filter.out_channels - panel * kWidth);
+  for (std::int64_t c = 0; c < filter.channels; c += kBlock) {
+    const std::int64_t last = std::min(c + kBlock, filter.channels);
+    for (std::int64_t k = 0; k < kWidth; ++k) {
+      const float* from = filter.data + (panel * kWidth + k) * filter.out_stride;
+      for (std::int64_t i = c; i < last; ++i) {
+        for (std::int64_t t = 0; t < taps; ++t) {
+          to[(t * filter.channels + i) * kWidth + k] =
+              k < count ? from[i * filter.in_stride + t * filter.tap_stride] : 0.0F;
+        }
+      }
+    }
+  }
+}
+
+void transform_filters(ConvForm form, const float* taps, std::int64_t channels, float* to) {
   with_form(form, [&](auto f) {
-    if constexpr (std::is_same_v<decltype(f), Form<ConvForm::kDirect>>) {
-      pack_direct(taps, kernel * kernel * channels, out_channels, panel, to);
-    } else {
-      pack_transformed<decltype(f)>(taps, channels, out_channels, panel, to);
+    using F = decltype(f);
+    if constexpr (F::Filter::kInputs > 1) {
+      constexpr int kPhases = F::kPhases * F::kPhases;
+      for (int phase = 0; phase < kPhases; ++phase) {
+        transform_stretch_of<F>(
+            phase, taps, channels, 0, channels,
+            to + phase * F::Filter::kInputs * F::Filter::kInputs * channels * kWidth,
+            channels * kWidth);
+      }
     }
   });
 }
@@ -642,9 +736,9 @@ void transform(const ConvProblem& problem, std::int64_t first, std::int64_t coun
 }
 
 bool multiply(const ConvProblem& problem, std::int64_t first, std::int64_t count,
-              const Tiles& tiles, std::int64_t panel, float* products) {
+              const Tiles& tiles, std::int64_t panel, const Workspace& workspace) {
   return with_form(problem.form, [&](auto f) {
-    return multiply_tiles<decltype(f)>(problem, first, count, tiles, panel, products);
+    return multiply_tiles<decltype(f)>(problem, first, count, tiles, panel, workspace);
   });
 }
 
@@ -683,6 +777,7 @@ namespace leaf::ops::cpu {
 
 HWY_EXPORT(width);
 HWY_EXPORT(pack);
+HWY_EXPORT(transform_filters);
 HWY_EXPORT(transform);
 HWY_EXPORT(multiply);
 HWY_EXPORT(gradients);
@@ -691,9 +786,12 @@ HWY_EXPORT(filter_gradient_of);
 
 std::int64_t panel_width() { return HWY_DYNAMIC_DISPATCH(width)(); }
 
-void pack_panel(ConvForm form, std::int64_t kernel, const float* taps, std::int64_t channels,
-                std::int64_t out_channels, std::int64_t panel, float* to) {
-  HWY_DYNAMIC_DISPATCH(pack)(form, kernel, taps, channels, out_channels, panel, to);
+void pack_taps(const FilterView& filter, std::int64_t panel, float* to) {
+  HWY_DYNAMIC_DISPATCH(pack)(filter, panel, to);
+}
+
+void transform_taps(ConvForm form, const float* taps, std::int64_t channels, float* to) {
+  HWY_DYNAMIC_DISPATCH(transform_filters)(form, taps, channels, to);
 }
 
 void transform_tiles(const ConvProblem& problem, std::int64_t first, std::int64_t count,
@@ -702,8 +800,8 @@ void transform_tiles(const ConvProblem& problem, std::int64_t first, std::int64_
 }
 
 bool multiply_panel(const ConvProblem& problem, std::int64_t first, std::int64_t count,
-                    const Tiles& tiles, std::int64_t panel, float* products) {
-  return HWY_DYNAMIC_DISPATCH(multiply)(problem, first, count, tiles, panel, products);
+                    const Tiles& tiles, std::int64_t panel, const Workspace& workspace) {
+  return HWY_DYNAMIC_DISPATCH(multiply)(problem, first, count, tiles, panel, workspace);
 }
 
 void transform_gradients(const ConvProblem& problem, const float* y_gradient, std::int64_t first,

@@ -26,6 +26,13 @@ struct FormShape {
 };
 FormShape form_shape(ConvForm form);
 
+/// How packed filters lie in memory, panel after panel of panel_width() output channels, zeros
+/// behind the last one.
+enum class FilterLayout {
+  kTaps,         ///< [kernel * kernel][C][width]; Winograd forms transform them as they go along
+  kTransformed,  ///< [phases][planes][C][width], for filters that many tiles use
+};
+
 /// An affine map before the convolution: z = (x - center) * slope + intercept, then SiLU where
 /// asked. maps [N][3][C] (center, slope, intercept), null for none. Padding stays 0.
 struct Prologue {
@@ -43,7 +50,8 @@ struct ConvProblem {
   std::int64_t tiles;                                ///< of all images
   const float* x;
   Prologue prologue;
-  const float* panels;    ///< the filters, see pack_panel
+  const float* panels;  ///< the filters, see FilterLayout
+  FilterLayout layout;
   const float* bias;      ///< [out_channels] or null
   const float* residual;  ///< added, laid out as y, or null
   float* y;
@@ -54,20 +62,48 @@ inline std::int64_t row_length(ConvForm form, std::int64_t kernel, std::int64_t 
   return form == ConvForm::kDirect ? kernel * kernel * channels : channels;
 }
 
-/// Transformed tiles: plane p of tile t at data + p * plane + t * row.
+/// At least `floats`, as an odd number of 64-byte lines: what is this far apart spreads over the
+/// cache, where distances of a power of two would crowd a few of its sets.
+inline std::int64_t spread_stride(std::int64_t floats) {
+  constexpr std::int64_t kLine = 16;
+  return ((floats + kLine - 1) / kLine | 1) * kLine;
+}
+
+/// Input channels whose filters are transformed at a time with FilterLayout::kTaps.
+constexpr std::int64_t kFilterStretch = 64;
+
+/// Transformed tiles: number i of plane p of tile t at
+/// data + p * plane + i / stretch * block + t * row + i % stretch.
 struct Tiles {
   float* data;
   std::int64_t row;
   std::int64_t plane;
+  std::int64_t stretch;  ///< kFilterStretch where filters are transformed by stretches, else all
+  std::int64_t block;
 };
 
 /// Output channels of a panel: two vectors. Depends on the instruction set, as packed filters do.
 std::int64_t panel_width();
 
-/// The filters of one panel. taps [kernel][kernel][C][K] -> to [phases][planes][row][width], zeros
-/// behind the last output channel.
-void pack_panel(ConvForm form, std::int64_t kernel, const float* taps, std::int64_t channels,
-                std::int64_t out_channels, std::int64_t panel, float* to);
+/// One convolution's weight wherever it lies: that of output channel k, input channel c and tap t
+/// (row-major) at data[k * out_stride + c * in_stride + t * tap_stride].
+struct FilterView {
+  const float* data;
+  std::int64_t out_stride, in_stride, tap_stride;
+  std::int64_t kernel, channels, out_channels;
+};
+
+/// The taps of one panel, to [kernel * kernel][C][width].
+void pack_taps(const FilterView& filter, std::int64_t panel, float* to);
+
+/// taps [3 * 3][C][width] of one panel -> [phases][planes][C][width].
+void transform_taps(ConvForm form, const float* taps, std::int64_t channels, float* to);
+
+/// One thread's scratch for multiply_panel.
+struct Workspace {
+  float* products;  ///< planes * spread_stride(count * width)
+  float* filters;   ///< planes * spread_stride(kFilterStretch * width)
+};
 
 /// Transforms tiles first .. first + count - 1, to tiles.data on.
 void transform_tiles(const ConvProblem& problem, std::int64_t first, std::int64_t count,
@@ -91,9 +127,9 @@ void add_row_products(const RowProduct& rows, bool add, float* sums);
 void transform_filter_gradient(ConvForm form, const float* sums, std::int64_t channels,
                                std::int64_t out_channels, std::int64_t c, float* taps);
 
-/// Multiplies them with one panel's filters and stores the outputs into y. `products` holds planes
-/// * count * width floats of scratch. Returns false if an output is not finite.
+/// Multiplies them with one panel's filters and stores the outputs into y. Returns false if an
+/// output is not finite.
 bool multiply_panel(const ConvProblem& problem, std::int64_t first, std::int64_t count,
-                    const Tiles& tiles, std::int64_t panel, float* products);
+                    const Tiles& tiles, std::int64_t panel, const Workspace& workspace);
 
 }  // namespace leaf::ops::cpu

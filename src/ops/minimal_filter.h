@@ -60,25 +60,27 @@ struct MinimalFilter {
   };
 
   /// G: row j evaluates the filter at p_j, divided by prod_{l != j} (p_j - p_l).
-  static constexpr Matrix<kInputs, kTaps> kFilter = [] {
-    Matrix<kInputs, kTaps> rows{};
-    for (int j = 0; j < kFinite; ++j) {
-      double value = 1;
-      for (int l = 0; l < kFinite; ++l) {
-        value /= l == j ? 1 : point(j) - point(l);
+  struct Taps {
+    static constexpr Matrix<kInputs, kTaps> kEntries = [] {
+      Matrix<kInputs, kTaps> rows{};
+      for (int j = 0; j < kFinite; ++j) {
+        double value = 1;
+        for (int l = 0; l < kFinite; ++l) {
+          value /= l == j ? 1 : point(j) - point(l);
+        }
+        for (int k = 0; k < kTaps; ++k) {
+          rows[j][k] = value;
+          value *= point(j);
+        }
       }
-      for (int k = 0; k < kTaps; ++k) {
-        rows[j][k] = value;
-        value *= point(j);
-      }
-    }
-    rows[kFinite][kTaps - 1] = 1;
-    return rows;
-  }();
+      rows[kFinite][kTaps - 1] = 1;
+      return rows;
+    }();
+  };
 
   /// G^T
-  struct FilterTransposed {
-    static constexpr Matrix<kTaps, kInputs> kEntries = transposed(kFilter);
+  struct TapsTransposed {
+    static constexpr Matrix<kTaps, kInputs> kEntries = transposed(Taps::kEntries);
   };
 
   /// A^T but for the points 0 and infinity, which add to the first and the last output alone: row i

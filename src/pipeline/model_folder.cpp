@@ -271,9 +271,12 @@ void load_part(torch::nn::Module& module, const fs::path& path) {
 
 Model load_model(const fs::path& folder) {
   Model model = make_model(load_description(folder));
-  load_part(*model.autoencoder, folder / "vae");
-  load_part(*model.latent_encoder, folder / "latent_encoder");
-  load_part(*model.unet, folder / "unet");
+  const auto adopt = [&](torch::nn::Module& module, const char* part) {
+    io::adopt_parameters(module, io::read_weights(folder / part), (folder / part).string());
+  };
+  adopt(*model.autoencoder, "vae");
+  adopt(*model.latent_encoder, "latent_encoder");
+  adopt(*model.unet, "unet");
   return model;
 }
 

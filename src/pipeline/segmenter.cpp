@@ -14,6 +14,7 @@
 #include "leaf/models/autoencoder.h"
 #include "leaf/models/unet.h"
 #include "leaf/nn/layers.h"
+#include "leaf/nn/module.h"
 #include "leaf/pipeline/mask_codec.h"
 
 namespace leaf {
@@ -97,9 +98,10 @@ void prepare_for_inference(Model& model, const SegmenterOptions& options) {
   for (torch::nn::Module* part : parts) {
     nn::freeze(*part);
     part->to(options.device);
-    nn::to_channels_last(*part);
     if (options.device.is_cpu() && options.precision == Precision::kFloat32) {
       nn::pack_convolutions(*part);
+    } else {
+      nn::to_channels_last(*part);
     }
   }
 }

@@ -25,6 +25,11 @@ TensorMap read_weights(const std::filesystem::path& path);
 void load_parameters(torch::nn::Module& module, const TensorMap& tensors,
                      const std::string& source);
 
+/// The same without copying: each parameter and buffer becomes the tensor itself where type and
+/// device allow. For inference from mapped files: what is never used is never read.
+void adopt_parameters(torch::nn::Module& module, const TensorMap& tensors,
+                      const std::string& source);
+
 /// All parameters and buffers of the module by name; they share its memory and carry no gradient.
 TensorMap state_dict(const torch::nn::Module& module);
 

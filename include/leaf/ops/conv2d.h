@@ -57,7 +57,7 @@ class PackedConv2d {
 
   at::Tensor forward(const at::Tensor& x, const ConvContext& context = {}) const;
 
-  /// How it runs: "direct", "F(4x4,3x3)", "F(6x6,3x3)", "sub-pixel F(5x5,2x2)" or "LibTorch";
+  /// How it runs: "direct", "F(4x4,3x3)", "F(6x6,3x3)", "sub-pixel F(5x5,2x2)";
   /// empty before the first call.
   std::string form() const;
 

@@ -68,6 +68,19 @@ TEST(LoadParameters, CopiesAndConverts) {
   EXPECT_FALSE(state.at("scale").requires_grad());
 }
 
+TEST(AdoptParameters, SharesWhatFitsAndConvertsTheRest) {
+  Outer module;
+  const TensorMap given = fitting();
+  adopt_parameters(module, given, "test");
+  const TensorMap state = state_dict(module);
+  EXPECT_EQ(state.at("scale").data_ptr(), given.at("scale").data_ptr());
+  EXPECT_EQ(state.at("inner.weight").scalar_type(), at::kFloat);
+  EXPECT_EQ(state.at("inner.weight")[0][1].item<float>(), 2.0F);
+  EXPECT_EQ(state.at("inner.bias").scalar_type(), at::kBFloat16);
+  EXPECT_TRUE(module.named_parameters()["scale"].requires_grad());
+  EXPECT_THROW(adopt_parameters(module, {}, "test"), WeightsError);
+}
+
 TEST(LoadParameters, StateDictSharesMemory) {
   Outer module;
   state_dict(module).at("scale").fill_(3);

@@ -21,6 +21,7 @@ namespace leaf::ops {
 namespace {
 
 using cpu::ConvForm;
+using cpu::FilterLayout;
 
 at::Tensor normal(at::IntArrayRef shape, std::uint64_t seed) {
   return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(seed));
@@ -56,9 +57,9 @@ struct Layer {
                    .stride = s.stride,
                    .padding = s.padding} {}
 
-  cpu::PackedFilters pack(ConvForm form) const {
-    return cpu::pack_filters(parameters.weight.permute({2, 3, 1, 0}), form, shape.stride,
-                             shape.padding);
+  cpu::PackedFilters pack(ConvForm form, FilterLayout layout) const {
+    return cpu::pack_filters(parameters.weight, form, layout,
+                             {.stride = shape.stride, .padding = shape.padding});
   }
 
   /// In double.
@@ -83,23 +84,34 @@ void expect_close(const at::Tensor& ours, const at::Tensor& expected, double tol
       << "x" << shape.width << " kernel " << shape.kernel;
 }
 
+struct Form {
+  ConvForm form;
+  FilterLayout layout;
+  double tolerance;
+};
+const std::vector<Form> kForms = {{ConvForm::kDirect, FilterLayout::kTaps, 2e-6},
+                                  {ConvForm::kF4x4, FilterLayout::kTaps, 5e-6},
+                                  {ConvForm::kF4x4, FilterLayout::kTransformed, 5e-6},
+                                  {ConvForm::kF6x6, FilterLayout::kTaps, 1e-5},
+                                  {ConvForm::kF6x6, FilterLayout::kTransformed, 1e-5},
+                                  {ConvForm::kUpsample, FilterLayout::kTaps, 5e-6},
+                                  {ConvForm::kUpsample, FilterLayout::kTransformed, 5e-6}};
+
 void expect_all_forms_right() {
   for (const Shape& shape : kShapes) {
     const Layer layer(shape);
-    for (const auto& [form, tolerance] :
-         {std::pair(ConvForm::kDirect, 2e-6), {ConvForm::kF4x4, 5e-6}, {ConvForm::kF6x6, 1e-5}}) {
+    for (const Form& f : kForms) {
       const cpu::ConvResult result =
-          cpu::packed_conv(layer.x, layer.pack(form), layer.parameters.bias);
+          cpu::packed_conv(layer.x, layer.pack(f.form, f.layout), layer.parameters.bias);
       EXPECT_TRUE(result.finite);
-      expect_close(result.y, layer.expected(layer.x), tolerance, shape);
+      expect_close(result.y, layer.expected(layer.x, f.form == ConvForm::kUpsample), f.tolerance,
+                   shape);
     }
-    const at::Tensor upsampled =
-        cpu::packed_conv(layer.x, layer.pack(ConvForm::kUpsample), layer.parameters.bias).y;
-    expect_close(upsampled, layer.expected(layer.x, /*upsample=*/true), 5e-6, shape);
   }
   for (const Shape& shape : kDirectShapes) {
     const Layer layer(shape);
-    expect_close(cpu::packed_conv(layer.x, layer.pack(ConvForm::kDirect), layer.parameters.bias).y,
+    const cpu::PackedFilters filters = layer.pack(ConvForm::kDirect, FilterLayout::kTaps);
+    expect_close(cpu::packed_conv(layer.x, filters, layer.parameters.bias).y,
                  layer.expected(layer.x), 2e-6, shape);
   }
 }
@@ -120,32 +132,42 @@ TEST_P(EachTarget, IsRight) {
   expect_all_forms_right();
 }
 
-INSTANTIATE_TEST_SUITE_P(PackedFilters, EachTarget,
-                         testing::Values(HWY_EMU128, HWY_AVX2, HWY_AVX3),
+INSTANTIATE_TEST_SUITE_P(PackedFilters, EachTarget, testing::Values(HWY_EMU128, HWY_AVX2, HWY_AVX3),
                          [](const auto& target) {
                            return std::string(hwy::TargetName(target.param));
                          });
 
 TEST(PackedFilters, UnpackIsTheInverse) {
   const Layer layer({1, 19, 37, 4, 4});
-  const at::Tensor taps = layer.parameters.weight.permute({2, 3, 1, 0});
-  for (const ConvForm form :
-       {ConvForm::kDirect, ConvForm::kF4x4, ConvForm::kF6x6, ConvForm::kUpsample}) {
-    EXPECT_LE(test::relative_error(cpu::unpack_filters(layer.pack(form)), taps.contiguous()), 1e-6);
+  for (const Form& f : kForms) {
+    const at::Tensor weight = cpu::unpack_filters(layer.pack(f.form, f.layout));
+    EXPECT_LE(test::relative_error(weight, layer.parameters.weight), 1e-6);
   }
 }
 
-TEST(PackedConv, ThreadsChangeNoBit) {
-  const Layer layer({2, 48, 70, 23, 29});
-  for (const ConvForm form : {ConvForm::kDirect, ConvForm::kF4x4, ConvForm::kF6x6}) {
-    const cpu::PackedFilters filters = layer.pack(form);
+TEST(PackedFilters, WeightsMayLieInAnyOrder) {
+  Layer layer({1, 20, 24, 9, 9});
+  const at::Tensor expected = layer.expected(layer.x);
+  layer.parameters.weight = channels_last(layer.parameters.weight);
+  const auto filters = layer.pack(ConvForm::kF4x4, FilterLayout::kTaps);
+  expect_close(cpu::packed_conv(layer.x, filters, layer.parameters.bias).y, expected, 5e-6,
+               layer.shape);
+}
+
+TEST(PackedConv, NeitherThreadsNorBlocksChangeABit) {
+  const Layer layer({2, 130, 70, 23, 29});
+  for (const Form& f : kForms) {
+    const cpu::PackedFilters filters = layer.pack(f.form, f.layout);
     const int threads = at::get_num_threads();
     at::set_num_threads(1);
     const at::Tensor one = cpu::packed_conv(layer.x, filters, layer.parameters.bias).y;
     at::set_num_threads(3);
     const at::Tensor three = cpu::packed_conv(layer.x, filters, layer.parameters.bias).y;
+    const at::Tensor alone =
+        cpu::packed_conv(channels_last(layer.x[1].unsqueeze(0)), filters, layer.parameters.bias).y;
     at::set_num_threads(threads);
     EXPECT_TRUE(at::equal(one, three));
+    EXPECT_TRUE(at::equal(one[1], alone[0]));
   }
 }
 
@@ -203,7 +225,7 @@ TEST(PackedConv2d, ServesSizesThatItWasNotPackedFor) {
 }
 
 TEST(PackedConv2d, SubPixelFormAfterUpsampling) {
-  const Layer layer({2, 32, 48, 11, 14});
+  const Layer layer({2, 32, 48, 34, 29});
   const PackedConv2d packed(layer.parameters);
   expect_close(packed.forward(layer.x, {.upsample = true}),
                layer.expected(layer.x, /*upsample=*/true), 5e-6, layer.shape);
@@ -217,13 +239,6 @@ TEST(PackedConv2d, ZerosBehindTheEndAlone) {
   const at::Tensor expected = layer.expected(at::constant_pad_nd(layer.x, {0, 1, 0, 1}));
   expect_close(conv2d(layer.x, parameters), expected, 2e-6, layer.shape);
   expect_close(PackedConv2d(parameters).forward(layer.x), expected, 2e-6, layer.shape);
-}
-
-TEST(PackedConv2d, FewChannelsAreLeftToLibTorch) {
-  const Layer layer({1, 3, 32, 9, 9});
-  const PackedConv2d packed(layer.parameters);
-  expect_close(packed.forward(layer.x), layer.expected(layer.x), 2e-6, layer.shape);
-  EXPECT_EQ(packed.form(), "LibTorch");
 }
 
 TEST(PackedConv2d, NanAndInfinityReachExactlyThePixelsOfThePlainPath) {
@@ -276,6 +291,21 @@ TEST(Conv2d, GradientsAreLibTorchsInDouble) {
       expect_close(ours.values[i], exact.values[i], 1e-5, shape);
     }
   }
+}
+
+TEST(Conv2d, WorksWithoutABiasWhetherOrNotAnythingIsDifferentiated) {
+  const Layer layer({4, 32, 32, 16, 16});
+  const ConvParameters parameters{.weight = layer.parameters.weight, .padding = 1};
+  const at::Tensor expected = at::conv2d(layer.x, parameters.weight, {}, 1, 1);
+  expect_close(conv2d(layer.x, parameters), expected, 1e-5, layer.shape);
+  {
+    const c10::InferenceMode inference;
+    expect_close(conv2d(layer.x, parameters), expected, 1e-5, layer.shape);
+  }
+  at::Tensor x = layer.x.clone();
+  x.set_requires_grad(true);
+  const at::Tensor dx = torch::autograd::grad({conv2d(x, parameters).sum()}, {x})[0];
+  EXPECT_TRUE(at::isfinite(dx).all().item<bool>());
 }
 
 TEST(Conv2d, ASecondDerivativeIsRefusedNotWrong) {

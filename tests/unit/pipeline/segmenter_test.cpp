@@ -135,9 +135,11 @@ TEST(Segmenter, ALoadedModelSegmentsAsTheSavedOne) {
             kTolerance);
 }
 
-TEST(PrepareForInference, FreezesAndReordersAllParts) {
+/// All 4-D parameters of a prepared model, and that none wants a gradient.
+std::vector<at::Tensor> prepared_weights(const SegmenterOptions& options) {
   Model model = make_test_model();
-  prepare_for_inference(model, {});
+  prepare_for_inference(model, options);
+  std::vector<at::Tensor> weights;
   for (const torch::nn::Module* part :
        {static_cast<const torch::nn::Module*>(model.autoencoder.get()),
         static_cast<const torch::nn::Module*>(model.latent_encoder.get()),
@@ -145,10 +147,24 @@ TEST(PrepareForInference, FreezesAndReordersAllParts) {
     EXPECT_FALSE(part->is_training());
     for (const auto& item : part->named_parameters()) {
       EXPECT_FALSE(item.value().requires_grad()) << item.key();
-      if (item.value().dim() == 4) {
-        EXPECT_TRUE(item.value().is_contiguous(at::MemoryFormat::ChannelsLast)) << item.key();
+      if (item.value().dim() != 1) {
+        weights.push_back(item.value());
       }
     }
+  }
+  return weights;
+}
+
+TEST(PrepareForInference, ReordersTheWeightsWhereLibTorchConvolves) {
+  for (const at::Tensor& weight : prepared_weights({.precision = Precision::kBFloat16})) {
+    EXPECT_NE(weight.numel(), 0);
+    EXPECT_TRUE(weight.dim() != 4 || weight.is_contiguous(at::MemoryFormat::ChannelsLast));
+  }
+}
+
+TEST(PrepareForInference, PacksEveryConvolutionOnTheCpu) {
+  for (const at::Tensor& weight : prepared_weights({})) {
+    EXPECT_NE(weight.dim(), 4);
   }
 }
 
