@@ -32,11 +32,15 @@ python=$PWD/$venv/bin/python
 require_peer torch openvino onnxruntime
 [ -x "$bin/leaf_bench" ] || die "no leaf_bench in $bin; build it first"
 
+# Another configuration of the same name begins anew.
+cmp -s "$config" "$folder/config.yaml" || rm -rf "$folder"
+mkdir -p "$folder"
 if [ ! -d "$folder/model" ]; then
   rm -rf "$folder/model.new"
   "$bin/leaf_convert" random --config "$config" --set model.init=random --to "$folder/model.new" --quiet
   "$python" $here/prepare.py fill "$folder/model.new"
   mv "$folder/model.new" "$folder/model"
+  cp "$config" "$folder/config.yaml"
 fi
 onnx=()
 case $kinds in *openvino* | *onnx*) onnx=(--onnx) ;; esac

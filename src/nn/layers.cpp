@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -47,6 +48,9 @@ ops::ConvParameters Conv2d::conv_parameters() const {
 }
 
 void Conv2d::pack() {
+  if (packed_) {
+    return;
+  }
   ops::ConvParameters parameters = conv_parameters();
   parameters.weight = weight.detach();  // a tensor of its own: the layer's is emptied
   packed_ = std::make_shared<ops::PackedConv2d>(std::move(parameters));
@@ -67,6 +71,14 @@ void pack_convolutions(torch::nn::Module& module) {
       conv->pack();
     }
   }
+}
+
+bool is_packed(const torch::nn::Module& module) {
+  const auto parts = module.modules(/*include_self=*/true);
+  return std::any_of(parts.begin(), parts.end(), [](const auto& part) {
+    const auto* conv = dynamic_cast<const Conv2d*>(part.get());
+    return conv != nullptr && conv->packed() != nullptr;
+  });
 }
 
 Conv2dOptions pointwise(std::int64_t in_channels, std::int64_t out_channels, bool bias) {

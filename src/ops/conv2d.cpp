@@ -7,6 +7,7 @@
 
 #include <array>
 #include <mutex>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -22,8 +23,14 @@ namespace {
 /// Fewer channels leave most of a panel empty: LibTorch does better.
 constexpr std::int64_t kMinChannels = 16;
 
-bool is_float_map(const at::Tensor& x) {
-  return x.dim() == 4 && x.numel() > 0 && x.device().is_cpu() && x.scalar_type() == at::kFloat;
+bool is_cpu_float(const at::Tensor& t) {
+  return t.device().is_cpu() && t.scalar_type() == at::kFloat;
+}
+
+bool is_float_map(const at::Tensor& x) { return x.dim() == 4 && x.numel() > 0 && is_cpu_float(x); }
+
+bool bias_fits(const at::Tensor& bias, std::int64_t out_channels) {
+  return !bias.defined() || (is_cpu_float(bias) && bias.numel() == out_channels);
 }
 
 bool wide_enough(const at::Tensor& weight) {
@@ -73,7 +80,7 @@ class WinogradFunction : public torch::autograd::Function<WinogradFunction> {
       dx = x_gradient(grad, saved[0], saved[1]);
     }
     if (context->needs_input_grad(1)) {
-      dweight = cpu::weight_gradient(saved[0], grad, cpu::ConvForm::kF4x4);
+      dweight = cpu::weight_gradient(saved[0], grad);
     }
     if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) {
       dbias = grad.sum({0, 2, 3});
@@ -94,9 +101,10 @@ class WinogradFunction : public torch::autograd::Function<WinogradFunction> {
 
 bool gains_from_winograd(const at::Tensor& x, const ConvParameters& p) {
   return is_float_map(x) && x.is_contiguous(at::MemoryFormat::ChannelsLast) &&
-         p.weight.scalar_type() == at::kFloat && p.weight.size(2) == 3 && p.weight.size(3) == 3 &&
-         p.stride == 1 && p.padding == 1 && p.pad_end == 0 && wide_enough(p.weight) &&
-         p.weight.size(1) == x.size(1) && !at::autocast::is_autocast_enabled(at::kCPU) &&
+         is_cpu_float(p.weight) && bias_fits(p.bias, p.weight.size(0)) && p.weight.size(2) == 3 &&
+         p.weight.size(3) == 3 && p.stride == 1 && p.padding == 1 && p.pad_end == 0 &&
+         wide_enough(p.weight) && p.weight.size(1) == x.size(1) &&
+         !at::autocast::is_autocast_enabled(at::kCPU) &&
          cpu::choose_form(size_of(x, p.weight.size(0)), cpu::Packing::kEachCall).form !=
              cpu::ConvForm::kDirect;
 }
@@ -143,21 +151,65 @@ cpu::ConvResult run_packed(const at::Tensor& map, const cpu::PackedFilters& filt
   const at::Tensor x = channels_last(map);
   const at::Tensor maps = cpu::normalisation_maps(
       x, norm->groups, cpu::each_image(x, norm->weight, norm->bias, norm->modulation), norm->eps);
-  return cpu::packed_conv(x, filters, bias, residual,
-                          {.maps = maps.const_data_ptr<float>(), .silu = true});
+  return cpu::packed_conv(x, filters, bias, residual, maps);
+}
+
+/// Of the result, whether the upsampling runs inside the form or before it.
+cpu::MapSize result_size(const at::Tensor& x, const cpu::PackedFilters& filters, bool upsample) {
+  const std::int64_t factor = upsample && filters.form != cpu::ConvForm::kUpsample ? 2 : 1;
+  return cpu::output_size({.height = factor * x.size(2), .width = factor * x.size(3)}, filters);
+}
+
+/// Whether the kernels can take these arguments. Wrong ones are left to LibTorch, which explains
+/// them.
+bool kernels_take(const at::Tensor& x, const cpu::PackedFilters& filters, const at::Tensor& bias,
+                  const ConvContext& context) {
+  if (x.size(1) != filters.channels || !bias_fits(bias, filters.out_channels) ||
+      (filters.form == cpu::ConvForm::kUpsample && !context.upsample)) {
+    return false;
+  }
+  if (context.norm && (context.norm->groups <= 0 || x.size(1) % context.norm->groups != 0)) {
+    return false;
+  }
+  const auto [height, width] = result_size(x, filters, context.upsample);
+  const at::Tensor& residual = context.residual;
+  return height > 0 && width > 0 &&
+         (!residual.defined() ||
+          (is_cpu_float(residual) &&
+           residual.sizes() == at::IntArrayRef({x.size(0), filters.out_channels, height, width})));
+}
+
+bool wants_gradient(const at::Tensor& x, const ConvContext& context) {
+  return at::GradMode::is_enabled() &&
+         (x.requires_grad() || (context.residual.defined() && context.residual.requires_grad()));
+}
+
+const char* name_of(cpu::ConvForm form) {
+  switch (form) {
+    case cpu::ConvForm::kDirect:
+      return "direct";
+    case cpu::ConvForm::kF4x4:
+      return "F(4x4,3x3)";
+    case cpu::ConvForm::kF6x6:
+      return "F(6x6,3x3)";
+    case cpu::ConvForm::kUpsample:
+      break;
+  }
+  return "sub-pixel F(5x5,2x2)";
 }
 
 /// Names the convolution to LibTorch's profilers; the only argument is its arithmetic if done
 /// directly, in floating-point operations.
 void describe(at::RecordFunction& record, const at::Tensor& x, const cpu::PackedFilters& filters,
-              const std::string& form) {
-  const auto [height, width] = cpu::output_size(x, filters);
+              bool upsample) {
+  const auto [height, width] = result_size(x, filters, upsample);
   const std::int64_t operations = 2 * x.size(0) * height * width * filters.channels *
                                   filters.out_channels * filters.kernel * filters.kernel;
   const std::array<c10::IValue, 1> arguments{c10::IValue(operations)};
-  record.before(leaf::str("conv ", filters.kernel, "x", filters.kernel, " ", filters.channels, "->",
-                          filters.out_channels, " to ", height, "x", width, ", ", form),
-                c10::ArrayRef<const c10::IValue>(arguments.data(), arguments.size()));
+  record.before(
+      leaf::str("conv ", filters.kernel, "x", filters.kernel, " ", filters.channels, "->",
+                filters.out_channels, " to ", height, "x", width, ", ", name_of(filters.form)),
+      c10::ArrayRef<const c10::IValue>(arguments.data(), arguments.size()));
 }
 
 }  // namespace
@@ -169,75 +221,78 @@ at::Tensor conv2d(const at::Tensor& x, const ConvParameters& parameters,
 }
 
 struct PackedConv2d::State {
-  ConvParameters parameters;  // without the weight once that is packed
-  std::once_flag once;
-  cpu::PackedFilters filters{};
+  explicit State(ConvParameters given) : parameters(std::move(given)) {}
 
-  void pack(const at::Tensor& x, bool upsample) {
-    const at::Tensor& weight = parameters.weight;
-    cpu::ConvSize size = size_of(x, weight.size(0));
-    size.kernel = weight.size(2);
-    size.stride = parameters.stride;
-    size.padding = parameters.padding;
-    size.pad_end = parameters.pad_end;
-    size.upsample = upsample;
-    const auto [form, layout] = cpu::choose_form(size, cpu::Packing::kOnce);
-    filters = cpu::pack_filters(weight, form, layout,
-                                {.stride = parameters.stride,
-                                 .padding = parameters.padding,
-                                 .pad_end = parameters.pad_end});
-    parameters.weight = at::Tensor();
+  /// For the first map that comes. The form follows from one image's size alone, so that an image's
+  /// result does not depend on its batch; the layout of the filters changes no bit.
+  const cpu::PackedFilters& packed_for(const at::Tensor& x, bool upsample) {
+    const std::lock_guard lock(mutex);
+    if (!filters) {
+      const at::Tensor& weight = parameters.weight;
+      cpu::ConvSize size = size_of(x, weight.size(0));
+      size.kernel = weight.size(2);
+      size.stride = parameters.stride;
+      size.padding = parameters.padding;
+      size.pad_end = parameters.pad_end;
+      size.upsample = upsample;
+      const auto [form, layout] = cpu::choose_form(size, cpu::Packing::kOnce);
+      filters = cpu::pack_filters(weight, form, layout,
+                                  {.stride = parameters.stride,
+                                   .padding = parameters.padding,
+                                   .pad_end = parameters.pad_end});
+      parameters.weight = at::Tensor();
+    }
+    return *filters;
   }
 
   ConvParameters plain_parameters() const {
+    const std::lock_guard lock(mutex);
     ConvParameters plain = parameters;
-    if (!plain.weight.defined()) {
-      plain.weight = cpu::unpack_filters(filters);
+    if (filters) {
+      plain.weight = cpu::unpack_filters(*filters);
     }
     return plain;
   }
+
+  mutable std::mutex mutex;
+  ConvParameters parameters;                  // without the weight once that is packed
+  std::optional<cpu::PackedFilters> filters;  // once there, they stay as they are
 };
 
-PackedConv2d::PackedConv2d(ConvParameters parameters) : state_(std::make_unique<State>()) {
-  state_->parameters = std::move(parameters);
-}
+PackedConv2d::PackedConv2d(ConvParameters parameters)
+    : state_(std::make_unique<State>(std::move(parameters))) {}
 
 PackedConv2d::~PackedConv2d() = default;
 
 at::Tensor PackedConv2d::forward(const at::Tensor& x, const ConvContext& context) const {
-  const bool usable = is_float_map(x) && context.dropout == 0;
-  if (usable) {
-    std::call_once(state_->once, [&] { state_->pack(x, context.upsample); });
+  if (wants_gradient(x, context)) {
+    throw Error("a packed convolution has no gradient: train before prepare_for_inference");
   }
-  const cpu::PackedFilters& filters = state_->filters;
-  const bool serves = usable && x.size(1) == filters.channels &&
-                      (filters.form != cpu::ConvForm::kUpsample || context.upsample);
-  if (!serves) {  // wrong channels are left to LibTorch, which explains them
+  if (!is_float_map(x) || context.dropout > 0) {
+    return conv2d(x, state_->plain_parameters(), context);
+  }
+  const cpu::PackedFilters& filters = state_->packed_for(x, context.upsample);
+  const at::Tensor& bias = state_->parameters.bias;
+  if (!kernels_take(x, filters, bias, context)) {
     return conv2d(x, state_->plain_parameters(), context);
   }
   at::RecordFunction record(at::RecordScope::USER_SCOPE);
   if (record.isActive()) {
-    describe(record, x, filters, form());
+    describe(record, x, filters, context.upsample);
   }
-  const cpu::ConvResult result = run_packed(x, filters, state_->parameters.bias, context);
-  return result.finite ? result.y : conv2d(x, state_->plain_parameters(), context);
+  const cpu::ConvResult result = run_packed(x, filters, bias, context);
+  if (result.finite) {
+    return result.y;
+  }
+  const at::Tensor plain = conv2d(x, state_->plain_parameters(), context);
+  const at::Tensor finite =
+      at::isfinite(result.y).all(1, /*keepdim=*/true).all(2, true).all(3, true);
+  return at::where(finite, result.y, plain);  // the other images of the batch keep theirs
 }
 
 std::string PackedConv2d::form() const {
-  if (!state_->filters.panels.defined()) {
-    return "";
-  }
-  switch (state_->filters.form) {
-    case cpu::ConvForm::kDirect:
-      return "direct";
-    case cpu::ConvForm::kF4x4:
-      return "F(4x4,3x3)";
-    case cpu::ConvForm::kF6x6:
-      return "F(6x6,3x3)";
-    case cpu::ConvForm::kUpsample:
-      break;
-  }
-  return "sub-pixel F(5x5,2x2)";
+  const std::lock_guard lock(state_->mutex);
+  return state_->filters ? name_of(state_->filters->form) : "";
 }
 
 }  // namespace leaf::ops

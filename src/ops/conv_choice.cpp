@@ -14,6 +14,7 @@ bool possible(ConvForm form, const ConvSize& size) {
          (winograd_fits && (form != ConvForm::kUpsample || size.upsample));
 }
 
+/// Of one image.
 std::int64_t tile_count(ConvForm form, const ConvSize& size) {
   const auto along = [&](std::int64_t length) {
     if (form == ConvForm::kUpsample) {  // its phases need one position more than the map has
@@ -24,7 +25,7 @@ std::int64_t tile_count(ConvForm form, const ConvSize& size) {
         (input + 2 * size.padding + size.pad_end - size.kernel) / size.stride + 1;
     return divide_up(output, form_shape(form).outputs);
   };
-  return size.images * along(size.height) * along(size.width);
+  return along(size.height) * along(size.width);
 }
 
 FilterLayout layout_for(ConvForm form, std::int64_t tiles, const ConvSize& size) {
@@ -32,27 +33,24 @@ FilterLayout layout_for(ConvForm form, std::int64_t tiles, const ConvSize& size)
   return form != ConvForm::kDirect && many_tiles ? FilterLayout::kTransformed : FilterLayout::kTaps;
 }
 
-/// Per pair of channels, in multiplications: the products; transforming the filters, where every
-/// call does; and fetching them, a float from memory in the time of about 20.
-double cost(ConvForm form, const ConvSize& size, Packing packing) {
+/// Multiplications per pair of channels, and what transforming the filters costs where every call
+/// does so: about as much as four tiles.
+std::int64_t cost(ConvForm form, const ConvSize& size, Packing packing) {
   const FormShape shape = form_shape(form);
-  const std::int64_t taps = size.kernel * size.kernel;
-  const std::int64_t products = form == ConvForm::kDirect ? taps : shape.planes * shape.phases;
-  const std::int64_t tiles = tile_count(form, size);
-  const bool transform_each_call =
-      form != ConvForm::kDirect &&
-      (packing == Packing::kEachCall || layout_for(form, tiles, size) == FilterLayout::kTaps);
-  const double fetch = packing == Packing::kOnce ? 20 : 60;
-  return static_cast<double>(products) *
-             (static_cast<double>(tiles) + (transform_each_call ? 4 : 0)) +
-         fetch * static_cast<double>(taps);
+  const bool direct = form == ConvForm::kDirect;
+  const std::int64_t products = direct ? size.kernel * size.kernel : shape.planes * shape.phases;
+  const std::int64_t images = packing == Packing::kOnce ? 1 : size.images;
+  const std::int64_t tiles = images * tile_count(form, size);
+  const bool transforms = !direct && (packing == Packing::kEachCall ||
+                                      layout_for(form, tiles, size) == FilterLayout::kTaps);
+  return products * (tiles + (transforms ? 4 : 0));
 }
 
 }  // namespace
 
 ConvChoice choose_form(const ConvSize& size, Packing packing) {
   ConvForm best = ConvForm::kDirect;
-  double least = std::numeric_limits<double>::infinity();
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
   for (const ConvForm form :
        {ConvForm::kDirect, ConvForm::kF4x4, ConvForm::kF6x6, ConvForm::kUpsample}) {
     if (possible(form, size) && cost(form, size, packing) < least) {
@@ -60,7 +58,7 @@ ConvChoice choose_form(const ConvSize& size, Packing packing) {
       least = cost(form, size, packing);
     }
   }
-  return {.form = best, .layout = layout_for(best, tile_count(best, size), size)};
+  return {.form = best, .layout = layout_for(best, size.images * tile_count(best, size), size)};
 }
 
 }  // namespace leaf::ops::cpu

@@ -24,7 +24,8 @@ struct ConvChoice {
   FilterLayout layout;
 };
 
-/// The form that takes the least time, by a model of products and of the filters' traffic.
+/// The form that takes the least time, by a count of multiplications. With Packing::kOnce the form,
+/// if not the layout, is the same for every number of images.
 ConvChoice choose_form(const ConvSize& size, Packing packing);
 
 }  // namespace leaf::ops::cpu

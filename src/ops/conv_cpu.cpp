@@ -36,7 +36,7 @@ ConvProblem make_problem(const at::Tensor& x, const PackedFilters& filters, cons
           .tile_columns = tile_columns,
           .tiles = x.size(0) * tile_rows * tile_columns,
           .x = x.const_data_ptr<float>(),
-          .prologue = {},
+          .silu_maps = nullptr,
           .panels = nullptr,
           .layout = filters.layout,
           .bias = nullptr,
@@ -203,27 +203,26 @@ PackedFilters pack_filters(const at::Tensor& weight, ConvForm form, FilterLayout
   return filters;
 }
 
-std::pair<std::int64_t, std::int64_t> output_size(const at::Tensor& x,
-                                                  const PackedFilters& filters) {
-  const ConvGeometry& geometry = filters.geometry;
-  const auto of = [&](std::int64_t size) {
-    return filters.form == ConvForm::kUpsample
-               ? 2 * size
-               : (size + 2 * geometry.padding + geometry.pad_end - filters.kernel) /
-                         geometry.stride +
-                     1;
+MapSize output_size(const MapSize& map, const PackedFilters& filters) {
+  const auto along = [&](std::int64_t length) {
+    if (filters.form == ConvForm::kUpsample) {
+      return 2 * length;
+    }
+    const ConvGeometry& geometry = filters.geometry;
+    const std::int64_t room = length + 2 * geometry.padding + geometry.pad_end - filters.kernel;
+    return room < 0 ? 0 : room / geometry.stride + 1;
   };
-  return {of(x.size(2)), of(x.size(3))};
+  return {.height = along(map.height), .width = along(map.width)};
 }
 
 ConvResult packed_conv(const at::Tensor& x, const PackedFilters& filters, const at::Tensor& bias,
-                       const at::Tensor& residual, const Prologue& prologue) {
-  const auto [height, width] = output_size(x, filters);
+                       const at::Tensor& residual, const at::Tensor& silu_maps) {
+  const auto [height, width] = output_size({.height = x.size(2), .width = x.size(3)}, filters);
   ConvResult result{.y = at::empty({x.size(0), filters.out_channels, height, width},
                                    x.options().memory_format(at::MemoryFormat::ChannelsLast)),
                     .finite = true};
   ConvProblem problem = make_problem(x, filters, result.y);
-  problem.prologue = prologue;
+  problem.silu_maps = silu_maps.defined() ? silu_maps.const_data_ptr<float>() : nullptr;
   problem.panels = filters.panels.const_data_ptr<float>();
   problem.bias = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
   problem.residual = residual.defined() ? residual.const_data_ptr<float>() : nullptr;
@@ -234,7 +233,8 @@ ConvResult packed_conv(const at::Tensor& x, const PackedFilters& filters, const 
   return result;
 }
 
-at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& y_gradient, ConvForm form) {
+at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& y_gradient) {
+  constexpr ConvForm form = ConvForm::kF4x4;
   constexpr std::int64_t kCache = 2 * 1024 * 1024;  // floats that all threads share
   const std::int64_t channels = x.size(1);
   const std::int64_t out_channels = y_gradient.size(1);
@@ -279,7 +279,7 @@ at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& y_gradient, Co
   at::Tensor taps = at::empty({3, 3, channels, out_channels}, at::kFloat);
   at::parallel_for(0, channels, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t c = begin; c < end; ++c) {
-      transform_filter_gradient(form, sums.const_data_ptr<float>(), channels, out_channels, c,
+      transform_filter_gradient(sums.const_data_ptr<float>(), channels, out_channels, c,
                                 taps.mutable_data_ptr<float>());
     }
   });

@@ -2,8 +2,6 @@
 
 #include <ATen/core/TensorBody.h>
 
-#include <utility>
-
 #include "conv_kernels.h"
 
 // Convolution of dense channels-last float32 maps on the CPU with packed filters: directly, or 3x3
@@ -34,22 +32,29 @@ PackedFilters pack_filters(const at::Tensor& weight, ConvForm form, FilterLayout
 /// The weight that pack_filters was given, but for rounding.
 at::Tensor unpack_filters(const PackedFilters& filters);
 
-/// H' and W' of packed_conv's result.
-std::pair<std::int64_t, std::int64_t> output_size(const at::Tensor& x,
-                                                  const PackedFilters& filters);
+struct MapSize {
+  std::int64_t height;
+  std::int64_t width;
+};
 
-/// x [N,C,H,W] -> [N,K,H',W']; H' = 2H with ConvForm::kUpsample. bias [K] or undefined; residual,
-/// of the result's shape and channels-last, is added where defined.
+/// The size of packed_conv's result for a map [H,W]; not positive where the map is smaller than
+/// the kernel.
+MapSize output_size(const MapSize& map, const PackedFilters& filters);
+
 struct ConvResult {
   at::Tensor y;
   /// Whether all outputs are: a NaN or infinity in x spreads through its whole tile.
   bool finite;
 };
+
+/// x [N,C,H,W] -> [N,K,H',W'], not empty; H' = 2H with ConvForm::kUpsample. bias [K] or undefined;
+/// residual, of the result's shape and channels-last, is added where defined; with silu_maps
+/// [N,3,C] (normalisation_maps), x is read as silu((x - center) * slope + intercept), not kDirect.
 ConvResult packed_conv(const at::Tensor& x, const PackedFilters& filters, const at::Tensor& bias,
-                       const at::Tensor& residual = {}, const Prologue& prologue = {});
+                       const at::Tensor& residual = {}, const at::Tensor& silu_maps = {});
 
 /// The gradient of the weight [K,C,3,3] of a convolution 3x3, stride 1, padding 1, from x [N,C,H,W]
-/// and the gradient of its result [N,K,H,W], both dense channels-last. `form` kF4x4 or kF6x6.
-at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& y_gradient, ConvForm form);
+/// and the gradient of its result [N,K,H,W], both dense channels-last. By F(4x4,3x3).
+at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& y_gradient);
 
 }  // namespace leaf::ops::cpu

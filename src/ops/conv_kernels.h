@@ -33,13 +33,6 @@ enum class FilterLayout {
   kTransformed,  ///< [phases][planes][C][width], for filters that many tiles use
 };
 
-/// An affine map before the convolution: z = (x - center) * slope + intercept, then SiLU where
-/// asked. maps [N][3][C] (center, slope, intercept), null for none. Padding stays 0.
-struct Prologue {
-  const float* maps = nullptr;
-  bool silu = false;
-};
-
 /// One convolution. Tiles are numbered through all images, row by row.
 struct ConvProblem {
   ConvForm form;
@@ -49,7 +42,9 @@ struct ConvProblem {
   std::int64_t tile_rows, tile_columns;              ///< of one image
   std::int64_t tiles;                                ///< of all images
   const float* x;
-  Prologue prologue;
+  /// [N][3][C] (center, slope, intercept) or null: x is read as silu((x - center) * slope +
+  /// intercept), padding stays 0. Not for kDirect.
+  const float* silu_maps;
   const float* panels;  ///< the filters, see FilterLayout
   FilterLayout layout;
   const float* bias;      ///< [out_channels] or null
@@ -109,7 +104,7 @@ struct Workspace {
 void transform_tiles(const ConvProblem& problem, std::int64_t first, std::int64_t count,
                      const Tiles& tiles);
 
-/// The same with the gradient of y for the filters' gradient, A dy A^T. Not kDirect, kUpsample.
+/// The same with the gradient of y for the filters' gradient, A dy A^T. kF4x4 alone.
 void transform_gradients(const ConvProblem& problem, const float* y_gradient, std::int64_t first,
                          std::int64_t count, const Tiles& tiles);
 
@@ -123,9 +118,9 @@ struct RowProduct {
 };
 void add_row_products(const RowProduct& rows, bool add, float* sums);
 
-/// G^T m G: sums [planes][C][to a whole panel K] of channel c -> taps [3][3][C][K].
-void transform_filter_gradient(ConvForm form, const float* sums, std::int64_t channels,
-                               std::int64_t out_channels, std::int64_t c, float* taps);
+/// G^T m G of F(4x4,3x3): sums [planes][C][to a whole panel K] of channel c -> taps [3][3][C][K].
+void transform_filter_gradient(const float* sums, std::int64_t channels, std::int64_t out_channels,
+                               std::int64_t c, float* taps);
 
 /// Multiplies them with one panel's filters and stores the outputs into y. Returns false if an
 /// output is not finite.

@@ -9,6 +9,7 @@
 #include "leaf/io/weights.h"
 #include "leaf/models/autoencoder.h"
 #include "leaf/models/unet.h"
+#include "leaf/nn/layers.h"
 #include "leaf/pipeline/model.h"
 
 namespace leaf {
@@ -196,6 +197,9 @@ void write_json(const fs::path& path, const json& content) {
 }
 
 void write_part(const fs::path& folder, const torch::nn::Module& module, const json& config) {
+  if (nn::is_packed(module)) {
+    throw Error("a model that is prepared for inference cannot be saved: its weights are packed");
+  }
   make_folder(folder);
   write_json(folder / "config.json", config);
   io::write_safetensors(folder / kWeightsFile, io::state_dict(module));

@@ -49,6 +49,9 @@ class Conv2d : public Layer {
 /// Packs every convolution of a module, for float32 inference on the CPU.
 void pack_convolutions(torch::nn::Module& module);
 
+/// Whether any convolution of a module is packed.
+bool is_packed(const torch::nn::Module& module);
+
 /// A 1x1 convolution, without padding.
 Conv2dOptions pointwise(std::int64_t in_channels, std::int64_t out_channels, bool bias = true);
 

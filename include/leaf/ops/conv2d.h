@@ -26,7 +26,7 @@ struct GroupNormSilu {
   at::Tensor weight;
   at::Tensor bias;
   double eps;
-  std::optional<ScaleShift> modulation;
+  std::optional<ScaleShift> modulation = {};
 };
 
 /// What stands right before and after a convolution. Our own kernels do it in the same pass.
@@ -39,17 +39,17 @@ struct ConvContext {
 
 /// conv2d(upsample(dropout(norm(x)))) + residual, x [N,C,H,W] -> [N,K,H',W']. Differentiable once.
 ///
-/// On the CPU in float32 and channels-last order, 3x3 convolutions of stride 1 that are large
-/// enough to gain run by Winograd's minimal filtering, forwards and for the gradient of x (relative
-/// error of a layer about 4e-6); everything else is LibTorch's convolution.
+/// On the CPU in float32 and channels-last order, 3x3 convolutions of stride 1 with 16 channels or
+/// more on both sides that are large enough to gain run by Winograd's minimal filtering, forwards
+/// and for both gradients (relative error of a layer about 4e-6); everything else is LibTorch's.
 at::Tensor conv2d(const at::Tensor& x, const ConvParameters& parameters,
                   const ConvContext& context = {});
 
 /// The same for inference on the CPU in float32, with the filters laid out once.
 ///
 /// The first call picks the form for its map's size (another size later stays correct) and lets go
-/// of the parameters' weight. Calls may run on several threads at once. Results do not depend on
-/// the number of threads.
+/// of the parameters' weight. Calls may run on several threads at once. An image's result depends
+/// neither on the number of threads nor on its batch. Error where a gradient is asked for.
 class PackedConv2d {
  public:
   explicit PackedConv2d(ConvParameters parameters);

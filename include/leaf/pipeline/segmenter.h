@@ -28,7 +28,8 @@ struct Segmentation {
 /// Image -> mask: the one path that validation, evaluation and inference share.
 class Segmenter {
  public:
-  /// Loads a model folder and prepares it for inference.
+  /// Loads a model folder and prepares it for inference. The weight files stay mapped: replace the
+  /// folder, never write into its files, while the Segmenter lives.
   static Segmenter load(const std::filesystem::path& folder, const SegmenterOptions& options = {});
 
   /// Uses the networks of `model` as they are: nothing is copied or prepared, so that networks in

@@ -86,6 +86,9 @@ TEST(Conv2d, PackingTakesTheWeightAndChangesTheResultByRoundingAlone) {
   EXPECT_EQ(conv->weight.numel(), 0);
   EXPECT_TRUE(at::allclose(conv->forward(x), plain, 1e-4, 1e-5));
   EXPECT_EQ(conv->packed()->form(), "F(4x4,3x3)");
+  pack_convolutions(*conv);  // a second time changes nothing
+  EXPECT_TRUE(at::allclose(conv->forward(x), plain, 1e-4, 1e-5));
+  EXPECT_TRUE(is_packed(*conv));
 }
 
 TEST(LayerNorm, NormalisesTheLastDimension) {

@@ -116,11 +116,29 @@ void expect_all_forms_right() {
   }
 }
 
+/// Every remainder of channels and of tiles.
+void expect_weight_gradients_right() {
+  for (const Shape& shape : kShapes) {
+    const Layer layer(shape);
+    const at::Tensor y_gradient = channels_last(normal(layer.expected(layer.x).sizes(), 4));
+    const auto exact = at::convolution_backward(
+        y_gradient.to(at::kDouble), layer.x.to(at::kDouble),
+        layer.parameters.weight.to(at::kDouble), std::nullopt, {1, 1}, {1, 1}, {1, 1},
+        /*transposed=*/false, {0, 0}, /*groups=*/1, {false, true, false});
+    expect_close(cpu::weight_gradient(layer.x, y_gradient), std::get<1>(exact), 2e-5, shape);
+  }
+}
+
+TEST(WeightGradient, IsRightForEveryShape) { expect_weight_gradients_right(); }
+
 TEST(PackedFilters, EveryFormIsRightForEveryShape) { expect_all_forms_right(); }
 
 class EachTarget : public testing::TestWithParam<std::int64_t> {
  protected:
-  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
+  void TearDown() override {
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
 };
 
 TEST_P(EachTarget, IsRight) {
@@ -130,6 +148,7 @@ TEST_P(EachTarget, IsRight) {
   hwy::SetSupportedTargetsForTest(GetParam());
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
   expect_all_forms_right();
+  expect_weight_gradients_right();
 }
 
 INSTANTIATE_TEST_SUITE_P(PackedFilters, EachTarget, testing::Values(HWY_EMU128, HWY_AVX2, HWY_AVX3),
@@ -186,30 +205,79 @@ ConvContext full_context(const Layer& layer) {
   return context;
 }
 
+/// In double, by LibTorch.
+at::Tensor composed(const Layer& layer, ConvContext context) {
+  for (at::Tensor* t : {&context.norm->weight, &context.norm->bias, &context.residual,
+                        &context.norm->modulation->scale, &context.norm->modulation->shift}) {
+    *t = t->to(at::kDouble);
+  }
+  ConvParameters parameters = layer.parameters;
+  parameters.weight = parameters.weight.to(at::kDouble);
+  parameters.bias = parameters.bias.to(at::kDouble);
+  return conv2d(layer.x.to(at::kDouble), parameters, context);
+}
+
+// Transformed filters, taps, direct; both orders of the residual and of x in memory.
 TEST(PackedConv2d, NormAndResidualInOnePassAreTheComposition) {
   const c10::InferenceMode inference;
-  for (const Shape& shape : {Shape{2, 32, 24, 16, 18}, Shape{1, 64, 64, 4, 4},
-                             Shape{2, 16, 16, 33, 33}, Shape{1, 32, 16, 9, 9, 1, 1, 0}}) {
+  for (const Shape& shape :
+       {Shape{2, 32, 24, 16, 18}, Shape{1, 64, 64, 4, 4}, Shape{2, 16, 16, 33, 33},
+        Shape{2, 64, 640, 17, 9}, Shape{1, 32, 16, 9, 9, 1, 1, 0}}) {
     const Layer layer(shape);
-    const ConvContext context = full_context(layer);
-    const at::Tensor composed = conv2d(
-        layer.x.to(at::kDouble),
-        {.weight = layer.parameters.weight.to(at::kDouble),
-         .bias = layer.parameters.bias.to(at::kDouble),
-         .stride = shape.stride,
-         .padding = shape.padding},
-        [&] {
-          ConvContext wide = context;
-          for (at::Tensor* t : {&wide.norm->weight, &wide.norm->bias, &wide.residual,
-                                &wide.norm->modulation->scale, &wide.norm->modulation->shift}) {
-            *t = t->to(at::kDouble);
-          }
-          return wide;
-        }());
+    ConvContext context = full_context(layer);
+    const at::Tensor expected = composed(layer, context);
     const PackedConv2d packed(layer.parameters);
     EXPECT_EQ(packed.form(), "");
-    expect_close(packed.forward(layer.x, context), composed, 1e-5, shape);
+    expect_close(packed.forward(layer.x, context), expected, 1e-5, shape);
     EXPECT_NE(packed.form(), "");
+    context.residual = context.residual.contiguous();
+    expect_close(packed.forward(layer.x.contiguous(), context), expected, 1e-5, shape);
+  }
+}
+
+TEST(PackedConv2d, NormBeforeUpsamplingInEitherForm) {
+  const c10::InferenceMode inference;
+  for (const auto& [side, form] : {std::pair(34, "sub-pixel F(5x5,2x2)"), {2, "direct"}}) {
+    const Layer layer({2, 32, 48, side, side});
+    ConvContext context = full_context(layer);
+    context.upsample = true;
+    context.residual = channels_last(normal({2, 48, 2 * side, 2 * side}, 8));
+    const PackedConv2d packed(layer.parameters);
+    expect_close(packed.forward(layer.x, context), composed(layer, context), 1e-5, layer.shape);
+    EXPECT_EQ(packed.form(), form);
+  }
+}
+
+TEST(PackedConv2d, WrongArgumentsAreRefusedAsByLibTorch) {
+  const c10::InferenceMode inference;
+  const Layer layer({2, 48, 32, 12, 12});
+  const PackedConv2d packed(layer.parameters);
+  EXPECT_THROW(packed.forward(normal({2, 47, 12, 12}, 1)), c10::Error);
+  ConvContext wrong_groups;
+  wrong_groups.norm =
+      GroupNormSilu{.groups = 32, .weight = at::ones({48}), .bias = at::zeros({48}), .eps = 1e-5};
+  EXPECT_THROW(packed.forward(layer.x, wrong_groups), c10::Error);
+  // A residual that LibTorch would spread over the batch.
+  const at::Tensor residual = normal({1, 32, 12, 12}, 2);
+  expect_close(packed.forward(layer.x, {.residual = residual}), layer.expected(layer.x) + residual,
+               1e-5, layer.shape);
+  const Layer no_padding({1, 16, 16, 2, 2, 3, 1, 0});
+  EXPECT_THROW(PackedConv2d(no_padding.parameters).forward(no_padding.x), c10::Error);
+}
+
+TEST(PackedConv2d, RefusesToLoseAGradient) {
+  const Layer layer({1, 16, 16, 8, 8});
+  at::Tensor x = layer.x.clone();
+  x.set_requires_grad(true);
+  EXPECT_THROW(PackedConv2d(layer.parameters).forward(x), Error);
+}
+
+TEST(PackedConv2d, AnImageDoesNotDependOnItsBatch) {
+  for (const std::int64_t side : {2, 4, 8, 19, 64}) {
+    const Layer layer({5, 32, 32, side, side});
+    const at::Tensor together = PackedConv2d(layer.parameters).forward(layer.x);
+    const at::Tensor alone = PackedConv2d(layer.parameters).forward(layer.x.narrow(0, 3, 1));
+    EXPECT_TRUE(at::equal(together[3], alone[0])) << side;
   }
 }
 
@@ -242,17 +310,19 @@ TEST(PackedConv2d, ZerosBehindTheEndAlone) {
 }
 
 TEST(PackedConv2d, NanAndInfinityReachExactlyThePixelsOfThePlainPath) {
-  const Layer layer({1, 16, 16, 20, 20});
+  const Layer layer({2, 16, 16, 20, 20});
+  const PackedConv2d packed(layer.parameters);
+  const at::Tensor neighbour = packed.forward(layer.x)[0];
   for (const float value :
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     at::Tensor x = layer.x.clone();
-    x[0][3][10][10] = value;
-    const PackedConv2d packed(layer.parameters);
+    x[1][3][10][10] = value;
     const at::Tensor plain = at::conv2d(x, layer.parameters.weight, layer.parameters.bias, 1, 1);
     const at::Tensor ours = packed.forward(x);
-    EXPECT_TRUE(at::equal(at::isfinite(ours), at::isfinite(plain)));
     const at::Tensor finite = at::isfinite(plain);
+    EXPECT_TRUE(at::equal(at::isfinite(ours), finite));
     expect_close(ours.masked_select(finite), plain.masked_select(finite), 5e-6, layer.shape);
+    EXPECT_TRUE(at::equal(ours[0], neighbour));
   }
 }
 

@@ -162,6 +162,15 @@ TEST(PrepareForInference, ReordersTheWeightsWhereLibTorchConvolves) {
   }
 }
 
+TEST(PrepareForInference, SuchAModelCannotBeSavedOverAGoodOne) {
+  const test::TemporaryFolder folder;
+  save_model(folder / "model", make_test_model());
+  Model model = make_test_model();
+  prepare_for_inference(model, {});
+  EXPECT_THROW(save_model(folder / "model", model), Error);
+  EXPECT_NO_THROW(load_model(folder / "model"));
+}
+
 TEST(PrepareForInference, PacksEveryConvolutionOnTheCpu) {
   for (const at::Tensor& weight : prepared_weights({})) {
     EXPECT_NE(weight.dim(), 4);
