@@ -28,8 +28,11 @@ std::int64_t tile_count(ConvForm form, const ConvSize& size) {
   return along(size.height) * along(size.width);
 }
 
-FilterLayout layout_for(ConvForm form, std::int64_t tiles, const ConvSize& size) {
-  const bool many_tiles = tiles > size.out_channels * form_shape(form).phases;
+FilterLayout layout_for(ConvForm form, std::int64_t tiles) {
+  // So few that fetching transformed filters, several times larger than taps, would take longer
+  // than transforming them.
+  constexpr std::int64_t kFewTiles = 64;
+  const bool many_tiles = tiles > kFewTiles;
   return form != ConvForm::kDirect && many_tiles ? FilterLayout::kTransformed : FilterLayout::kTaps;
 }
 
@@ -41,8 +44,8 @@ std::int64_t cost(ConvForm form, const ConvSize& size, Packing packing) {
   const std::int64_t products = direct ? size.kernel * size.kernel : shape.planes * shape.phases;
   const std::int64_t images = packing == Packing::kOnce ? 1 : size.images;
   const std::int64_t tiles = images * tile_count(form, size);
-  const bool transforms = !direct && (packing == Packing::kEachCall ||
-                                      layout_for(form, tiles, size) == FilterLayout::kTaps);
+  const bool transforms =
+      !direct && (packing == Packing::kEachCall || layout_for(form, tiles) == FilterLayout::kTaps);
   return products * (tiles + (transforms ? 4 : 0));
 }
 
@@ -58,7 +61,7 @@ ConvChoice choose_form(const ConvSize& size, Packing packing) {
       least = cost(form, size, packing);
     }
   }
-  return {.form = best, .layout = layout_for(best, size.images * tile_count(best, size), size)};
+  return {.form = best, .layout = layout_for(best, size.images * tile_count(best, size))};
 }
 
 }  // namespace leaf::ops::cpu

@@ -49,6 +49,14 @@ std::int64_t row_stride(std::int64_t length) {
   return spread_stride(divide_up(length, panel_width()) * panel_width());
 }
 
+/// Working memory of at least 2 MB, which the pooling allocator takes from huge pages: their
+/// addresses are spread evenly over the second-level cache, which this memory nearly fills; small
+/// pages lie anywhere and push each other out.
+at::Tensor make_scratch(std::int64_t floats) {
+  constexpr std::int64_t kHugePage = (std::int64_t{2} << 20) / sizeof(float);
+  return at::empty({std::max(floats, kHugePage)}, at::kFloat);
+}
+
 /// Memory for `count` transformed tiles of `length` numbers, all of a tile's or a stretch together.
 class TileBuffer {
  public:
@@ -57,7 +65,7 @@ class TileBuffer {
     tiles_.row = tiles_.stretch;
     tiles_.block = spread_stride(count * tiles_.row);
     tiles_.plane = spread_stride(divide_up(length, tiles_.stretch) * tiles_.block);
-    memory_ = at::empty({form_shape(form).planes * tiles_.plane}, at::kFloat);
+    memory_ = make_scratch(form_shape(form).planes * tiles_.plane);
     tiles_.data = memory_.mutable_data_ptr<float>();
   }
 
@@ -80,7 +88,7 @@ class ThreadMemory {
     const std::int64_t planes = form_shape(problem.form).planes;
     const std::int64_t products = planes * spread_stride(count * panel_width());
     const std::int64_t filters = planes * spread_stride(kFilterStretch * panel_width());
-    memory_ = at::empty({products + filters}, at::kFloat);
+    memory_ = make_scratch(products + filters);
     workspace_.products = memory_.mutable_data_ptr<float>();
     workspace_.filters = workspace_.products + products;
   }
@@ -150,9 +158,9 @@ bool run_panels(const ConvProblem& problem, std::int64_t start, std::int64_t tot
 bool run_by_panels(const ConvProblem& problem) {
   constexpr std::int64_t kMost = 512;  // bounds the memory that transformed tiles take
   const std::int64_t each = block_size(problem.tiles, kMost);
-  const TileBuffer buffer(problem.form, each,
-                          row_length(problem.form, problem.kernel, problem.channels),
-                          /*stretches=*/problem.form != ConvForm::kDirect);
+  const TileBuffer buffer(
+      problem.form, each, row_length(problem.form, problem.kernel, problem.channels),
+      /*stretches=*/problem.layout == FilterLayout::kTaps && problem.form != ConvForm::kDirect);
   bool finite = true;
   for (std::int64_t start = 0; start < problem.tiles; start += each) {
     finite &= run_panels(problem, start, std::min(each, problem.tiles - start), buffer);
@@ -227,8 +235,7 @@ ConvResult packed_conv(const at::Tensor& x, const PackedFilters& filters, const 
   problem.bias = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
   problem.residual = residual.defined() ? residual.const_data_ptr<float>() : nullptr;
   problem.y = result.y.mutable_data_ptr<float>();
-  const bool by_tiles = filters.layout == FilterLayout::kTransformed ||
-                        (filters.form == ConvForm::kDirect && problem.tiles > filters.out_channels);
+  const bool by_tiles = problem.tiles > filters.out_channels * form_shape(filters.form).phases;
   result.finite = by_tiles ? run_by_tiles(problem) : run_by_panels(problem);
   return result;
 }

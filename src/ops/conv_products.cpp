@@ -4,6 +4,8 @@
 #define HWY_TARGET_INCLUDE "ops/conv_products.cpp"
 #include <hwy/foreach_target.h>  // compiles the rest of this file once for each target
 //
+#include <hwy/cache_control.h>
+
 #include "conv_taps-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -159,6 +161,16 @@ HWY_INLINE bool store_tile(const ConvProblem& problem, const Tile& tile, int pha
   return hn::AllTrue(kFloat, hn::Eq(overflow, overflow));
 }
 
+/// Asks for part `part` of `parts` of the next stretch's taps, `stride` floats apart: each lies
+/// elsewhere in memory, and no stretch is long enough for the processor to see it coming.
+HWY_INLINE void fetch_taps(const float* taps, std::int64_t stride, int part, int parts) {
+  constexpr std::int64_t kLine = 16;
+  constexpr std::int64_t kLines = kFilterStretch * kWidth / kLine;  // of each tap
+  for (std::int64_t i = 9 * kLines * part / parts; i < 9 * kLines * (part + 1) / parts; ++i) {
+    hwy::Prefetch(taps + i / kLines * stride + i % kLines * kLine);
+  }
+}
+
 /// products [planes][count][kWidth] of one phase.
 template <class F>
 void multiply_phase(const ConvProblem& problem, std::int64_t count, const Tiles& tiles,
@@ -183,9 +195,12 @@ void multiply_phase(const ConvProblem& problem, std::int64_t count, const Tiles&
       const std::int64_t stretch = std::min(kFilterStretch, length - c);
       transform_stretch_of<F>(phase, taps, length, c, stretch, workspace.filters, filter_plane);
       for (int p = 0; p < kPlanes; ++p) {
-        multiply_plane(count, tiles.data + p * tiles.plane + c / tiles.stretch * tiles.block,
-                       tiles.row, workspace.filters + p * filter_plane, stretch, /*add=*/c > 0,
-                       workspace.products + p * plane);
+        fetch_taps(taps + (c + stretch) * kWidth, length * kWidth, p, kPlanes);
+        multiply_plane(
+            count,
+            tiles.data + p * tiles.plane + c / tiles.stretch * tiles.block + c % tiles.stretch,
+            tiles.row, workspace.filters + p * filter_plane, stretch, /*add=*/c > 0,
+            workspace.products + p * plane);
       }
     }
   }
