@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <atomic>
 
+#include "work_queue.h"
+
 namespace leaf::ops::cpu {
 namespace {
 
@@ -108,11 +110,11 @@ bool run_by_tiles(const ConvProblem& problem) {
   const std::int64_t fitting = kCache / (form_shape(problem.form).planes * row_stride(length));
   const std::int64_t each = std::clamp<std::int64_t>(fitting / kStep * kStep, kStep, 4 * kStep);
   std::atomic<bool> finite = true;
-  at::parallel_for(0, divide_up(problem.tiles, each), 1, [&](std::int64_t begin, std::int64_t end) {
+  share_work(divide_up(problem.tiles, each), [&](WorkQueue& blocks) {
     const TileBuffer buffer(problem.form, each, length);
     const ThreadMemory memory(problem, each);
-    for (std::int64_t first = begin * each; first < std::min(end * each, problem.tiles);
-         first += each) {
+    while (const auto block = blocks.take()) {
+      const std::int64_t first = *block * each;
       const std::int64_t count = std::min(each, problem.tiles - first);
       transform_tiles(problem, first, count, buffer.from(0));
       for (std::int64_t panel = 0; panel < panel_count(problem.out_channels); ++panel) {
@@ -133,18 +135,23 @@ std::int64_t block_size(std::int64_t total, std::int64_t most) {
 /// Tiles first .. first + count - 1 are transformed, then each thread takes panels of filters.
 bool run_panels(const ConvProblem& problem, std::int64_t start, std::int64_t total,
                 const TileBuffer& buffer) {
-  constexpr std::int64_t kMost = 96;  // tiles at a time: their products stay in the cache
-  at::parallel_for(0, total, 1, [&](std::int64_t begin, std::int64_t end) {
-    transform_tiles(problem, start + begin, end - begin, buffer.from(begin));
+  constexpr std::int64_t kMost = 96;        // tiles at a time: their products stay in the cache
+  constexpr std::int64_t kTransformed = 4;  // tiles at a time: little enough to share out evenly
+  share_work(divide_up(total, kTransformed), [&](WorkQueue& blocks) {
+    while (const auto block = blocks.take()) {
+      const std::int64_t first = *block * kTransformed;
+      transform_tiles(problem, start + first, std::min(kTransformed, total - first),
+                      buffer.from(first));
+    }
   });
   const std::int64_t each = block_size(total, kMost);
   std::atomic<bool> finite = true;
-  at::parallel_for(0, panel_count(problem.out_channels), 1, [&](auto begin, auto end) {
+  share_work(panel_count(problem.out_channels), [&](WorkQueue& panels) {
     const ThreadMemory memory(problem, each);
-    for (std::int64_t panel = begin; panel < end; ++panel) {
+    while (const auto panel = panels.take()) {
       for (std::int64_t first = 0; first < total; first += each) {
         if (!multiply_panel(problem, start + first, std::min(each, total - first),
-                            buffer.from(first), panel, memory.workspace())) {
+                            buffer.from(first), *panel, memory.workspace())) {
           finite = false;
         }
       }

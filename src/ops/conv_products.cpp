@@ -18,6 +18,7 @@ HWY_INLINE void multiply_rows(const float* HWY_RESTRICT v, std::int64_t row,
                               const float* HWY_RESTRICT u, std::int64_t length, bool add,
                               float* HWY_RESTRICT products) {
   Vector sums[kCount][2];
+#pragma GCC unroll 12
   for (int r = 0; r < kCount; ++r) {
     sums[r][0] = add ? hn::LoadU(kFloat, products + r * kWidth) : hn::Zero(kFloat);
     sums[r][1] = add ? hn::LoadU(kFloat, products + r * kWidth + kLanes) : hn::Zero(kFloat);
@@ -25,12 +26,14 @@ HWY_INLINE void multiply_rows(const float* HWY_RESTRICT v, std::int64_t row,
   for (std::int64_t c = 0; c < length; ++c) {
     const Vector u0 = hn::LoadU(kFloat, u + c * kWidth);
     const Vector u1 = hn::LoadU(kFloat, u + c * kWidth + kLanes);
+#pragma GCC unroll 12
     for (int r = 0; r < kCount; ++r) {
       const Vector a = hn::Set(kFloat, v[r * row + c]);
       sums[r][0] = hn::MulAdd(a, u0, sums[r][0]);
       sums[r][1] = hn::MulAdd(a, u1, sums[r][1]);
     }
   }
+#pragma GCC unroll 12
   for (int r = 0; r < kCount; ++r) {
     hn::StoreU(sums[r][0], kFloat, products + r * kWidth);
     hn::StoreU(sums[r][1], kFloat, products + r * kWidth + kLanes);

@@ -1,13 +1,13 @@
 #include "group_norm_cpu.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "group_norm_rows.h"
+#include "work_queue.h"
 
 namespace leaf::ops::cpu {
 namespace {
@@ -34,12 +34,12 @@ struct Blocks {
 template <typename Run>
 void for_each_block(const Blocks& blocks, const Run& run) {
   const std::int64_t count = blocks.images * blocks.each_image;
-  at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t image = i / blocks.each_image;
-      const std::int64_t first = (i % blocks.each_image) * blocks.pixels_each;
+  share_work(count, [&](WorkQueue& queue) {
+    while (const auto i = queue.take()) {
+      const std::int64_t image = *i / blocks.each_image;
+      const std::int64_t first = (*i % blocks.each_image) * blocks.pixels_each;
       const std::int64_t offset = (image * blocks.pixels + first) * blocks.channels;
-      run(image, i, offset, std::min(blocks.pixels_each, blocks.pixels - first));
+      run(image, *i, offset, std::min(blocks.pixels_each, blocks.pixels - first));
     }
   });
 }
