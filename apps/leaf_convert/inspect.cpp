@@ -10,6 +10,7 @@
 #include "leaf/core/enum_names.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
+#include "leaf/io/known_weights.h"
 #include "leaf/io/weights.h"
 #include "leaf/pipeline/model.h"
 #include "leaf_convert/commands.h"
@@ -46,6 +47,26 @@ void print_tensors(const io::TensorMap& tensors) {
             << bytes_text(bytes) << '\n';
 }
 
+/// What the names say the tensors are.
+void print_kind(const io::TensorMap& tensors, const fs::path& path) {
+  try {
+    const io::KnownWeights known = io::recognise(tensors, path.string());
+    std::cout << "kind: " << known.format << '\n';
+    for (const auto& [part, found] : known.parts) {
+      std::cout << "  " << enum_text(part) << ": " << found.size() << " tensors, " << count(found)
+                << " parameters\n";
+    }
+    if (known.scaling_factor) {
+      std::cout << "  latents are multiplied by " << *known.scaling_factor << '\n';
+    }
+    if (!known.unused.empty()) {
+      std::cout << "  in none of our networks: " << known.unused.size() << " tensors\n";
+    }
+  } catch (const WeightsError&) {
+    std::cout << "kind: unknown\n";
+  }
+}
+
 void print_description(const ModelDescription& d) {
   const bool kl = d.autoencoder.type == models::AutoencoderType::kKl;
   std::cout << "autoencoder: "
@@ -80,7 +101,9 @@ int run(const fs::path& path) {
   if (fs::is_directory(path / "unet") || is_run) {
     print_model(find_model_folder(path));
   } else {
-    print_tensors(io::read_weights(path));
+    const io::TensorMap tensors = io::read_weights(path);
+    print_tensors(tensors);
+    print_kind(tensors, path);
     std::cout << std::flush;
   }
   return kExitSuccess;
@@ -90,7 +113,9 @@ int run(const fs::path& path) {
 
 Command add_inspect(CLI::App& app) {
   auto* command = app.add_subcommand(
-      "inspect", "Lists the tensors of a weight file, a folder with one, or a model folder");
+      "inspect",
+      "Lists the tensors of a weight file, a folder with one, or a model folder, and "
+      "tells what they are");
   const auto path = std::make_shared<fs::path>();
   command->add_option("path", *path, "File or folder")->required();
   return {command, [path] { return run(*path); }};

@@ -24,11 +24,13 @@ int run(const std::vector<Command>& commands, const CommonOptions& common) {
 
 int main(int argc, char** argv) {
   using namespace leaf::apps;
-  CLI::App app{"Looks into weight files and makes model folders.", "leaf_convert"};
+  CLI::App app{"Foreign weights in, ours out, and whether they are the same network.",
+               "leaf_convert"};
   CommonOptions common;
   add_common_options(app, common);
   app.require_subcommand(1);
   app.fallthrough();  // the common options may stand behind the sub-command
-  const std::vector<Command> commands{add_inspect(app), add_random(app)};
+  const std::vector<Command> commands{add_inspect(app), add_import(app), add_export(app),
+                                      add_verify(app, common), add_random(app)};
   return run_app(app, argc, argv, [&] { return run(commands, common); });
 }

@@ -12,6 +12,7 @@
 #include "leaf/pipeline/model.h"
 #include "leaf/train/build_model.h"
 #include "leaf_convert/commands.h"
+#include "leaf_convert/target.h"
 
 namespace leaf::apps {
 namespace {
@@ -25,20 +26,6 @@ struct Options {
   std::optional<std::uint64_t> seed;
   bool force = false;
 };
-
-/// --force replaces model folders, never anything else that happens to be there.
-void check_target(const fs::path& to, bool force) {
-  if (!fs::exists(to) || (fs::is_directory(to) && fs::is_empty(to))) {
-    return;
-  }
-  if (!fs::exists(to / "model_index.json")) {
-    throw ConfigError(
-        str("'", to.string(), "' exists and is no model folder; choose another --to"));
-  }
-  if (!force) {
-    throw ConfigError(str("'", to.string(), "' exists; choose another --to, or add --force"));
-  }
-}
 
 int run(const Options& o) {
   check_target(o.to, o.force);

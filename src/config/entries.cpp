@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <sstream>
+#include <system_error>
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
@@ -111,6 +112,13 @@ class FileReader {
   std::map<std::string, int> lines_;
 };
 
+/// One path for each file, where the file system tells.
+fs::path settled_path(const fs::path& file) {
+  std::error_code failure;
+  const fs::path path = fs::weakly_canonical(file, failure);
+  return failure ? file.lexically_normal() : path;
+}
+
 /// The file that `base` names.
 fs::path base_file(const Entry& base, const std::vector<fs::path>& chain) {
   if (base.value.is_list || base.value.items.front().empty()) {
@@ -119,10 +127,10 @@ fs::path base_file(const Entry& base, const std::vector<fs::path>& chain) {
   const Expanded name = expand_variables(base.value.items.front());
   const fs::path folder = name.starts_with_variable ? fs::path{} : base.folder;
   fs::path file = (folder / name.text).lexically_normal();
-  if (std::find(chain.begin(), chain.end(), fs::weakly_canonical(file)) != chain.end()) {
+  if (std::find(chain.begin(), chain.end(), settled_path(file)) != chain.end()) {
     throw ConfigError(str("base '", name.text, "' leads back to itself; remove one of the two"));
   }
-  if (!fs::exists(file)) {
+  if (std::error_code unknown; !fs::exists(file, unknown)) {
     throw ConfigError(str("base '", name.text, "' does not exist: no file ", file.string()));
   }
   return file;
@@ -130,7 +138,7 @@ fs::path base_file(const Entry& base, const std::vector<fs::path>& chain) {
 
 std::vector<Entry> read_with_bases(const fs::path& file, const std::vector<Field>& fields,
                                    std::vector<fs::path> chain) {
-  chain.push_back(fs::weakly_canonical(file));
+  chain.push_back(settled_path(file));
   FileReader reader(file, fields);
   std::vector<Entry> own = reader.read();
   if (!reader.base()) {

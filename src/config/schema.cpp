@@ -92,8 +92,12 @@ Fields model_fields(ModelSection& m) {
 Fields alignment_fields(AlignmentSection& a) {
   return {
       text("alignment.teacher", a.teacher,
-           "The frozen vision transformer that the U-Net's features are aligned with, by name "
-           "(dinov2_vitb14_reg, vit_tiny_patch16_224, ...); none switches alignment off."),
+           "The frozen vision transformer that the U-Net's features are aligned with, by name: "
+           "dinov2_vit{s,b,l,g}14 and dinov2_vit{s,b,l,g}14_reg, "
+           "vit_{tiny,small,base}_patch16_224, clip_vit_base_patch{16,32}_224, "
+           "clip_vit_large_patch14_224, open_clip_vit_base_patch16_224, "
+           "open_clip_vit_large_patch14_224, mae_vit_{base,large}_patch16_224, "
+           "mae_vit_huge_patch14_224; none switches alignment off."),
       path("alignment.weights", a.weights, "The teacher's weight file."),
       number("alignment.lambda", a.lambda, at_least(0), "Weight of the alignment loss."),
       choice("alignment.reduction", a.reduction,

@@ -12,7 +12,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// Stops the parser at what its own rules let pass: keys named twice and bottomless nesting.
+/// Twenty thousand tensors take a tenth of these; that many values take some hundred megabytes.
+constexpr std::size_t kMostValues = 2'000'000;
+
+/// Stops the parser at what its own rules let pass: keys named twice, bottomless nesting, and more
+/// values than a weight file has use for (each takes many times the memory of its text).
 class StrictRules {
  public:
   explicit StrictRules(const std::filesystem::path& path) : path_(path) {}
@@ -21,6 +25,9 @@ class StrictRules {
     constexpr int kDeepest = 8;
     if (depth > kDeepest) {
       bad_weights(path_, "its JSON nests too deeply");
+    }
+    if (++values_ > kMostValues) {
+      bad_weights(path_, "its JSON has too many values");
     }
     const auto level = static_cast<std::size_t>(depth);
     if (event == Json::parse_event_t::object_start) {
@@ -38,6 +45,7 @@ class StrictRules {
  private:
   const std::filesystem::path& path_;
   std::vector<std::set<std::string>> keys_;
+  std::size_t values_ = 0;
 };
 
 }  // namespace

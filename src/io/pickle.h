@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -35,19 +36,22 @@ struct Global {
   std::string name;
 };
 /// Something that only Python could build; `what`, an entry of Pickle::foreign, is its class or
-/// function.
+/// function. Tensors of types that are of no use here (complex, quantised, sparse) are among them.
 struct Opaque {
   std::string_view what;
+  bool is_tensor = false;
 };
-/// A block of numbers outside the pickle.
+/// A block of numbers outside the pickle: `count` items of `dtype`, or bytes where the tensors give
+/// the type.
 struct Storage {
   std::string key;
-  c10::ScalarType dtype;
+  std::optional<c10::ScalarType> dtype;
   std::int64_t count;
 };
 /// A strided view of a storage; all numbers as the file gives them, unchecked.
 struct Tensor {
   Storage storage;
+  c10::ScalarType dtype;
   std::int64_t offset;
   std::vector<std::int64_t> sizes;
   std::vector<std::int64_t> strides;

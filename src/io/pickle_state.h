@@ -144,9 +144,9 @@ class MachineState {
     marks_.push_back(stack_.size());
   }
   std::size_t memo_size() const { return memo_.size(); }
-  void push_opaque(std::string_view what) {
+  void push_opaque(std::string_view what, bool is_tensor = false) {
     charge(what.size());
-    push_value(Opaque{*result_.foreign.emplace(what).first});
+    push_value(Opaque{*result_.foreign.emplace(what).first, is_tensor});
   }
   /// The finished value.
   Pickle finish() {

@@ -136,26 +136,6 @@ std::vector<Entry> parse_entries(const Json& header, std::uint64_t data_bytes,
   return entries;
 }
 
-at::Tensor make_tensor(const Entry& entry, char* data, const std::shared_ptr<MappedFile>& file) {
-  if (entry.begin == entry.end) {
-    return at::empty(entry.shape, entry.dtype);
-  }
-  char* const first = data + entry.begin;
-  if (entry.dtype == at::kBool) {
-    // Bytes other than 0 and 1 would be undefined behaviour in a bool tensor.
-    return at::from_blob(first, entry.shape, at::kByte).ne(0);
-  }
-  if (reinterpret_cast<std::uintptr_t>(first) % c10::elementSize(entry.dtype) != 0) {
-    at::Tensor copy = at::empty(entry.shape, entry.dtype);
-    std::memcpy(copy.mutable_data_ptr(), first, entry.end - entry.begin);
-    return copy;
-  }
-  const auto release = [file, first, bytes = entry.end - entry.begin](void*) {
-    MappedFile::release_pages(first, bytes);
-  };
-  return at::from_blob(first, entry.shape, release, entry.dtype);
-}
-
 }  // namespace
 
 TensorMap read_safetensors(const fs::path& path) {
@@ -165,7 +145,9 @@ TensorMap read_safetensors(const fs::path& path) {
   TensorMap tensors;
   for (const auto& entry :
        parse_entries(parse_json_object(text, path), file->size() - data_start, path)) {
-    tensors.emplace(entry.name, make_tensor(entry, file->data() + data_start, file));
+    tensors.emplace(entry.name,
+                    file_tensor(file, file->data() + data_start + entry.begin, entry.shape,
+                                entry.dtype, c10::elementSize(entry.dtype)));
   }
   return tensors;
 }

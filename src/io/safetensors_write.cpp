@@ -70,13 +70,15 @@ class Output {
 };
 
 std::string_view dtype_name(const std::string& name, const at::Tensor& tensor) {
-  const auto* const found =
-      std::find_if(kDtypes.begin(), kDtypes.end(), [&](const DtypeName& known) {
-        return tensor.defined() && known.dtype == tensor.scalar_type();
-      });
+  const bool is_plain = tensor.defined() && tensor.layout() == at::kStrided;
+  const auto* const found = std::find_if(
+      kDtypes.begin(), kDtypes.end(),
+      [&](const DtypeName& known) { return is_plain && known.dtype == tensor.scalar_type(); });
   if (found == kDtypes.end()) {
     throw WeightsError(str("cannot store tensor '", printable(name), "' in a safetensors file: ",
-                           tensor.defined() ? c10::toString(tensor.scalar_type()) : "undefined"));
+                           !tensor.defined() ? "undefined"
+                           : is_plain        ? c10::toString(tensor.scalar_type())
+                                             : "sparse"));
   }
   return found->name;
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <c10/util/ArrayRef.h>
+#include <ATen/core/TensorBody.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -37,8 +37,6 @@ class MappedFile {
 
   char* data() const { return data_; }
   std::uint64_t size() const { return size_; }
-  /// Hands the pages inside [first, first + bytes) back: nobody reads them any more.
-  static void release_pages(char* first, std::uint64_t bytes);
 
  private:
   MappedFile(char* data, std::uint64_t size) : data_(data), size_(size) {}
@@ -46,5 +44,10 @@ class MappedFile {
   char* data_;
   std::uint64_t size_;
 };
+
+/// The row-major tensor that begins at `first` in the file. It shares the mapping, and its pages
+/// leave memory with it; what is not `alignment` bytes aligned, and booleans, are copied.
+at::Tensor file_tensor(const std::shared_ptr<MappedFile>& file, char* first, c10::IntArrayRef shape,
+                       c10::ScalarType dtype, std::size_t alignment);
 
 }  // namespace leaf::io

@@ -3,8 +3,8 @@
 #include <ATen/ATen.h>
 #include <torch/nn/module.h>
 
-#include <array>
 #include <fstream>
+#include <utility>
 #include <vector>
 
 #include "json_util.h"
@@ -67,7 +67,8 @@ TensorMap read_sharded(const fs::path& index) {
 TensorMap read_folder(const fs::path& folder) {
   for (const char* const name :
        {"diffusion_pytorch_model.safetensors", "model.safetensors",
-        "diffusion_pytorch_model.safetensors.index.json", "model.safetensors.index.json"}) {
+        "diffusion_pytorch_model.safetensors.index.json", "model.safetensors.index.json",
+        "diffusion_pytorch_model.bin", "pytorch_model.bin"}) {
     std::error_code ignored;
     if (fs::exists(folder / name, ignored)) {
       return read_weights(folder / name);
@@ -75,25 +76,13 @@ TensorMap read_folder(const fs::path& folder) {
   }
   bad_weights(folder,
               "the folder has neither diffusion_pytorch_model.safetensors nor "
-              "model.safetensors nor an index of one");
+              "model.safetensors nor an index or .bin file of one");
 }
 
-/// "2 missing (a, b)"; the first five names stand for all.
-void add_problem(std::vector<std::string>& problems, std::string_view what,
-                 const std::vector<std::string>& names) {
-  constexpr std::size_t kShown = 5;
-  if (names.empty()) {
-    return;
-  }
-  std::vector<std::string> shown(
-      names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, names.size())));
-  if (names.size() > kShown) {
-    shown.emplace_back("...");
-  }
-  problems.push_back(str(names.size(), " ", what, " (", join(shown, ", "), ")"));
-}
+/// Tensors that do not fit, by what is wrong with them.
+using Problems = std::vector<std::pair<std::string, std::vector<std::string>>>;
 
-void require_match(const TensorMap& wanted, const TensorMap& given, const std::string& source) {
+Problems find_problems(const TensorMap& wanted, const TensorMap& given) {
   std::vector<std::string> missing;
   std::vector<std::string> unexpected;
   std::vector<std::string> misshapen;
@@ -111,13 +100,35 @@ void require_match(const TensorMap& wanted, const TensorMap& given, const std::s
       unexpected.push_back(printable(name));
     }
   }
-  std::vector<std::string> problems;
-  add_problem(problems, "missing", missing);
-  add_problem(problems, "unexpected", unexpected);
-  add_problem(problems, "of another shape", misshapen);
-  if (!problems.empty()) {
-    throw WeightsError(
-        str("the weights in '", source, "' do not fit the model: ", join(problems, ", ")));
+  return {{"missing", missing}, {"unexpected", unexpected}, {"of another shape", misshapen}};
+}
+
+/// "2 missing (a, b)"; the first five names stand for all.
+std::string summary(const std::string& what, std::vector<std::string> names) {
+  constexpr std::size_t kShown = 5;
+  const std::size_t count = names.size();
+  if (count > kShown) {
+    names.resize(kShown);
+    names.emplace_back("...");
+  }
+  return str(count, " ", what, " (", join(names, ", "), ")");
+}
+
+void require_match(const TensorMap& wanted, const TensorMap& given, const std::string& source) {
+  std::vector<std::string> summaries;
+  std::vector<std::string> details;
+  for (const auto& [what, names] : find_problems(wanted, given)) {
+    for (const std::string& name : names) {
+      details.push_back(str(what, ": ", name));
+    }
+    if (!names.empty()) {
+      summaries.push_back(summary(what, names));
+    }
+  }
+  if (!details.empty()) {
+    throw WeightsMismatch(
+        str("the weights in '", source, "' do not fit the model: ", join(summaries, ", ")),
+        details);
   }
 }
 

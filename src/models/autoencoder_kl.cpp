@@ -69,8 +69,10 @@ KlMiddle::KlMiddle(std::int64_t channels, double dropout) {
       register_module("block_2", std::make_shared<KlResidualBlock>(channels, channels, dropout));
 }
 
-at::Tensor KlMiddle::forward(const at::Tensor& x) const {
-  return block_2_->forward(attn_1_->forward(block_1_->forward(x)));
+at::Tensor KlMiddle::forward(const at::Tensor& x, const nn::Recorder& recorder) const {
+  at::Tensor h = recorder.record("block_1", block_1_->forward(x));
+  h = recorder.record("attn_1", attn_1_->forward(h));
+  return recorder.record("block_2", block_2_->forward(h));
 }
 
 KlEncoder::KlEncoder(const AutoencoderConfig& config, double dropout) {
@@ -102,17 +104,20 @@ KlEncoder::KlEncoder(const AutoencoderConfig& config, double dropout) {
   conv_out_ = register_module("conv_out", make_conv(channels, 2 * config.latent_channels));
 }
 
-at::Tensor KlEncoder::forward(const at::Tensor& x) const {
-  at::Tensor h = conv_in_->forward(x);
-  for (const Level& level : levels_) {
-    for (const auto& block : level.blocks) {
-      h = block->forward(h);
+at::Tensor KlEncoder::forward(const at::Tensor& x, const nn::Recorder& recorder) const {
+  at::Tensor h = recorder.record("conv_in", conv_in_->forward(x));
+  for (std::size_t i = 0; i < levels_.size(); ++i) {
+    const nn::Recorder level = recorder.inside("down").inside(i);
+    const nn::Recorder blocks = level.inside("block");
+    for (std::size_t j = 0; j < levels_[i].blocks.size(); ++j) {
+      h = blocks.record(j, levels_[i].blocks[j]->forward(h));
     }
-    if (level.downsample) {
-      h = level.downsample->forward(h);
+    if (levels_[i].downsample) {
+      h = level.record("downsample", levels_[i].downsample->forward(h));
     }
   }
-  return conv_out_->forward(mid_->forward(h), {.norm = norm_out_->then_silu()});
+  h = recorder.record("mid", mid_->forward(h, recorder.inside("mid")));
+  return recorder.record("conv_out", conv_out_->forward(h, {.norm = norm_out_->then_silu()}));
 }
 
 KlDecoder::KlDecoder(const AutoencoderConfig& config) {
@@ -140,17 +145,20 @@ KlDecoder::KlDecoder(const AutoencoderConfig& config) {
   conv_out_ = register_module("conv_out", make_conv(channels, 3));
 }
 
-at::Tensor KlDecoder::forward(const at::Tensor& z) const {
-  at::Tensor h = mid_->forward(conv_in_->forward(z));
-  for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
-    for (const auto& block : level->blocks) {
-      h = block->forward(h);
+at::Tensor KlDecoder::forward(const at::Tensor& z, const nn::Recorder& recorder) const {
+  at::Tensor h = recorder.record("conv_in", conv_in_->forward(z));
+  h = recorder.record("mid", mid_->forward(h, recorder.inside("mid")));
+  for (std::size_t i = levels_.size(); i-- > 0;) {
+    const nn::Recorder level = recorder.inside("up").inside(i);
+    const nn::Recorder blocks = level.inside("block");
+    for (std::size_t j = 0; j < levels_[i].blocks.size(); ++j) {
+      h = blocks.record(j, levels_[i].blocks[j]->forward(h));
     }
-    if (level->upsample) {
-      h = level->upsample->forward(h, {.upsample = true});
+    if (levels_[i].upsample) {
+      h = level.record("upsample", levels_[i].upsample->forward(h, {.upsample = true}));
     }
   }
-  return conv_out_->forward(h, {.norm = norm_out_->then_silu()});
+  return recorder.record("conv_out", conv_out_->forward(h, {.norm = norm_out_->then_silu()}));
 }
 
 KlEncoderHalf::KlEncoderHalf(torch::nn::Module& owner, const AutoencoderConfig& config,
@@ -161,8 +169,11 @@ KlEncoderHalf::KlEncoderHalf(torch::nn::Module& owner, const AutoencoderConfig& 
       latent_channels_(config.latent_channels),
       scaling_factor_(config.scaling_factor) {}
 
-at::Tensor KlEncoderHalf::moments(const at::Tensor& image) const {
-  return quant_conv_->forward(encoder_->forward(image * 2 - 1));
+at::Tensor KlEncoderHalf::moments(const at::Tensor& image, nn::Activations* activations) const {
+  const nn::Recorder recorder(activations);
+  const at::Tensor encoded =
+      recorder.record("encoder", encoder_->forward(image * 2 - 1, recorder.inside("encoder")));
+  return recorder.record("quant_conv", quant_conv_->forward(encoded));
 }
 
 at::Tensor KlEncoderHalf::encode(const at::Tensor& image) const {
@@ -189,12 +200,14 @@ at::Tensor AutoencoderKL::decode(const at::Tensor& latent) {
   return ((decode_raw(latent / scaling_factor_) + 1) / 2).clamp(0, 1);
 }
 
-at::Tensor AutoencoderKL::moments(const at::Tensor& image) const {
-  return encoder_half_.moments(image);
+at::Tensor AutoencoderKL::moments(const at::Tensor& image, nn::Activations* activations) const {
+  return encoder_half_.moments(image, activations);
 }
 
-at::Tensor AutoencoderKL::decode_raw(const at::Tensor& latent) const {
-  return decoder_->forward(post_quant_conv_->forward(latent));
+at::Tensor AutoencoderKL::decode_raw(const at::Tensor& latent, nn::Activations* activations) const {
+  const nn::Recorder recorder(activations);
+  const at::Tensor z = recorder.record("post_quant_conv", post_quant_conv_->forward(latent));
+  return recorder.record("decoder", decoder_->forward(z, recorder.inside("decoder")));
 }
 
 void AutoencoderKL::rescale_latents(double factor) {
@@ -207,5 +220,9 @@ KlLatentEncoder::KlLatentEncoder(const AutoencoderConfig& config, double dropout
     : encoder_half_(*this, config, dropout) {}
 
 at::Tensor KlLatentEncoder::encode(const at::Tensor& image) { return encoder_half_.encode(image); }
+
+at::Tensor KlLatentEncoder::moments(const at::Tensor& image, nn::Activations* activations) const {
+  return encoder_half_.moments(image, activations);
+}
 
 }  // namespace leaf::models

@@ -110,9 +110,10 @@ void UNetStage::add(std::shared_ptr<UNetAttentionBlock> attention) {
       [attention](const at::Tensor& x, const at::Tensor&) { return attention->forward(x); });
 }
 
-at::Tensor UNetStage::forward(at::Tensor x, const at::Tensor& embedding) const {
-  for (const auto& step : steps_) {
-    x = step(x, embedding);
+at::Tensor UNetStage::forward(at::Tensor x, const at::Tensor& embedding,
+                              const nn::Recorder& recorder) const {
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    x = recorder.record(i, steps_[i](x, embedding));
   }
   return x;
 }
@@ -204,28 +205,27 @@ void UNet::build_output_blocks(nn::Group& group) {
 
 at::Tensor UNet::forward(const at::Tensor& x, const at::Tensor& timestep,
                          nn::Activations* activations) const {
-  const auto record = [&](const std::string& name, const at::Tensor& value) {
-    if (activations != nullptr) {
-      activations->record(name, value);
-    }
-  };
+  const nn::Recorder recorder(activations);
+  const nn::Recorder inputs = recorder.inside("input_blocks");
+  const nn::Recorder outputs = recorder.inside("output_blocks");
   const at::Tensor embedding = time_embed_2_->forward(
       at::silu(time_embed_0_->forward(timestep_embedding(timestep, config_.model_channels))));
+  recorder.record("time_embed", embedding);
   std::vector<at::Tensor> skips;
   at::Tensor h = x;
   for (std::size_t i = 0; i < input_blocks_.size(); ++i) {
-    h = input_blocks_[i]->forward(h, embedding);
-    record("input_blocks." + std::to_string(i), h);
+    h = inputs.record(i, input_blocks_[i]->forward(h, embedding, inputs.inside(i)));
     skips.push_back(h);
   }
-  h = middle_block_->forward(h, embedding);
-  record("middle_block", h);
+  h = middle_block_->forward(h, embedding, recorder.inside("middle_block"));
+  recorder.record("middle_block", h);
   for (std::size_t i = 0; i < output_blocks_.size(); ++i) {
-    h = output_blocks_[i]->forward(at::cat({h, skips.back()}, 1), embedding);
+    at::Tensor joined = at::cat({h, skips.back()}, 1);
     skips.pop_back();
-    record("output_blocks." + std::to_string(i), h);
+    h = outputs.record(i,
+                       output_blocks_[i]->forward(std::move(joined), embedding, outputs.inside(i)));
   }
-  return out_conv_->forward(h, {.norm = out_norm_->then_silu()});
+  return recorder.record("out", out_conv_->forward(h, {.norm = out_norm_->then_silu()}));
 }
 
 AlignmentTap alignment_tap(const UNetConfig& config) {

@@ -10,14 +10,14 @@
 namespace leaf::models {
 namespace {
 
-constexpr double kNormEps = 1e-6;
-
 /// Two linear layers with GELU between them (keys fc1, fc2), or SwiGLU (keys w12, w3).
 class Mlp : public torch::nn::Module {
  public:
-  Mlp(std::int64_t width, bool swiglu) : swiglu_(swiglu) {
+  explicit Mlp(const VisionTransformerConfig& config)
+      : swiglu_(config.swiglu), quick_gelu_(config.quick_gelu) {
+    const std::int64_t width = config.width;
     const std::int64_t hidden = 4 * width;
-    if (swiglu) {
+    if (swiglu_) {
       const std::int64_t gated = (hidden * 2 / 3 + 7) / 8 * 8;
       first_ = register_module("w12", std::make_shared<nn::Linear>(width, 2 * gated));
       second_ = register_module("w3", std::make_shared<nn::Linear>(gated, width));
@@ -34,11 +34,11 @@ class Mlp : public torch::nn::Module {
       const auto halves = h.chunk(2, -1);
       return second_->forward(at::silu(halves[0]) * halves[1]);
     }
-    return second_->forward(at::gelu(h));
+    return second_->forward(quick_gelu_ ? h * at::sigmoid(1.702 * h) : at::gelu(h));
   }
 
  private:
-  bool swiglu_;
+  bool swiglu_, quick_gelu_;
   std::shared_ptr<nn::Linear> first_, second_;
 };
 
@@ -75,6 +75,8 @@ class Attention : public torch::nn::Module {
   std::shared_ptr<nn::Linear> qkv_, proj_;
 };
 
+constexpr std::array<double, 3> kHalf{0.5, 0.5, 0.5};
+
 VisionTransformerConfig dinov2(const std::string& name, std::int64_t width, std::int64_t depth,
                                std::int64_t num_heads, std::int64_t num_registers) {
   return {.name = name,
@@ -85,15 +87,37 @@ VisionTransformerConfig dinov2(const std::string& name, std::int64_t width, std:
           .swiglu = width == 1536};
 }
 
-VisionTransformerConfig timm(const std::string& name, std::int64_t width, std::int64_t num_heads) {
+/// As in the first paper: for images of 224 pixels, without layer scale.
+VisionTransformerConfig plain(const std::string& name, std::int64_t width, std::int64_t depth,
+                              std::int64_t num_heads, std::int64_t patch_size) {
   return {.name = name,
           .width = width,
+          .depth = depth,
           .num_heads = num_heads,
-          .patch_size = 16,
-          .grid = 14,
-          .layer_scale = false,
-          .mean = {0.5, 0.5, 0.5},
-          .std = {0.5, 0.5, 0.5}};
+          .patch_size = patch_size,
+          .grid = 224 / patch_size,
+          .layer_scale = false};
+}
+
+VisionTransformerConfig timm(const std::string& name, std::int64_t width, std::int64_t num_heads) {
+  VisionTransformerConfig config = plain(name, width, 12, num_heads, 16);
+  config.mean = config.std = kHalf;
+  return config;
+}
+
+VisionTransformerConfig open_clip(VisionTransformerConfig config) {
+  config.norm_pre = true;
+  config.norm_eps = 1e-5;
+  config.mean = {0.48145466, 0.4578275, 0.40821073};
+  config.std = {0.26862954, 0.26130258, 0.27577711};
+  return config;
+}
+
+/// OpenAI's own.
+VisionTransformerConfig clip(const VisionTransformerConfig& plain_config) {
+  VisionTransformerConfig config = open_clip(plain_config);
+  config.quick_gelu = true;
+  return config;
 }
 
 std::vector<VisionTransformerConfig> known_transformers() {
@@ -108,6 +132,15 @@ std::vector<VisionTransformerConfig> known_transformers() {
   known.push_back(timm("vit_tiny_patch16_224", 192, 3));
   known.push_back(timm("vit_small_patch16_224", 384, 6));
   known.push_back(timm("vit_base_patch16_224", 768, 12));
+  known.push_back(clip(plain("clip_vit_base_patch16_224", 768, 12, 12, 16)));
+  known.push_back(clip(plain("clip_vit_base_patch32_224", 768, 12, 12, 32)));
+  known.push_back(clip(plain("clip_vit_large_patch14_224", 1024, 24, 16, 14)));
+  known.push_back(open_clip(plain("open_clip_vit_base_patch16_224", 768, 12, 12, 16)));
+  known.push_back(open_clip(plain("open_clip_vit_large_patch14_224", 1024, 24, 16, 14)));
+  known.back().mean = known.back().std = kHalf;  // unlike its smaller relative
+  known.push_back(plain("mae_vit_base_patch16_224", 768, 12, 12, 16));
+  known.push_back(plain("mae_vit_large_patch16_224", 1024, 24, 16, 16));
+  known.push_back(plain("mae_vit_huge_patch14_224", 1280, 32, 16, 14));
   return known;
 }
 
@@ -121,10 +154,12 @@ at::Tensor per_channel(const std::array<double, 3>& values, const at::Tensor& li
 class TransformerBlock : public torch::nn::Module {
  public:
   explicit TransformerBlock(const VisionTransformerConfig& config) {
-    norm1_ = register_module("norm1", std::make_shared<nn::LayerNorm>(config.width, kNormEps));
+    norm1_ =
+        register_module("norm1", std::make_shared<nn::LayerNorm>(config.width, config.norm_eps));
     attn_ = register_module("attn", std::make_shared<Attention>(config.width, config.num_heads));
-    norm2_ = register_module("norm2", std::make_shared<nn::LayerNorm>(config.width, kNormEps));
-    mlp_ = register_module("mlp", std::make_shared<Mlp>(config.width, config.swiglu));
+    norm2_ =
+        register_module("norm2", std::make_shared<nn::LayerNorm>(config.width, config.norm_eps));
+    mlp_ = register_module("mlp", std::make_shared<Mlp>(config));
     if (config.layer_scale) {
       ls1_ = register_module("ls1", std::make_shared<LayerScale>(config.width));
       ls2_ = register_module("ls2", std::make_shared<LayerScale>(config.width));
@@ -173,7 +208,8 @@ VisionTransformer::VisionTransformer(const VisionTransformerConfig& config) : co
                                                              .out_channels = config.width,
                                                              .kernel_size = config.patch_size,
                                                              .stride = config.patch_size,
-                                                             .padding = 0}));
+                                                             .padding = 0,
+                                                             .bias = !config.norm_pre}));
   cls_token_ = register_parameter("cls_token", at::empty({1, 1, config.width}));
   pos_embed_ =
       register_parameter("pos_embed", at::empty({1, 1 + config.grid * config.grid, config.width}));
@@ -181,12 +217,16 @@ VisionTransformer::VisionTransformer(const VisionTransformerConfig& config) : co
     register_tokens_ =
         register_parameter("register_tokens", at::empty({1, config.num_registers, config.width}));
   }
+  if (config.norm_pre) {
+    norm_pre_ =
+        register_module("norm_pre", std::make_shared<nn::LayerNorm>(config.width, config.norm_eps));
+  }
   auto blocks = register_module("blocks", std::make_shared<nn::Group>());
   for (std::int64_t i = 0; i < config.depth; ++i) {
     blocks_.push_back(
         blocks->register_module(std::to_string(i), std::make_shared<TransformerBlock>(config)));
   }
-  norm_ = register_module("norm", std::make_shared<nn::LayerNorm>(config.width, kNormEps));
+  norm_ = register_module("norm", std::make_shared<nn::LayerNorm>(config.width, config.norm_eps));
 }
 
 at::Tensor VisionTransformer::forward(const at::Tensor& x) const {
@@ -198,6 +238,9 @@ at::Tensor VisionTransformer::forward(const at::Tensor& x) const {
     tokens = at::cat({tokens.narrow(1, 0, 1), register_tokens_.expand({n, -1, -1}),
                       tokens.narrow(1, 1, tokens.size(1) - 1)},
                      1);
+  }
+  if (norm_pre_) {
+    tokens = norm_pre_->forward(tokens);
   }
   for (const auto& block : blocks_) {
     tokens = block->forward(tokens);

@@ -23,7 +23,8 @@ test::Outcome make_random(const TinyProject& project, const std::string& to,
 }  // namespace
 
 TEST(Convert, HelpAndVersion) {
-  test::expect_help("leaf_convert", {"inspect", "random", "--device", "--version"});
+  test::expect_help("leaf_convert",
+                    {"inspect", "import", "export", "verify", "random", "--device", "--version"});
   const auto help = test::run_program("leaf_convert", {"random", "--help"});
   for (const char* option : {"--config", "--set", "--to", "--seed", "--force"}) {
     EXPECT_NE(help.out.find(option), std::string::npos) << option;

@@ -4,20 +4,25 @@
 """
 
 import collections
+import enum
+import functools
 import os
 import pathlib
 import sys
 import types
 
+import numpy
 import torch
 
 
-def foreign_class(name):
-    """A class of a module that exists nowhere else, as checkpoints with callbacks hold them."""
-    module = types.ModuleType("some_training_library")
-    sys.modules["some_training_library"] = module
-    new = type(name, (), {"__module__": "some_training_library"})
-    setattr(module, name, new)
+LIBRARY = "some_training_library"
+sys.modules[LIBRARY] = types.ModuleType(LIBRARY)
+
+
+def foreign(new):
+    """Moves a class into a module that exists nowhere else, as checkpoints with callbacks hold them."""
+    new.__module__ = LIBRARY
+    setattr(sys.modules[LIBRARY], new.__name__, new)
     return new
 
 
@@ -36,17 +41,57 @@ def plain():
     return state
 
 
+def hyper_parameters():
+    """What a LightningModule's save_hyperparameters leaves behind: its own kind of dictionary, with anything in it."""
+    return foreign(type("AttributeDict", (dict,), {}))(
+        ordered=foreign(type("Ordered", (collections.OrderedDict,), {}))(width=torch.tensor([1.0])),
+        defaults=collections.defaultdict(list, mult=[1, 2]),
+        queue=collections.deque([1, 2], maxlen=2),
+        function=functools.partial(foreign(type("Function", (), {})), 3, name="x"),
+        root=pathlib.PurePosixPath("/data"),
+        mode=foreign(enum.Enum("Mode", ["TRAIN"])).TRAIN,
+        dtype=torch.bfloat16,
+        device=torch.device("cuda", 1),
+        size=torch.Size([2, 3]),
+        mean=numpy.arange(3.0),
+        scale=numpy.float32(0.5),
+        interval=slice(1, 5, 2),
+        frozen=frozenset({"a"}),
+        raw=b"\x00\xff" * 200,
+        text=bytearray(b"abc"),
+        number=1j,
+    )
+
+
 def lightning():
     base = torch.arange(24, dtype=torch.float32)
-    callback = foreign_class("Checkpoint")()
+    callback = foreign(type("Checkpoint", (), {}))()
     callback.best = 0.25
+    callback.score = torch.tensor(0.75)
+    callback.owner = callback
     return {
         "epoch": 3,
         "global_step": 2**40,
         "lr": 1e-4,
         "big": 2**80,
-        "callbacks": {callback.__class__: {"monitor": callback, "names": ["a", "b"], "set": {1, 2}}},
-        "optimizer_states": [{"state": {0: {"exp_avg": torch.ones(3)}}, "flags": (True, False, None)}],
+        "pytorch-lightning_version": "2.0.0",
+        "hyper_parameters": hyper_parameters(),
+        "callbacks": {
+            callback.__class__: {"monitor": callback, "names": ["a", "b"], "set": {1, 2}},
+            "EarlyStopping{'monitor': 'loss'}": {"best_score": torch.tensor(float("inf")), "patience": 3},
+        },
+        "loops": {"fit_loop": {"state_dict": {}, "epoch_progress": {"current": {"ready": 3}}}},
+        "lr_schedulers": [{"base_lrs": [1e-4], "lr_lambdas": [None, callback.__dict__]}],
+        "optimizer_states": [
+            {
+                "state": {
+                    0: {"step": torch.tensor(3.0), "exp_avg": torch.ones(3), "exp_avg_sq": torch.ones(3)},
+                    1: {"exp_avg": base[:3], "momentum_buffer": None},
+                },
+                "param_groups": [{"lr": 1e-4, "betas": (0.9, 0.999), "params": [0, 1], "amsgrad": False}],
+                "flags": (True, False, None),
+            }
+        ],
         "state_dict": {
             "shared.first": base[:12].view(3, 4),
             "shared.second": base[12:].view(3, 4),
@@ -69,6 +114,30 @@ def lightning():
     }
 
 
+def newer_types():
+    """Types that came after storages were named by their type, and what is passed over."""
+    with_attribute = torch.tensor([4.0, 5.0])
+    with_attribute.note = "kept by Python"
+    parameter = torch.nn.Parameter(torch.tensor([6.0]))
+    parameter.note = "kept by Python"
+    state = collections.defaultdict(list)
+    state.update({
+        "float8_e4m3": torch.tensor([1.0, -2.5]).to(torch.float8_e4m3fn),
+        "float8_e5m2": torch.tensor([0.5, 24.0]).to(torch.float8_e5m2),
+        "uint16": torch.tensor([65535, 1]).to(torch.uint16),
+        "uint32": torch.tensor([2**32 - 1]).to(torch.uint32),
+        "uint64": torch.tensor([2**40]).to(torch.uint64),
+        "with_attribute": with_attribute,
+        "parameter": parameter,
+        "complex": torch.tensor([1j]),
+        "quantised": torch.quantize_per_tensor(torch.tensor([1.0, 2.0]), 0.5, 0, torch.qint8),
+        "sparse": torch.eye(2).to_sparse(),
+        "meta": torch.empty(2, device="meta"),
+        "float8_fnuz": torch.tensor([1.0]).to(torch.float8_e4m3fnuz),
+    })
+    return state
+
+
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "tests/fixtures/torch_zip")
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,6 +146,7 @@ def main():
         torch.save(plain(), folder / f"plain_protocol{protocol}.pth", pickle_protocol=protocol)
     torch.save(plain(), folder / "before_1_6.pth", _use_new_zipfile_serialization=False)
     torch.save(lightning(), folder / "lightning.ckpt")
+    torch.save(newer_types(), folder / "newer_types.pth")
     torch.save(RunsACommand(), folder / "command.pth")
     torch.save({"weight": torch.ones(2), "hook": RunsACommand()}, folder / "command_inside.pth")
     torch.save(torch.nn.Linear(2, 1), folder / "whole_module.pth")

@@ -6,6 +6,9 @@
 #include <cstdlib>
 
 #include "leaf/core/strings.h"
+#include "leaf/io/safetensors.h"
+#include "leaf/models/autoencoder.h"
+#include "leaf/models/unet.h"
 
 namespace leaf::test {
 
@@ -53,10 +56,30 @@ void fill_by_formula(torch::nn::Module& module, const std::string& prefix) {
   }
 }
 
-double relative_error(const at::Tensor& ours, const at::Tensor& theirs) {
-  const at::Tensor a = ours.detach().to(at::kDouble);
-  const at::Tensor b = theirs.detach().to(at::kDouble);
-  return (a - b).norm().item<double>() / b.norm().item<double>();
+ModelDescription small_golden_description() {
+  ModelDescription description;
+  description.autoencoder.ch = 32;
+  description.autoencoder.ch_mult = {1, 1, 2, 2};
+  description.unet.model_channels = 32;
+  description.unet.channel_mult = {1, 1, 2, 2, 2};
+  return description;
+}
+
+Model formula_model(const ModelDescription& description) {
+  Model model = make_model(description);
+  fill_by_formula(*model.autoencoder, "vae.");
+  fill_by_formula(*model.latent_encoder, "latent_encoder.");
+  fill_by_formula(*model.unet, "unet.");
+  return model;
+}
+
+io::TensorMap golden_activations(const std::filesystem::path& folder) {
+  io::TensorMap recorded = io::read_safetensors(folder / "activations.safetensors");
+  const std::int64_t samples = recorded.at("input.timestep").size(0);
+  for (auto& [name, tensor] : recorded) {
+    tensor = tensor.narrow(0, 0, samples);
+  }
+  return recorded;
 }
 
 }  // namespace leaf::test

@@ -6,6 +6,10 @@
 #include <optional>
 #include <string>
 
+#include "leaf/io/tensor_map.h"
+#include "leaf/pipeline/model.h"
+#include "leaf/pipeline/verify.h"
+
 namespace leaf::test {
 
 /// The committed part of the small golden numbers (tests/parity/make_golden_fixture.py).
@@ -20,7 +24,14 @@ at::Tensor formula_values(const std::string& name, at::IntArrayRef shape, std::u
 /// Fills every parameter of `module` by the formula; `prefix` ("unet.") precedes the names.
 void fill_by_formula(torch::nn::Module& module, const std::string& prefix);
 
-/// ||ours - theirs|| / ||theirs||, in double.
-double relative_error(const at::Tensor& ours, const at::Tensor& theirs);
+/// The small golden numbers' model, filled by the formula where `formula_model` makes it.
+ModelDescription small_golden_description();
+Model formula_model(const ModelDescription& description);
+
+/// The activations of a folder of golden numbers, all with as many samples as there are timesteps
+/// (the fixture holds more of those that the training test reads).
+io::TensorMap golden_activations(const std::filesystem::path& folder);
+
+using leaf::relative_error;
 
 }  // namespace leaf::test

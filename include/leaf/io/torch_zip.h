@@ -12,8 +12,13 @@ namespace leaf::io {
 ///
 /// Tensors in nested dictionaries get names joined by '.'; where the top level has a `state_dict`
 /// (PyTorch Lightning) only its tensors are returned, without that prefix. Tensors keep their type,
-/// strides and shared storages. WeightsError names the path and the reason when the file is
-/// damaged, is of another format or holds no tensors.
+/// strides and shared storages; complex, quantised, sparse and other unsupported ones are passed
+/// over with a warning that names them.
+///
+/// Storages share a private mapping of the file, so that optimizer states and whatever else is
+/// never used is never read: as with read_safetensors(), pages leave memory with their tensors, and
+/// nothing written into a tensor reaches the file. WeightsError names the path and the reason when
+/// the file is damaged, is of another format, is compressed or holds no tensors.
 TensorMap read_torch_zip(const std::filesystem::path& path);
 
 }  // namespace leaf::io

@@ -3,7 +3,10 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "leaf/core/error.h"
 #include "leaf/io/tensor_map.h"
 
 namespace torch::nn {
@@ -14,14 +17,29 @@ namespace leaf::io {
 
 /// The tensors of any supported weight file, told apart by content: safetensors, the index of a
 /// sharded safetensors model (*.index.json), a PyTorch zip checkpoint, or a folder that holds
-/// diffusion_pytorch_model.safetensors or model.safetensors (or their index).
+/// diffusion_pytorch_model.safetensors or model.safetensors (or their index), or else
+/// diffusion_pytorch_model.bin or pytorch_model.bin.
 /// WeightsError names the path and what was expected.
 TensorMap read_weights(const std::filesystem::path& path);
 
+/// Tensors that do not fit a module. The message names a few; `details()` all.
+class WeightsMismatch : public WeightsError {
+ public:
+  WeightsMismatch(const std::string& message, std::vector<std::string> details)
+      : WeightsError(message), details_(std::move(details)) {}
+
+  /// One line for each tensor: "missing: NAME", "unexpected: NAME", "of another shape: NAME: [2, 4]
+  /// instead of [2, 3]".
+  const std::vector<std::string>& details() const { return details_; }
+
+ private:
+  std::vector<std::string> details_;
+};
+
 /// Copies every tensor into the parameter or buffer of the same name, converting to its type and
-/// device. Names and shapes must match exactly: otherwise nothing is copied and one WeightsError
-/// lists the missing, unexpected and misshapen ones. `source` says in that message where `tensors`
-/// came from.
+/// device. Names and shapes must match exactly: otherwise nothing is copied and one
+/// WeightsMismatch lists the missing, unexpected and misshapen ones. `source` says in its message
+/// where `tensors` came from.
 void load_parameters(torch::nn::Module& module, const TensorMap& tensors,
                      const std::string& source);
 

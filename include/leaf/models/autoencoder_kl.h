@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "leaf/models/autoencoder.h"
+#include "leaf/nn/activations.h"
 #include "leaf/nn/layers.h"
 
 namespace leaf::models {
@@ -36,19 +37,20 @@ class KlAttentionBlock : public torch::nn::Module {
 class KlMiddle : public torch::nn::Module {
  public:
   KlMiddle(std::int64_t channels, double dropout);
-  /// x [N, C, H, W] -> same shape
-  at::Tensor forward(const at::Tensor& x) const;
+  /// x [N, C, H, W] -> same shape. Recorded names: its keys.
+  at::Tensor forward(const at::Tensor& x, const nn::Recorder& recorder = {}) const;
 
  private:
   std::shared_ptr<KlResidualBlock> block_1_, block_2_;
   std::shared_ptr<KlAttentionBlock> attn_1_;
 };
 
-/// image [N, 3, H, W] -> [N, 2*L, H/f, W/f]
+/// image [N, 3, H, W] -> [N, 2*L, H/f, W/f]. Recorded names: conv_in, down.I.block.J,
+/// down.I.downsample, mid and its blocks, conv_out.
 class KlEncoder : public torch::nn::Module {
  public:
   KlEncoder(const AutoencoderConfig& config, double dropout);
-  at::Tensor forward(const at::Tensor& x) const;
+  at::Tensor forward(const at::Tensor& x, const nn::Recorder& recorder = {}) const;
 
  private:
   struct Level {
@@ -61,11 +63,12 @@ class KlEncoder : public torch::nn::Module {
   std::shared_ptr<nn::GroupNorm> norm_out_;
 };
 
-/// latent [N, L, h, w] -> image [N, 3, f*h, f*w]
+/// latent [N, L, h, w] -> image [N, 3, f*h, f*w]. Recorded names: conv_in, mid and its blocks,
+/// up.I.block.J, up.I.upsample, conv_out.
 class KlDecoder : public torch::nn::Module {
  public:
   explicit KlDecoder(const AutoencoderConfig& config);
-  at::Tensor forward(const at::Tensor& z) const;
+  at::Tensor forward(const at::Tensor& z, const nn::Recorder& recorder = {}) const;
 
  private:
   struct Level {
@@ -82,8 +85,9 @@ class KlDecoder : public torch::nn::Module {
 class KlEncoderHalf {
  public:
   KlEncoderHalf(torch::nn::Module& owner, const AutoencoderConfig& config, double dropout);
-  /// image [N, 3, H, W] in [0, 1] -> moments (mean, log variance) [N, 2*L, H/f, W/f], not scaled
-  at::Tensor moments(const at::Tensor& image) const;
+  /// image [N, 3, H, W] in [0, 1] -> moments (mean, log variance) [N, 2*L, H/f, W/f], not scaled.
+  /// Recorded names: encoder, quant_conv and what is inside.
+  at::Tensor moments(const at::Tensor& image, nn::Activations* activations = nullptr) const;
   /// image [N, 3, H, W] in [0, 1] -> the mode, scaled [N, L, H/f, W/f]
   at::Tensor encode(const at::Tensor& image) const;
   /// Multiplies the distribution's mean and standard deviation by `factor` from now on.
@@ -103,10 +107,12 @@ class AutoencoderKL : public Autoencoder {
   at::Tensor encode(const at::Tensor& image) override;
   at::Tensor decode(const at::Tensor& latent) override;
 
-  /// image [N, 3, H, W] in [0, 1] -> mean and log variance [N, 2*L, H/f, W/f], not scaled
-  at::Tensor moments(const at::Tensor& image) const;
-  /// unscaled latent [N, L, h, w] -> image in about [-1, 1], not clamped (training, golden numbers)
-  at::Tensor decode_raw(const at::Tensor& latent) const;
+  /// image [N, 3, H, W] in [0, 1] -> mean and log variance [N, 2*L, H/f, W/f], not scaled.
+  /// Recorded names: encoder, quant_conv and what is inside.
+  at::Tensor moments(const at::Tensor& image, nn::Activations* activations = nullptr) const;
+  /// unscaled latent [N, L, h, w] -> image in about [-1, 1], not clamped (training, golden
+  /// numbers). Recorded names: post_quant_conv, decoder and what is inside.
+  at::Tensor decode_raw(const at::Tensor& latent, nn::Activations* activations = nullptr) const;
 
   /// Multiplies the latents by `factor` without changing what is reconstructed: the factor goes
   /// into quant_conv, its inverse into post_quant_conv.
@@ -124,6 +130,8 @@ class KlLatentEncoder : public LatentEncoder {
  public:
   KlLatentEncoder(const AutoencoderConfig& config, double dropout);
   at::Tensor encode(const at::Tensor& image) override;
+  /// As AutoencoderKL::moments.
+  at::Tensor moments(const at::Tensor& image, nn::Activations* activations = nullptr) const;
 
  private:
   KlEncoderHalf encoder_half_;

@@ -51,8 +51,9 @@ class UNetStage : public torch::nn::Module {
   void add(std::shared_ptr<nn::Conv2d> conv);
   void add(std::shared_ptr<UNetResidualBlock> block);
   void add(std::shared_ptr<UNetAttentionBlock> attention);
-  /// x [N, C, H, W], embedding [N, E] -> output of the last element
-  at::Tensor forward(at::Tensor x, const at::Tensor& embedding) const;
+  /// x [N, C, H, W], embedding [N, E] -> output of the last element. Recorded names: positions.
+  at::Tensor forward(at::Tensor x, const at::Tensor& embedding,
+                     const nn::Recorder& recorder = {}) const;
 
  private:
   std::vector<std::function<at::Tensor(const at::Tensor& x, const at::Tensor& embedding)>> steps_;
@@ -64,7 +65,8 @@ class UNet : public torch::nn::Module {
   explicit UNet(const UNetConfig& config);
 
   /// x [N, in, h, w] (image latent first, noisy mask latent second), timestep [N] int64
-  /// -> prediction [N, out, h, w]. Recorded names: input_blocks.I, middle_block, output_blocks.I.
+  /// -> prediction [N, out, h, w]. Recorded names: time_embed, input_blocks.I, middle_block,
+  /// output_blocks.I and the parts of these (middle_block.1), out.
   at::Tensor forward(const at::Tensor& x, const at::Tensor& timestep,
                      nn::Activations* activations = nullptr) const;
 

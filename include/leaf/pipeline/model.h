@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "leaf/core/enum_names.h"
 #include "leaf/diffusion/scheduler_config.h"
 #include "leaf/models/model_config.h"
 
@@ -66,8 +67,30 @@ std::filesystem::path find_model_folder(const std::filesystem::path& path);
 /// Only the description, without reading weights.
 ModelDescription load_description(const std::filesystem::path& folder);
 
-/// Writes a model folder, complete or not at all. FileError when that fails.
-void save_model(const std::filesystem::path& folder, const Model& model);
+/// The type that weights are stored in.
+enum class WeightType { kFloat32, kFloat16, kBFloat16 };
+inline EnumNames<WeightType> enum_names(WeightType /*tag*/) {
+  return {{WeightType::kFloat32, "fp32"},
+          {WeightType::kFloat16, "fp16"},
+          {WeightType::kBFloat16, "bf16"}};
+}
+
+/// Whose names and configuration a model folder's autoencoder has: the published reference's, which
+/// are ours, or those of diffusers' AutoencoderKL, for use outside.
+enum class FolderFormat { kLeaf, kDiffusers };
+inline EnumNames<FolderFormat> enum_names(FolderFormat /*tag*/) {
+  return {{FolderFormat::kLeaf, "leaf"}, {FolderFormat::kDiffusers, "diffusers"}};
+}
+
+struct SaveOptions {
+  WeightType type = WeightType::kFloat32;
+  FolderFormat format = FolderFormat::kLeaf;
+};
+
+/// Writes a model folder, complete or not at all. FileError when that fails, WeightsError for a
+/// format that does not know the model's autoencoder.
+void save_model(const std::filesystem::path& folder, const Model& model,
+                const SaveOptions& options = {});
 
 /// Writes a folder that holds `vae/` alone, complete or not at all: the start of a segmentation
 /// model.

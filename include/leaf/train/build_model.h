@@ -22,8 +22,8 @@ ModelDescription describe(const Config& config);
 Model build_model(const Config& config);
 
 /// Puts the weights that `section` names (or those of its `pretrained`) into `autoencoder`: all
-/// paths together, each a model folder, a `vae` folder or a weight file. ConfigError when it names
-/// none.
+/// paths together, each a model folder, a `vae` folder or a weight file in any format that
+/// io::recognise knows. ConfigError when it names none.
 void load_autoencoder(models::Autoencoder& autoencoder, const ModelSection& section);
 
 /// The frozen teacher of `alignment`, or null when there is none.

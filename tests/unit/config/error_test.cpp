@@ -114,6 +114,9 @@ TEST_F(ConfigFiles, Bases) {
   EXPECT_EQ(error_of("\nbase: none.yaml\n"),
             "refuge.yaml:2: base 'none.yaml' does not exist: no file none.yaml");
   EXPECT_EQ(error_of("base: [a, b]\n"), "refuge.yaml:1: base expects a path");
+  const std::string endless(5000, 'n');  // longer than any file's name
+  EXPECT_EQ(error_of("base: " + endless + "\n"),
+            "refuge.yaml:1: base '" + endless + "' does not exist: no file " + endless);
   write("wrong.yaml", "seed: x\n");
   EXPECT_EQ(error_of("base: wrong.yaml\n"),
             "wrong.yaml:1: seed expects a whole number >= 0, not 'x'");

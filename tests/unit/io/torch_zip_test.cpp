@@ -10,20 +10,22 @@
 
 #include "bytes.h"
 #include "leaf/core/files.h"
+#include "leaf/core/log.h"
 #include "leaf/core/random.h"
-#include "leaf/core/strings.h"
 #include "leaf/io/weights.h"
+#include "pickle_bytes.h"
 #include "support/data_folder.h"
 #include "support/temporary_folder.h"
-
-/// LibTorch's reader leaks its table of contents when it refuses a file, which is not ours to mend.
-extern "C" const char* __lsan_default_suppressions() { return "leak:mz_zip_reader_"; }
 
 namespace leaf::io {
 namespace {
 
 namespace fs = std::filesystem;
+using test::dict_of;
 using test::expect_weights_error;
+using test::storage;
+using test::tensor;
+using test::write_checkpoint;
 
 fs::path fixture(const std::string& name) { return fs::path(LEAF_FIXTURES) / "torch_zip" / name; }
 
@@ -38,43 +40,6 @@ std::vector<double> doubles(const at::Tensor& tensor) {
 }
 
 using Doubles = std::vector<double>;
-
-/// A checkpoint with this pickle and the storage "0" of `storage`.
-void write_checkpoint(const fs::path& path, const std::string& pickle,
-                      const std::string& storage = std::string(16, '\0')) {
-  caffe2::serialize::PyTorchStreamWriter writer(path.string());
-  writer.writeRecord("data.pkl", pickle.data(), pickle.size());
-  writer.writeRecord("data/0", storage.data(), storage.size());
-  writer.writeEndOfFile();
-}
-
-template <typename Number>
-std::string raw(Number number) {
-  return {reinterpret_cast<const char*>(&number), sizeof(number)};
-}
-std::string text(const std::string& value) {
-  return str("X", raw(static_cast<std::uint32_t>(value.size())), value);
-}
-std::string integer(std::int64_t number) { return str("\x8a\x08", raw(number)); }
-std::string tuple(const std::vector<std::int64_t>& numbers) {
-  std::string code = "(";
-  for (const auto number : numbers) {
-    code += integer(number);
-  }
-  return code + "t";
-}
-std::string storage(const std::string& type, std::int64_t count, const std::string& key = "0") {
-  return str("(", text("storage"), "ctorch\n", type, "\n", text(key), text("cpu"), integer(count),
-             "tQ");
-}
-std::string tensor(const std::string& storage_code, std::int64_t offset,
-                   const std::vector<std::int64_t>& sizes,
-                   const std::vector<std::int64_t>& strides) {
-  return str("ctorch._utils\n_rebuild_tensor_v2\n(", storage_code, integer(offset), tuple(sizes),
-             tuple(strides), "\x89NtR");
-}
-/// Pickle of {"a": value}.
-std::string dict_of(const std::string& value) { return str("\x80\x02}", text("a"), value, "s."); }
 
 TEST(TorchZip, PlainStateDictOfEveryProtocol) {
   for (const char* const name :
@@ -130,6 +95,36 @@ TEST(TorchZip, Dtypes) {
   expect("bool", at::kBool, {1, 0});
 }
 
+TEST(TorchZip, NewerTypesAndTensorsWithAttributes) {
+  const TensorMap read = read_torch_zip(fixture("newer_types.pth"));
+  const auto expect = [&](const std::string& name, at::ScalarType dtype, const Doubles& numbers) {
+    SCOPED_TRACE(name);
+    EXPECT_EQ(read.at(name).scalar_type(), dtype);
+    EXPECT_EQ(doubles(read.at(name)), numbers);
+  };
+  expect("float8_e4m3", at::kFloat8_e4m3fn, {1, -2.5});
+  expect("float8_e5m2", at::kFloat8_e5m2, {0.5, 24});
+  expect("uint16", at::kUInt16, {65535, 1});
+  expect("uint32", at::kUInt32, {4294967295});
+  expect("uint64", at::kUInt64, {1099511627776});
+  expect("with_attribute", at::kFloat, {4, 5});
+  expect("parameter", at::kFloat, {6});
+  EXPECT_EQ(read.size(), 7U);
+}
+
+TEST(TorchZip, PassedOverTensorsAreNamed) {
+  const test::TemporaryFolder folder;
+  log::open_file(folder / "log.txt");
+  read_torch_zip(fixture("newer_types.pth"));
+  log::close_file();
+  const std::string logged = read_file(folder / "log.txt");
+  EXPECT_NE(logged.find("unsupported types passed over: 5 ("), std::string::npos) << logged;
+  for (const char* const what : {"complex: torch.ComplexFloatStorage", "quantised: ", "sparse: ",
+                                 "meta: ", "float8_fnuz: torch.float8_e4m3fnuz"}) {
+    EXPECT_NE(logged.find(what), std::string::npos) << what << " in\n" << logged;
+  }
+}
+
 TEST(TorchZip, CommandsAreNotRun) {
   fs::remove("leaf_ran_a_command");
   const auto path = fixture("command.pth");
@@ -159,111 +154,6 @@ TEST(TorchZip, CraftedTensorIsRead) {
                    std::string("\x00\x07", 2));
   EXPECT_EQ(read_torch_zip(path).at("a").numel(), 2);
   EXPECT_EQ(read_torch_zip(path).at("a").view(at::kByte).sum().item<int>(), 1);
-}
-
-struct Hostile {
-  std::string reason;
-  std::string pickle;
-};
-
-std::string repeat(const std::string& code, int times) {
-  std::string all;
-  for (int i = 0; i < times; ++i) {
-    all += code;
-  }
-  return all;
-}
-
-/// Dictionaries in which each names the one before it ten times: 10^30 paths to the innermost
-/// tensor.
-std::string many_paths() {
-  std::string code =
-      str("\x80\x02}", text("t"), tensor(storage("FloatStorage", 4), 0, {1}, {1}), "s");
-  for (int level = 0; level < 30; ++level) {
-    code += str("q\x01", "0}");
-    for (int i = 0; i < 10; ++i) {
-      code += str(text(std::to_string(i)), "h\x01s");
-    }
-  }
-  return code + ".";
-}
-
-std::vector<Hostile> hostile_pickles() {
-  const std::string four = storage("FloatStorage", 4);
-  const std::string one = tensor(four, 0, {1}, {1});
-  constexpr std::int64_t kHuge = std::int64_t{1} << 40;
-  return {
-      {"pickle is truncated", ""},
-      {"pickle is truncated", "\x80\x02}"},
-      {"pickle is truncated",
-       "X\xff\xff\xff\xff"
-       "abc"},
-      {"pickle is truncated", std::string("\x8d") + std::string(8, '\xff') + "abc"},
-      {"pickle is truncated", "cos\nsystem"},
-      {"protocol 9 is newer", "\x80\x09}."},
-      {"opcode 255", "\xff"},
-      {"nothing on the stack", "."},
-      {"nothing on the stack", "}(0."},
-      {"nothing on the stack", "b"},
-      {"no mark", "t."},
-      {"unknown memo entry", "h\x05."},
-      {"a list expected", "}Na."},
-      {"a dict expected", "]NNs."},
-      {"a key without a value", "}(Nu."},
-      {"a tuple expected", "ccollections\nOrderedDict\nNR."},
-      {"a tuple expected", "ctorch._utils\n_rebuild_tensor_v2\nNR."},
-      {"a tensor without strides", "ctorch._utils\n_rebuild_tensor_v2\n)R."},
-      {"a storage expected", "ctorch._utils\n_rebuild_tensor_v2\n(NNNNtR."},
-      {"a storage expected", ")Q."},
-      {"no dictionary of tensors", "N."},
-      {"no dictionary of tensors", "}."},
-      {"no dictionary of tensors", dict_of("K\x01")},
-      {"computed function", "N)R."},
-      {"reaches beyond its storage", dict_of(tensor(four, 0, {5}, {1}))},
-      {"reaches beyond its storage", dict_of(tensor(four, 4, {1}, {1}))},
-      {"reaches beyond its storage", dict_of(tensor(four, -1, {1}, {1}))},
-      {"reaches beyond its storage", dict_of(tensor(four, 0, {-1}, {1}))},
-      {"reaches beyond its storage", dict_of(tensor(four, 0, {2}, {-1}))},
-      {"reaches beyond its storage", dict_of(tensor(four, 0, {2, 2}, {1}))},
-      {"reaches beyond its storage", dict_of(tensor(four, 0, {kHuge, kHuge}, {1, 1}))},
-      {"reaches beyond its storage", dict_of(tensor(four, 0, {kHuge}, {kHuge}))},
-      {"reaches beyond its storage", dict_of(tensor(four, INT64_MAX, {1}, {1}))},
-      {"reaches beyond its storage", dict_of(tensor(four, 0, std::vector<std::int64_t>(100, 1),
-                                                    std::vector<std::int64_t>(100, 1)))},
-      {"is truncated", dict_of(tensor(storage("FloatStorage", 5), 0, {1}, {1}))},
-      {"is truncated", dict_of(tensor(storage("FloatStorage", -1), 0, {1}, {1}))},
-      {"has no 'data/../0'", dict_of(tensor(storage("FloatStorage", 4, "../0"), 0, {1}, {1}))},
-      {"nest too deeply",
-       str("\x80\x02", repeat(str("}", text("a")), 50'000), "}", repeat("s", 50'000), ".")},
-      {"nest too deeply", str("\x80\x02}q\x01", text("a"), "h\x01s.")},
-      {"no dictionary of tensors", str("\x80\x02", repeat("]", 50'000), repeat("a", 49'999), ".")},
-      {"too many tensors", many_paths()},
-      {"too many values", str("\x80\x02(", repeat("N", 2'000'001), "l.")},
-      {"two tensors are named 'a.b'",
-       str("\x80\x02}", text("a"), "}", text("b"), one, "ss", text("a.b"), one, "s.")},
-      {"too long", str("\x80\x02}", text(std::string(100'000, 'n')), one, "s.")},
-  };
-}
-
-TEST(TorchZip, HostilePicklesAreRefused) {
-  const test::TemporaryFolder folder;
-  const auto path = folder / "hostile.pth";
-  for (const auto& [reason, pickle] : hostile_pickles()) {
-    SCOPED_TRACE(pickle.substr(0, 60));
-    write_checkpoint(path, pickle);
-    expect_weights_error(path, reason, [&] { read_torch_zip(path); });
-  }
-}
-
-TEST(TorchZip, CopiesOfSharedValuesAreBounded) {
-  // A megabyte of text that two-byte opcodes would make into a new name each time.
-  std::string code = str("\x80\x02", text(std::string(1'000'000, 'm')), "q\x01");
-  for (int i = 0; i < 1000; ++i) {
-    code += "h\x01h\x01\x93";
-  }
-  const test::TemporaryFolder folder;
-  write_checkpoint(folder / "a.pth", code + ".");
-  expect_weights_error(folder / "a.pth", "too large", [&] { read_torch_zip(folder / "a.pth"); });
 }
 
 TEST(TorchZip, BigEndianFilesAreRefused) {
@@ -296,7 +186,7 @@ TEST(TorchZip, TruncatedFiles) {
   const test::TemporaryFolder folder;
   const auto path = folder / "cut.pth";
   const std::string whole = read_file(fixture("plain.pth"));
-  for (std::size_t size = 0; size < whole.size(); size += 97) {
+  for (std::size_t size = 1; size < whole.size(); size += 97) {
     SCOPED_TRACE(size);
     write_file(path, whole.substr(0, size));
     expect_weights_error(path, "damaged, or not a PyTorch checkpoint",

@@ -4,7 +4,7 @@
 
 #include "leaf/data/image_io.h"
 #include "leaf/data/transforms.h"
-#include "leaf/io/name_maps.h"
+#include "leaf/io/known_weights.h"
 #include "leaf/io/weights.h"
 #include "leaf/models/autoencoder_kl.h"
 #include "leaf/models/autoencoder_tiny.h"
@@ -65,7 +65,8 @@ class RealTaef2 : public test::DataFolderTest {
     }
     io::TensorMap weights;
     for (const char* file : {"taef2_encoder.pth", "taef2_decoder.pth"}) {
-      weights.merge(io::tiny_autoencoder_names(io::read_weights(folder_ / "weights" / file)));
+      weights.merge(io::recognise(io::read_weights(folder_ / "weights" / file), file)
+                        .parts.at(io::WeightPart::kAutoencoder));
     }
     autoencoder_ = make_autoencoder(tiny_config(32, TinyVariant::kTaef2));
     io::load_parameters(*autoencoder_, weights, "taef2");

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "leaf/core/error.h"
-#include "leaf/io/name_maps.h"
+#include "leaf/io/known_weights.h"
 #include "leaf/io/weights.h"
 #include "support/data_folder.h"
 #include "support/images.h"
@@ -17,14 +17,19 @@ using test::normal;
 using test::Shape;
 using RealVisionTransformer = test::DataFolderTest;
 
-std::shared_ptr<VisionTransformer> small_teacher() {
-  auto teacher = std::make_shared<VisionTransformer>(VisionTransformerConfig{.name = "small",
-                                                                             .width = 48,
-                                                                             .depth = 1,
-                                                                             .num_heads = 3,
-                                                                             .patch_size = 4,
-                                                                             .grid = 4,
-                                                                             .num_registers = 2});
+VisionTransformerConfig small_config() {
+  return {.name = "small",
+          .width = 48,
+          .depth = 1,
+          .num_heads = 3,
+          .patch_size = 4,
+          .grid = 4,
+          .num_registers = 2};
+}
+
+std::shared_ptr<VisionTransformer> small_teacher(
+    const VisionTransformerConfig& config = small_config()) {
+  auto teacher = std::make_shared<VisionTransformer>(config);
   nn::initialise(*teacher, 1);
   nn::freeze(*teacher);
   return teacher;
@@ -90,6 +95,34 @@ TEST(TeacherTokens, AreIndependentOfTheBatch) {
   EXPECT_GT(largest_difference(all.narrow(0, 0, 1), last), 1e-3);
 }
 
+TEST(VisionTransformer, NormBeforeTheBlocks) {
+  // The norm takes back what scales all tokens alike; the residual stream keeps it without.
+  VisionTransformerConfig config = small_config();
+  config.norm_pre = true;
+  const auto teacher = small_teacher(config);
+  const auto names = teacher->named_parameters();
+  EXPECT_TRUE(names.contains("norm_pre.weight"));
+  EXPECT_FALSE(names.contains("patch_embed.proj.bias"));
+  const at::Tensor images = test::images(1, 16, 16);
+  const at::Tensor tokens = teacher->forward(images);
+  for (const char* name :
+       {"patch_embed.proj.weight", "pos_embed", "cls_token", "register_tokens"}) {
+    at::Tensor parameter = names[name];
+    parameter.mul_(10);
+  }
+  EXPECT_LT(largest_difference(teacher->forward(images), tokens), 1e-3);
+}
+
+TEST(VisionTransformer, QuickGelu) {
+  VisionTransformerConfig config = small_config();
+  const at::Tensor images = test::images(1, 16, 16);
+  const at::Tensor exact = small_teacher(config)->forward(images);
+  config.quick_gelu = true;
+  const double difference = largest_difference(small_teacher(config)->forward(images), exact);
+  EXPECT_GT(difference, 1e-5);
+  EXPECT_LT(difference, 0.1);
+}
+
 TEST(VisionTransformerConfig, KnowsItsNames) {
   for (const std::string& name : vision_transformer_names()) {
     EXPECT_EQ(vision_transformer_config(name).name, name);
@@ -101,6 +134,28 @@ TEST(VisionTransformerConfig, KnowsItsNames) {
   EXPECT_TRUE(vision_transformer_config("dinov2_vitg14").swiglu);
   EXPECT_EQ(vision_transformer_config("dinov2_vits14").num_registers, 0);
   EXPECT_FALSE(vision_transformer_config("vit_tiny_patch16_224").layer_scale);
+}
+
+TEST(VisionTransformerConfig, ClipTowers) {
+  const VisionTransformerConfig openai = vision_transformer_config("clip_vit_base_patch16_224");
+  EXPECT_EQ(test::parameter_count(VisionTransformer(openai)), 85'799'424);  // CLIPVisionModel's
+  EXPECT_TRUE(openai.quick_gelu);
+  EXPECT_DOUBLE_EQ(openai.norm_eps, 1e-5);
+  EXPECT_DOUBLE_EQ(openai.mean[0], 0.48145466);
+  EXPECT_EQ(vision_transformer_config("clip_vit_base_patch32_224").grid, 7);
+  const auto large = vision_transformer_config("open_clip_vit_large_patch14_224");
+  EXPECT_FALSE(large.quick_gelu);
+  EXPECT_TRUE(large.norm_pre);
+  EXPECT_EQ(large.grid, 16);
+  EXPECT_DOUBLE_EQ(large.mean[0], 0.5);
+}
+
+TEST(VisionTransformerConfig, MaskedAutoencoders) {
+  const VisionTransformerConfig base = vision_transformer_config("mae_vit_base_patch16_224");
+  EXPECT_EQ(test::parameter_count(VisionTransformer(base)), 85'798'656);
+  EXPECT_DOUBLE_EQ(base.mean[0], 0.485);
+  EXPECT_DOUBLE_EQ(base.norm_eps, 1e-6);
+  EXPECT_EQ(vision_transformer_config("mae_vit_huge_patch14_224").depth, 32);
 }
 
 TEST(VisionTransformerConfig, SuggestsTheNearestName) {
@@ -115,8 +170,10 @@ TEST_F(RealVisionTransformer, IsRead) {
   const auto path = folder_ / "weights/vit_tiny_patch16_224.fp16.safetensors";
   const auto teacher =
       std::make_shared<VisionTransformer>(vision_transformer_config("vit_tiny_patch16_224"));
-  io::load_parameters(*teacher, io::vision_transformer_names(io::read_weights(path)),
-                      path.string());
+  io::load_parameters(
+      *teacher,
+      io::recognise(io::read_weights(path), path.string()).parts.at(io::WeightPart::kTeacher),
+      path.string());
   nn::freeze(*teacher);
   const at::Tensor tokens = teacher_tokens(*teacher, test::images(1, 64, 64), 4);
   EXPECT_EQ(tokens.sizes().vec(), (Shape{1, 16, 192}));

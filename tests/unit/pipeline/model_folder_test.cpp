@@ -1,3 +1,4 @@
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -148,6 +149,31 @@ TEST(ModelFolder, KeepsATinyModel) {
   const Model loaded = load_model(folder / "model");
   expect_same(loaded.description, saved.description);
   expect_same_networks(loaded, saved);
+}
+
+TEST(ModelFolder, NarrowWeightsLoadAsFloat32) {
+  const test::TemporaryFolder folder;
+  const Model saved = fresh_model(kl_description());
+  for (const auto& [type, stored] : {std::pair{WeightType::kFloat16, at::kHalf},
+                                     std::pair{WeightType::kBFloat16, at::kBFloat16}}) {
+    save_model(folder / "model", saved, {.type = type});
+    const auto file = io::read_weights(folder / "model/unet");
+    EXPECT_EQ(file.at("out.2.weight").scalar_type(), stored);
+    const Model loaded = load_model(folder / "model");
+    for (const auto& [name, tensor] : io::state_dict(*loaded.latent_encoder)) {
+      EXPECT_EQ(tensor.scalar_type(), at::kFloat);
+      const at::Tensor expected = io::state_dict(*saved.latent_encoder).at(name);
+      EXPECT_TRUE(at::equal(tensor, expected.to(stored).to(at::kFloat))) << name;
+    }
+  }
+}
+
+TEST(ModelFolder, DiffusersHasNoPoolingAutoencoder) {
+  const test::TemporaryFolder folder;
+  const Model model = fresh_model(tiny_description());
+  EXPECT_THROW(save_model(folder / "model", model, {.format = FolderFormat::kDiffusers}),
+               WeightsError);
+  EXPECT_FALSE(fs::exists(folder / "model"));
 }
 
 TEST(ModelFolder, IsReplacedAsAWhole) {

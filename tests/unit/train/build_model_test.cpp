@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+#include "leaf/io/known_weights.h"
 #include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
 #include "leaf/models/autoencoder.h"
@@ -14,6 +18,8 @@
 
 namespace leaf {
 namespace {
+
+namespace fs = std::filesystem;
 
 Config small_config(ModelInit init = ModelInit::kRandom) {
   Config config;
@@ -106,6 +112,52 @@ TEST(BuildModel, DrawsAndCopiesWhatHasNoWeights) {
   const Model other = build_model(config);
   EXPECT_TRUE(test::differences(*other.autoencoder, *saved.autoencoder).empty());
   EXPECT_FALSE(test::differences(*other.unet, *saved.unet).empty());
+}
+
+TEST(BuildModel, TakesDiffusersAutoencoderForBothEncoders) {
+  const test::TemporaryFolder folder;
+  const Model saved = build_model(small_config());
+  io::write_safetensors(folder / "vae.safetensors",
+                        io::to_diffusers_autoencoder(io::state_dict(*saved.autoencoder)));
+  Config config = small_config(ModelInit::kPretrained);
+  config.model.autoencoder_weights = {folder / "vae.safetensors"};
+  expect_equal(build_model(config), saved);
+  config.model.latent_encoder_weights = folder / "vae.safetensors";
+  expect_equal(build_model(config), saved);
+}
+
+TEST(BuildModel, TakesAnAutoencoderInTwoFiles) {
+  const test::TemporaryFolder folder;
+  Config config = small_config();
+  config.model.autoencoder = {.type = models::AutoencoderType::kTiny, .latent_channels = 4};
+  const Model saved = build_model(config);
+  const io::TensorMap weights = io::state_dict(*saved.autoencoder);
+  // TAESD's own files: bare positions, the decoder's one further.
+  io::TensorMap decoder;
+  for (const auto& [name, tensor] : io::strip_prefix(weights, "decoder.layers.")) {
+    decoder.emplace(str(std::stoi(name) + 1, name.substr(name.find('.'))), tensor);
+  }
+  const fs::path encoder_file = folder / "encoder.safetensors";
+  io::write_safetensors(encoder_file, io::strip_prefix(weights, "encoder.layers."));
+  io::write_safetensors(folder / "decoder.safetensors", decoder);
+  config.model.init = ModelInit::kPretrained;
+  config.model.autoencoder_weights = {encoder_file, folder / "decoder.safetensors"};
+  expect_equal(build_model(config), saved);
+
+  config.model.autoencoder_weights.push_back(encoder_file);
+  const auto message = test::message_of<WeightsError>([&] { build_model(config); });
+  EXPECT_NE(message.find("another of the files has too"), std::string::npos) << message;
+}
+
+TEST(BuildModel, WeightsOfAnotherNetworkAreNamed) {
+  const test::TemporaryFolder folder;
+  const Model saved = build_model(small_config());
+  io::write_safetensors(folder / "unet.safetensors", io::state_dict(*saved.unet));
+  Config config = small_config(ModelInit::kPretrained);
+  config.model.autoencoder_weights = {folder / "unet.safetensors"};
+  const auto message = test::message_of<WeightsError>([&] { build_model(config); });
+  EXPECT_NE(message.find("U-Net (CompVis, LEAF)"), std::string::npos) << message;
+  EXPECT_NE(message.find("has no autoencoder"), std::string::npos) << message;
 }
 
 TEST(BuildModel, WidensAnUnconditionalUNet) {

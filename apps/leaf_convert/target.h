@@ -1,0 +1,11 @@
+#pragma once
+
+#include <filesystem>
+
+namespace leaf::apps {
+
+/// ConfigError when `to` is there and may not be replaced: `force` replaces model folders and the
+/// other folders that `import` writes, never anything else that happens to be there.
+void check_target(const std::filesystem::path& to, bool force);
+
+}  // namespace leaf::apps

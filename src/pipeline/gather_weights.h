@@ -1,0 +1,53 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "leaf/io/known_weights.h"
+#include "leaf/pipeline/model.h"
+
+namespace leaf {
+
+/// One network's tensors under our names, from one or several files.
+struct GatheredPart {
+  io::TensorMap tensors;
+  std::vector<std::string> sources;
+  /// Where a tensor came from, for the message about two that differ.
+  std::map<std::string, std::string> source_of;
+  /// config.json beside the weights; empty where there is none.
+  std::filesystem::path config;
+
+  std::string source() const;
+};
+
+/// Everything that a user's files and folders hold.
+struct GatheredWeights {
+  std::map<io::WeightPart, GatheredPart> parts;
+  /// Of the latents, where a file with a complete segmentation model states it (SDSeg).
+  std::optional<double> scaling_factor;
+  /// scheduler_config.json and preprocessing.json of a model folder; empty without.
+  std::filesystem::path scheduler, preprocessing;
+
+  bool has(io::WeightPart part) const { return parts.contains(part); }
+};
+
+/// Reads every path and tells what it is. A path is a weight file, a folder with one, or a folder
+/// of parts (`vae`, `unet`, `latent_encoder`), where `unet_ema` is preferred to `unet`. PART=PATH
+/// takes only that network from the path. What was found is logged. WeightsError for files that
+/// cannot be read or recognised, and for two that hold different weights of the same name.
+GatheredWeights gather_weights(const std::vector<std::string>& paths, bool prefer_ema);
+
+/// The autoencoder that the weights make up, by its own tensors or else the latent encoder's, and
+/// by the JSON beside them; the default where there is neither.
+models::AutoencoderConfig autoencoder_of(const GatheredWeights& gathered);
+
+/// The whole model, in the same way; what nothing tells is the paper's.
+ModelDescription describe_gathered(const GatheredWeights& gathered);
+
+/// Number of scalars.
+std::int64_t parameter_count(const io::TensorMap& tensors);
+
+}  // namespace leaf

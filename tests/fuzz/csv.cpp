@@ -1,0 +1,11 @@
+#include "leaf/core/csv.h"
+
+#include "memory_file.h"
+#include "targets.h"
+
+void leaf::fuzz::csv(std::string_view bytes) {
+  const MemoryFile file(bytes);
+  for (const auto& row : read_csv(file.path())) {
+    csv_row(row);
+  }
+}

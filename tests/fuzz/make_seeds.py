@@ -1,0 +1,143 @@
+"""Writes the seeds of the fuzzers, tests/fuzz/seeds/TARGET/*, from the fixtures and configurations.
+
+    python3 tests/fuzz/make_seeds.py
+"""
+
+import json
+import pathlib
+import shutil
+import struct
+import zipfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROJECT = HERE.parent.parent
+FIXTURES = PROJECT / "tests/fixtures/torch_zip"
+DTYPES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4, "I16": 2,
+          "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1}
+
+
+def safetensors(tensors, metadata=None):
+    """tensors: name -> (dtype, shape)."""
+    header, position = {}, 0
+    if metadata:
+        header["__metadata__"] = metadata
+    for name, (dtype, shape) in tensors.items():
+        size = DTYPES[dtype]
+        for side in shape:
+            size *= side
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [position, position + size]}
+        position += size
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(i % 7 for i in range(position))
+
+
+def safetensors_seeds():
+    yield "dtypes", safetensors({dtype: (dtype, [2, 1]) for dtype in DTYPES}, {"format": "pt"})
+    yield "scalar_and_empty", safetensors({"a": ("F32", []), "b": ("F16", [0, 3]), "c": ("U8", [1]), "d": ("F64", [1])})
+    yield "no_tensors", safetensors({})
+    header = rb'{"\u00e9\n":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}  '
+    yield "escapes", struct.pack("<Q", len(header)) + header + b"x"
+
+
+def torch_zip_seeds():
+    for path in sorted(FIXTURES.iterdir()):
+        if path.name not in ("plain_protocol3.pth", "before_1_6.pth"):
+            yield path.name, path.read_bytes()
+
+
+def pickle_seeds():
+    for path in sorted(FIXTURES.iterdir()):
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                yield path.name, archive.read(path.stem + "/data.pkl")
+    yield "odd_opcodes", (b"\x80\x02(]}q\x00\x8f(K\x01\x90\x94X\x01\x00\x00\x00aG?\xf0\x00\x00\x00\x00\x00\x00"
+                          b"s2h\x00\x85\x86\x8a\x021\x00\x8b\x01\x00\x00\x00\x01M\x01\x00J\x01\x00\x00\x00"
+                          b"\x88\x89NC\x01aU\x01bB\x01\x00\x00\x00c10(ld1t.")
+
+
+def json_seeds():
+    whole = safetensors({dtype: (dtype, [2]) for dtype in DTYPES}, {"format": "pt"})
+    yield "header", whole[8:whole.rindex(b"}") + 1]
+    yield "numbers", rb'{"a":[0,-1,1.5e300,18446744073709551615,true,false,null],"b":{"c":{"\ud83d\ude00":""}}}'
+    yield "twice", b'{"a":1,"a":2}'
+    yield "deep", b'{"a":' + b"[" * 12 + b"]" * 12 + b"}"
+
+
+def shard_index_seeds():
+    def index(names):
+        return json.dumps({"metadata": {"total_size": 20}, "weight_map": names}).encode()
+
+    yield "both", index({"x": "a.safetensors", "y": "b.safetensors"})
+    yield "missing_tensor", index({"x": "b.safetensors"})
+    yield "missing_file", index({"x": "c.safetensors"})
+    yield "elsewhere", index({"x": "../a.safetensors"})
+    yield "no_map", b'{"weight_map":[]}'
+
+
+def recognise_seeds():
+    """Each format's names; two numbers in every tensor."""
+    def network(prefix, names, dtype="F32"):
+        return {prefix + name: (dtype, [2]) for name in names.split()}
+
+    autoencoder = ("encoder.conv_in.weight encoder.down.0.block.0.conv1.weight decoder.up.0.block.0.conv1.weight "
+                   "decoder.mid.attn_1.q.weight quant_conv.weight loss.logvar")
+    unet = "input_blocks.0.0.weight middle_block.0.in_layers.0.weight out.2.bias"
+    yield "kl_f8", safetensors(network("", autoencoder, "F16"))
+    yield "unet", safetensors({**network("", unet), "input_blocks.0.0.weight": ("F32", [1, 2, 1, 1])})
+    ema = {"model_ema.diffusion_model" + name.replace(".", ""): ("F32", [2]) for name in unet.split()}
+    yield "lsun_churches", safetensors({**network("model.diffusion_model.", unet), **ema,
+                                        **network("first_stage_model.", autoencoder), "betas": ("F32", [3])})
+    yield "sdseg", safetensors({
+        **network("model.diffusion_model.", unet),
+        "model.diffusion_model.input_blocks.0.0.weight": ("F32", [1, 2, 1, 1]),
+        **network("cond_stage_model.", "encoder.conv_in.weight out.weight"), "scale_factor": ("F32", [])})
+    halves = "{0}conv_in.weight {0}mid_block.attentions.0.to_q.weight {0}mid_block.attentions.0.query.bias "
+    yield "autoencoder_kl", safetensors({
+        **network("", halves.format("encoder.") + halves.format("decoder.")
+                  + "encoder.down_blocks.0.resnets.0.conv1.weight decoder.up_blocks.0.resnets.0.conv1.weight "
+                  "decoder.up_blocks.3.upsamplers.0.conv.bias"),
+        "encoder.mid_block.attentions.0.to_k.weight": ("F32", [2, 2])})
+    yield "autoencoder_tiny", safetensors(network("vae.", "encoder.layers.0.weight decoder.layers.0.weight", "BF16"))
+    yield "taesd", safetensors(network("", "encoder.0.weight decoder.1.weight decoder.3.conv.0.weight"))
+    block = "norm1.weight attn.qkv.weight mlp.fc1.weight mlp.fc2.weight ls1.gamma"
+    yield "dinov2", safetensors({**network("", "cls_token mask_token patch_embed.proj.weight norm.weight"),
+                                 "pos_embed": ("F32", [1, 4, 2]), **network("blocks.0.", block),
+                                 **network("blocks.0.1.", block)})
+    head = "embeddings.cls_token embeddings.patch_embeddings.projection.weight embeddings.position_embeddings "
+    layer = " ".join(f"encoder.layer.0.attention.attention.{part}.weight" for part in ("query", "key", "value"))
+    yield "dinov2_hf", safetensors(network("dinov2.", head + layer + " encoder.layer.0.layer_scale1.lambda1"))
+    yield "clip", safetensors(network("visual.", "conv1.weight class_embedding ln_pre.weight positional_embedding "
+                                      "transformer.resblocks.0.attn.in_proj_weight transformer.resblocks.0.ls_1.gamma"))
+    layer = " ".join(f"encoder.layers.0.self_attn.{part}_proj.weight" for part in "qkv")
+    yield "clip_hf", safetensors(network("vision_model.", "embeddings.class_embedding pre_layrnorm.weight "
+                                         "embeddings.patch_embedding.weight embeddings.position_ids " + layer))
+
+
+def config_seeds():
+    for path in sorted((PROJECT / "configs").rglob("*.yaml")):
+        text = path.read_text()
+        if len(text) < 2500:
+            yield path.stem, "".join(line + "\n" for line in text.splitlines() if not line.startswith("base:")).encode()
+    yield "syntax", (b"seed: &s 7\ntrain: {steps: *s, batch_size: 2}\nmodel:\n  autoencoder:\n    type: tiny\n"
+                     b'data:\n  root: "${LEAF_ROOT:-/data}/a$${b}"\noutput: {dir: |\n  runs\n}\n')
+    yield "base", b"base: none.yaml\nseed: 1\n"
+    yield "aliases", b"a: &a [1, 2]\nb: &b [*a, *a]\nc: [*b, *b]\n"
+
+
+def csv_seeds():
+    yield "quotes", b'image,mask\n"a, b.png","say ""x"""\n\n\r\nc.png,\r\n'
+    yield "mark", b"\xef\xbb\xbfa,b\n1,2\n"
+    yield "open_quote", b'"a,b\nc'
+
+
+SEEDS = {"safetensors": safetensors_seeds, "torch_zip": torch_zip_seeds, "pickle": pickle_seeds, "json": json_seeds,
+         "shard_index": shard_index_seeds, "recognise": recognise_seeds, "config": config_seeds,
+         "csv": csv_seeds}
+
+if __name__ == "__main__":
+    shutil.rmtree(HERE / "seeds", ignore_errors=True)
+    for target, seeds in SEEDS.items():
+        folder = HERE / "seeds" / target
+        folder.mkdir(parents=True)
+        for name, content in seeds():
+            (folder / name).write_bytes(content)
