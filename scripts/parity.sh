@@ -57,7 +57,7 @@ check_small() {
   local family
   rm -rf "$work/small"
   for family in "${families[@]}"; do
-    make "$family" "$work/small" >/dev/null
+    make "$family" "$work/small" >/dev/null || return 1
   done
   check "$work/small"
 }

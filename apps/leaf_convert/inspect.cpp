@@ -23,28 +23,20 @@ namespace fs = std::filesystem;
 /// "encoder" of "encoder.conv_in.weight".
 std::string top_level(const std::string& name) { return name.substr(0, name.find('.')); }
 
-std::int64_t count(const io::TensorMap& tensors) {
-  std::int64_t total = 0;
-  for (const auto& [name, tensor] : tensors) {
-    total += tensor.numel();
-  }
-  return total;
-}
-
 void print_tensors(const io::TensorMap& tensors) {
   std::map<std::string, std::int64_t> parts;
   double bytes = 0;
   for (const auto& [name, tensor] : tensors) {
-    std::cout << name << "  " << leaf::str(tensor.sizes()) << "  "
+    std::cout << printable(name) << "  " << leaf::str(tensor.sizes()) << "  "
               << c10::toString(tensor.scalar_type()) << '\n';
     parts[top_level(name)] += tensor.numel();
     bytes += static_cast<double>(tensor.nbytes());
   }
   for (const auto& [part, parameters] : parts) {
-    std::cout << "  " << part << ": " << parameters << " parameters\n";
+    std::cout << "  " << printable(part) << ": " << parameters << " parameters\n";
   }
-  std::cout << "  total: " << tensors.size() << " tensors, " << count(tensors) << " parameters, "
-            << bytes_text(bytes) << '\n';
+  std::cout << "  total: " << tensors.size() << " tensors, " << io::parameter_count(tensors)
+            << " parameters, " << bytes_text(bytes) << '\n';
 }
 
 /// What the names say the tensors are.
@@ -53,8 +45,8 @@ void print_kind(const io::TensorMap& tensors, const fs::path& path) {
     const io::KnownWeights known = io::recognise(tensors, path.string());
     std::cout << "kind: " << known.format << '\n';
     for (const auto& [part, found] : known.parts) {
-      std::cout << "  " << enum_text(part) << ": " << found.size() << " tensors, " << count(found)
-                << " parameters\n";
+      std::cout << "  " << enum_text(part) << ": " << found.size() << " tensors, "
+                << io::parameter_count(found) << " parameters\n";
     }
     if (known.scaling_factor) {
       std::cout << "  latents are multiplied by " << *known.scaling_factor << '\n';
@@ -84,22 +76,31 @@ void print_description(const ModelDescription& d) {
             << '\n';
 }
 
-void print_model(const fs::path& folder) {
-  print_description(load_description(folder));
+/// A folder of parts, which need not make up a model that leaf_infer takes.
+void print_parts(const fs::path& folder) {
+  try {
+    print_description(load_description(folder));
+  } catch (const WeightsError& reason) {
+    std::cout << "not a model for inference: " << reason.what() << '\n';
+  }
   std::int64_t total = 0;
-  for (const char* part : {"vae", "latent_encoder", "unet"}) {
-    const io::TensorMap tensors = io::read_weights(folder / part);
-    std::cout << "\n" << part << '\n';
-    print_tensors(tensors);
-    total += count(tensors);
+  for (const char* part : {"vae", "latent_encoder", "unet", "unet_ema"}) {
+    if (fs::is_directory(folder / part)) {
+      const io::TensorMap tensors = io::read_weights(folder / part);
+      std::cout << "\n" << part << '\n';
+      print_tensors(tensors);
+      print_kind(tensors, folder / part);
+      total += io::parameter_count(tensors);
+    }
   }
   std::cout << "\nall parts: " << total << " parameters" << std::endl;
 }
 
 int run(const fs::path& path) {
-  const bool is_run = fs::is_directory(path / "best") || fs::is_directory(path / "last");
-  if (fs::is_directory(path / "unet") || is_run) {
-    print_model(find_model_folder(path));
+  if (fs::is_directory(path / "unet")) {
+    print_parts(path);
+  } else if (fs::is_directory(path / "best") || fs::is_directory(path / "last")) {
+    print_parts(find_model_folder(path));
   } else {
     const io::TensorMap tensors = io::read_weights(path);
     print_tensors(tensors);

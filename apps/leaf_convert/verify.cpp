@@ -36,7 +36,7 @@ void print_table(const std::vector<Comparison>& rows) {
   std::size_t name_width = 4;
   std::size_t shape_width = 5;
   for (const Comparison& row : rows) {
-    name_width = std::max(name_width, row.name.size());
+    name_width = std::max(name_width, printable(row.name).size());
     shape_width = std::max(shape_width, leaf::str(c10::IntArrayRef(row.shape)).size());
   }
   const auto print = [&](const std::string& name, const std::string& shape,
@@ -48,7 +48,7 @@ void print_table(const std::vector<Comparison>& rows) {
   print("name", "shape", "error", "verdict");
   for (const Comparison& row : rows) {
     const auto error = row.error ? leaf::str(std::setprecision(2), *row.error) : std::string("-");
-    print(row.name, leaf::str(c10::IntArrayRef(row.shape)), error, row.verdict);
+    print(printable(row.name), leaf::str(c10::IntArrayRef(row.shape)), error, row.verdict);
   }
 }
 

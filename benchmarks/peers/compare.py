@@ -1,11 +1,11 @@
 """Runs the sides of benchmarks/peers/run.sh in turns and writes their table.
 
-    compare.py FOLDER --reference DIR --bin DIR --table FILE [--kinds "leaf eager ..."] [--rounds N] [--batch N]
-               [--threads N]
+    compare.py FOLDER --reference DIR --bin DIR --table FILE [--kinds "leaf eager ..."] [--rounds N] [--calls N]
+               [--batch N] [--threads N]
 
-FOLDER is what prepare.py made. Each side is a program of its own that stays loaded and runs once per round
-(leaf_bench --serve, serve.py). Where the memory is too small for one more to stay, it is started again in each
-round. A side that fails is in the table as failed; the others go on.
+FOLDER is what prepare.py made. Each side is a program of its own that stays loaded and runs CALLS times per
+round (leaf_bench --serve, serve.py), of which the median counts. Where the memory is too small for one more to
+stay, it is started again in each round. A side that fails is in the table as failed; the others go on.
 """
 
 import argparse
@@ -56,10 +56,11 @@ class Side:
             figures = self.ask()
             self.first = self.first or figures
 
-    def run(self):
+    def run(self, calls):
+        """One turn. A processor that has just been idle is slow: the median of several calls counts."""
         self.start()
         time.sleep(PAUSE_S)
-        self.milliseconds.append(self.ask("\n")["ms"])
+        self.milliseconds.append(statistics.median(self.ask("\n")["ms"] for _ in range(calls)))
         if not self.stays:
             self.stop()
 
@@ -101,10 +102,10 @@ def load_all(sides):
                 side.attempt(side.stop)
 
 
-def run_rounds(sides, rounds):
+def run_rounds(sides, rounds, calls):
     for turn in range(rounds):
         for side in sides:
-            side.attempt(side.run)
+            side.attempt(lambda: side.run(calls))
             if not side.failed:
                 print(f"round {turn + 1} of {rounds}: {side.name} {side.milliseconds[-1]:.0f} ms per image",
                       file=sys.stderr, flush=True)
@@ -165,16 +166,16 @@ def main():
     for name in ("reference", "bin", "table"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--kinds", default="leaf eager")
-    for name, default in (("rounds", 5), ("batch", 1), ("threads", 1)):
+    for name, default in (("rounds", 5), ("calls", 3), ("batch", 1), ("threads", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     truth = load_file(options.folder / f"float64-{options.batch}.safetensors")["probability"]
     sides = list(make_sides(options))
     load_all(sides)
-    run_rounds(sides, options.rounds)
+    run_rounds(sides, options.rounds, options.calls)
     resolution = truth.shape[-1]
     text = (f"{cpu_name()}, {options.threads} threads; {resolution}x{resolution}, batch {options.batch}, one step; "
-            f"{options.rounds} rounds in turns. Ratio: to the first median below.\n\n{table(sides, truth)}\n")
+            f"{options.rounds} rounds in turns, {options.calls} calls in each. Ratio: to the first median below.\n\n{table(sides, truth)}\n")
     pathlib.Path(options.table).write_text(text)
     print(text, end="")
 

@@ -7,14 +7,15 @@
 #   KINDS="leaf eager ..."   the sides; the first is what the ratios are to. There are: leaf leaf-bf16 eager
 #                            eager-channels-last eager-channels-last-bf16 compile compile-bf16 openvino
 #                            openvino-bf16 onnxruntime (default: all but leaf-bf16)
-#   ROUNDS=5 BATCH=1     rounds, and images per call
+#   ROUNDS=5 CALLS=3     rounds, and calls of a side in its turn, of which the median counts
+#   BATCH=1              images per call
 #   THREADS              of each side (default: one per core)
 #   CONFIG               what describes the network (default: configs/cvc.yaml, the paper's)
 # The first call downloads the other runtimes (6 GB). Everything lands in build/benchmarks/peers; the table is
 # table.md there. Needs the programs in build/cpu/bin, and about 20 GB of disk.
 set -euo pipefail
 source "$(dirname "$0")/../common.sh"
-config=${CONFIG:-configs/cvc.yaml} batch=${BATCH:-1} rounds=${ROUNDS:-5}
+config=${CONFIG:-configs/cvc.yaml} batch=${BATCH:-1} rounds=${ROUNDS:-5} calls=${CALLS:-3}
 kinds=${KINDS:-leaf eager eager-channels-last compile openvino onnxruntime
   eager-channels-last-bf16 compile-bf16 openvino-bf16}
 here=benchmarks/peers peers=$work/peers
@@ -46,5 +47,5 @@ onnx=()
 case $kinds in *openvino* | *onnx*) onnx=(--onnx) ;; esac
 "$python" $here/prepare.py make "$folder/model" "$folder" "$reference" --batch "$batch" "${onnx[@]}"
 "$python" $here/compare.py "$folder" --reference "$reference" --bin "$bin" --table "$peers/table.md" \
-  --kinds "$kinds" --rounds "$rounds" --batch "$batch" --threads "$threads"
+  --kinds "$kinds" --rounds "$rounds" --calls "$calls" --batch "$batch" --threads "$threads"
 say "the table is in $peers/table.md"

@@ -12,7 +12,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// Twenty thousand tensors take a tenth of these; that many values take some hundred megabytes.
+/// Twenty thousand tensors take a fifth of these; that many values take some hundred megabytes.
 constexpr std::size_t kMostValues = 2'000'000;
 
 /// Stops the parser at what its own rules let pass: keys named twice, bottomless nesting, and more

@@ -1,9 +1,9 @@
 #include "leaf/io/known_weights.h"
 
 #include <ATen/ATen.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "leaf/core/strings.h"
@@ -122,7 +122,13 @@ std::optional<KnownWeights> search(const std::vector<names::Format>& formats,
 
 KnownWeights recognise(const TensorMap& tensors, const std::string& source,
                        const RecogniseOptions& options) {
-  auto known = search(all_formats(), tensors, {source, options}, kMostWrappers);
+  std::optional<KnownWeights> known;
+  try {
+    known = search(all_formats(), tensors, {source, options}, kMostWrappers);
+  } catch (const c10::Error& error) {  // tensors of types that LibTorch cannot join or divide
+    bad_weights(source, str("its tensors cannot be converted (",
+                            printable(error.what_without_backtrace()), ")"));
+  }
   if (!known) {
     unknown_weights(tensors, source);
   }

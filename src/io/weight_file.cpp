@@ -58,15 +58,6 @@ void bad_weights(const std::filesystem::path& path, std::string_view reason) {
   throw WeightsError(str("cannot read weights from '", path.string(), "': ", reason));
 }
 
-std::string printable(std::string_view text) {
-  constexpr std::size_t kLongest = 160;
-  std::string shown(text.substr(0, kLongest));
-  std::replace_if(
-      shown.begin(), shown.end(),
-      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
-  return text.size() > kLongest ? shown + "..." : shown;
-}
-
 std::uint64_t weight_file_size(const std::filesystem::path& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {

@@ -14,9 +14,6 @@ namespace leaf::io {
 /// Throws the WeightsError of a weight file that cannot be used.
 [[noreturn]] void bad_weights(const std::filesystem::path& path, std::string_view reason);
 
-/// Text from a file made fit for a one-line message: control characters replaced, long text cut.
-std::string printable(std::string_view text);
-
 /// Size in bytes of the regular file `path`; WeightsError when it is missing or something else.
 std::uint64_t weight_file_size(const std::filesystem::path& path);
 

@@ -195,6 +195,14 @@ TensorMap state_dict(const torch::nn::Module& module) {
   return tensors;
 }
 
+std::int64_t parameter_count(const TensorMap& tensors) {
+  std::int64_t count = 0;
+  for (const auto& [name, tensor] : tensors) {
+    count += tensor.numel();
+  }
+  return count;
+}
+
 TensorMap with_prefix(const TensorMap& tensors, std::string_view prefix) {
   TensorMap renamed;
   for (const auto& [name, tensor] : tensors) {

@@ -52,20 +52,29 @@ at::Tensor UNetResidualBlock::resampled(const at::Tensor& x) const {
     case Resample::kDown:
       return at::avg_pool2d(x, {2, 2});
     case Resample::kUp:
-      return nn::upsample_nearest_2x(x);
+      return ops::upsample_nearest_2x(x);
     case Resample::kNone:
       break;
   }
   return x;
 }
 
-at::Tensor UNetResidualBlock::forward(const at::Tensor& x, const at::Tensor& embedding) const {
+at::Tensor UNetResidualBlock::scale_shift(const TimeCondition& time) const {
+  return time.folded >= 0 ? folded_.narrow(0, time.folded, 1)
+                          : emb_linear_->forward(at::silu(time.embedding));
+}
+
+void UNetResidualBlock::fold(const at::Tensor& embeddings) {
+  folded_ = scale_shift({.embedding = embeddings});
+}
+
+at::Tensor UNetResidualBlock::forward(const at::Tensor& x, const TimeCondition& time) const {
   const at::Tensor h = resample_ == Resample::kDown
                            ? in_conv_->forward(resampled(in_norm_->forward_silu(x)))
                            : in_conv_->forward(x, {.norm = in_norm_->then_silu(),
                                                    .upsample = resample_ == Resample::kUp});
-  const auto scale_shift = emb_linear_->forward(at::silu(embedding)).chunk(2, 1);
-  const ops::ScaleShift modulation{.scale = scale_shift[0], .shift = scale_shift[1]};
+  const auto parts = scale_shift(time).chunk(2, 1);
+  const ops::ScaleShift modulation{.scale = parts[0], .shift = parts[1]};
   const at::Tensor skip = resampled(x);
   return out_conv_->forward(
       h, {.norm = out_norm_->then_silu(modulation),
@@ -94,26 +103,25 @@ at::Tensor UNetAttentionBlock::forward(const at::Tensor& x) const {
 
 void UNetStage::add(std::shared_ptr<nn::Conv2d> conv) {
   register_module(std::to_string(steps_.size()), conv);
-  steps_.push_back([conv](const at::Tensor& x, const at::Tensor&) { return conv->forward(x); });
+  steps_.push_back([conv](const at::Tensor& x, const TimeCondition&) { return conv->forward(x); });
 }
 
 void UNetStage::add(std::shared_ptr<UNetResidualBlock> block) {
   register_module(std::to_string(steps_.size()), block);
-  steps_.push_back([block](const at::Tensor& x, const at::Tensor& embedding) {
-    return block->forward(x, embedding);
-  });
+  steps_.push_back(
+      [block](const at::Tensor& x, const TimeCondition& time) { return block->forward(x, time); });
 }
 
 void UNetStage::add(std::shared_ptr<UNetAttentionBlock> attention) {
   register_module(std::to_string(steps_.size()), attention);
   steps_.push_back(
-      [attention](const at::Tensor& x, const at::Tensor&) { return attention->forward(x); });
+      [attention](const at::Tensor& x, const TimeCondition&) { return attention->forward(x); });
 }
 
-at::Tensor UNetStage::forward(at::Tensor x, const at::Tensor& embedding,
+at::Tensor UNetStage::forward(at::Tensor x, const TimeCondition& time,
                               const nn::Recorder& recorder) const {
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    x = recorder.record(i, steps_[i](x, embedding));
+    x = recorder.record(i, steps_[i](x, time));
   }
   return x;
 }
@@ -203,27 +211,53 @@ void UNet::build_output_blocks(nn::Group& group) {
   }
 }
 
+at::Tensor UNet::embed(const at::Tensor& timestep) const {
+  return time_embed_2_->forward(
+      at::silu(time_embed_0_->forward(timestep_embedding(timestep, config_.model_channels))));
+}
+
+TimeCondition UNet::condition(const at::Tensor& timestep) const {
+  if (!folded_timesteps_.empty() && timestep.device().is_cpu()) {
+    const auto first = timestep[0].item<std::int64_t>();
+    const auto found = std::find(folded_timesteps_.begin(), folded_timesteps_.end(), first);
+    if (found != folded_timesteps_.end() && (timestep == first).all().item<bool>()) {
+      return {.embedding = {}, .folded = found - folded_timesteps_.begin()};
+    }
+  }
+  return {.embedding = embed(timestep)};
+}
+
+void UNet::fold_timesteps(const std::vector<std::int64_t>& timesteps) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor embeddings = embed(at::tensor(timesteps, at::kLong));
+  for (const auto& part : modules(/*include_self=*/false)) {
+    if (auto* block = dynamic_cast<UNetResidualBlock*>(part.get())) {
+      block->fold(embeddings);
+    }
+  }
+  folded_timesteps_ = timesteps;
+}
+
 at::Tensor UNet::forward(const at::Tensor& x, const at::Tensor& timestep,
                          nn::Activations* activations) const {
   const nn::Recorder recorder(activations);
   const nn::Recorder inputs = recorder.inside("input_blocks");
   const nn::Recorder outputs = recorder.inside("output_blocks");
-  const at::Tensor embedding = time_embed_2_->forward(
-      at::silu(time_embed_0_->forward(timestep_embedding(timestep, config_.model_channels))));
-  recorder.record("time_embed", embedding);
+  const TimeCondition time =
+      activations == nullptr ? condition(timestep) : TimeCondition{.embedding = embed(timestep)};
+  recorder.record("time_embed", time.embedding);
   std::vector<at::Tensor> skips;
   at::Tensor h = x;
   for (std::size_t i = 0; i < input_blocks_.size(); ++i) {
-    h = inputs.record(i, input_blocks_[i]->forward(h, embedding, inputs.inside(i)));
+    h = inputs.record(i, input_blocks_[i]->forward(h, time, inputs.inside(i)));
     skips.push_back(h);
   }
-  h = middle_block_->forward(h, embedding, recorder.inside("middle_block"));
+  h = middle_block_->forward(h, time, recorder.inside("middle_block"));
   recorder.record("middle_block", h);
   for (std::size_t i = 0; i < output_blocks_.size(); ++i) {
     at::Tensor joined = at::cat({h, skips.back()}, 1);
     skips.pop_back();
-    h = outputs.record(i,
-                       output_blocks_[i]->forward(std::move(joined), embedding, outputs.inside(i)));
+    h = outputs.record(i, output_blocks_[i]->forward(std::move(joined), time, outputs.inside(i)));
   }
   return recorder.record("out", out_conv_->forward(h, {.norm = out_norm_->then_silu()}));
 }

@@ -130,7 +130,7 @@ at::Tensor before(const at::Tensor& x, const ConvContext& context) {
   if (context.dropout > 0) {
     h = at::dropout(h, context.dropout, /*train=*/true);
   }
-  return context.upsample ? at::upsample_nearest2d(h, {2 * h.size(2), 2 * h.size(3)}) : h;
+  return context.upsample ? upsample_nearest_2x(h) : h;
 }
 
 at::Tensor channels_last(const at::Tensor& x) {
@@ -213,6 +213,10 @@ void describe(at::RecordFunction& record, const at::Tensor& x, const cpu::Packed
 }
 
 }  // namespace
+
+at::Tensor upsample_nearest_2x(const at::Tensor& x) {
+  return at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
+}
 
 at::Tensor conv2d(const at::Tensor& x, const ConvParameters& parameters,
                   const ConvContext& context) {

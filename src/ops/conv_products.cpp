@@ -17,7 +17,7 @@ template <int kCount>
 HWY_INLINE void multiply_rows(const float* HWY_RESTRICT v, std::int64_t row,
                               const float* HWY_RESTRICT u, std::int64_t length, bool add,
                               float* HWY_RESTRICT products) {
-  Vector sums[kCount][2];
+  Vector sums[kCount][2];  // in registers only where every loop over r is unrolled
 #pragma GCC unroll 12
   for (int r = 0; r < kCount; ++r) {
     sums[r][0] = add ? hn::LoadU(kFloat, products + r * kWidth) : hn::Zero(kFloat);

@@ -28,7 +28,7 @@ class WorkQueue {
 /// Calls worker(queue) on each of LibTorch's threads, which takes pieces until none is left: a
 /// thread that the machine holds up holds up one piece, not its share of all. Which thread does a
 /// piece must not change the result.
-template <class Worker>
+template <typename Worker>
 void share_work(std::int64_t count, const Worker& worker) {
   WorkQueue queue(count);
   const std::int64_t workers = std::min<std::int64_t>(count, at::get_num_threads());

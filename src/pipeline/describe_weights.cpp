@@ -43,7 +43,7 @@ class Tensors {
       fail(str("it lacks '", name, "'"));
     }
     const at::Tensor& tensor = found->second;
-    if (tensor.dim() <= dimension || tensor.size(dimension) == 0) {
+    if (tensor.dim() <= dimension || tensor.numel() == 0) {
       fail(leaf::str("'", name, "' has the shape ", tensor.sizes()));
     }
     return tensor.size(dimension);

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <utility>
+
 #include "leaf/core/enum_names.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
@@ -12,6 +14,8 @@ namespace leaf {
 namespace fs = std::filesystem;
 using io::WeightPart;
 namespace {
+
+constexpr const char* kEmaFolder = "unet_ema";
 
 /// One thing to read.
 struct Source {
@@ -40,7 +44,7 @@ Argument parse_argument(const std::string& text) {
 /// The parts of a model folder, of a checkpoint of the published training, or of diffusers'.
 std::vector<Source> folder_parts(const Argument& argument) {
   const fs::path& folder = argument.path;
-  const bool has_ema = fs::is_directory(folder / "unet_ema");
+  const bool has_ema = fs::is_directory(folder / kEmaFolder);
   std::vector<Source> sources;
   const auto add = [&](const char* name, WeightPart part) {
     const bool wanted = !argument.only || *argument.only == part;
@@ -49,7 +53,7 @@ std::vector<Source> folder_parts(const Argument& argument) {
     }
   };
   add("vae", WeightPart::kAutoencoder);
-  add(has_ema ? "unet_ema" : "unet", WeightPart::kUNet);
+  add(has_ema ? kEmaFolder : "unet", WeightPart::kUNet);
   add("latent_encoder", WeightPart::kLatentEncoder);
   if (has_ema && fs::is_directory(folder / "unet")) {
     log::info(str("'", folder.string(), "' has unet and unet_ema; the average is taken"));
@@ -88,7 +92,7 @@ void report(const io::KnownWeights& known, const fs::path& path) {
     const bool average = known.ema && part == WeightPart::kUNet;
     log::info(str("'", path.string(), "': ", enum_text(part), " of ", known.format,
                   average ? ", the moving average, " : ", ", tensors.size(), " tensors, ",
-                  parameter_count(tensors), " parameters"));
+                  io::parameter_count(tensors), " parameters"));
   }
   if (!known.unused.empty()) {
     log::info(str("'", path.string(), "': ", known.unused.size(),
@@ -130,6 +134,11 @@ void add_source(GatheredWeights& gathered, const Source& source, bool prefer_ema
   rename_encoder(known, source.only ? source.only : source.named);
   select_part(known, source);
   report(known, source.path);
+  if (prefer_ema && !known.ema && known.parts.contains(WeightPart::kUNet) &&
+      source.path.filename() != kEmaFolder) {
+    log::warn(str("'", source.path.string(),
+                  "' holds no moving average of the U-Net; its weights themselves are taken"));
+  }
   if (known.scaling_factor && known.parts.contains(WeightPart::kLatentEncoder)) {
     gathered.scaling_factor = known.scaling_factor;
   }
@@ -163,14 +172,6 @@ GatheredWeights gather_weights(const std::vector<std::string>& paths, bool prefe
     }
   }
   return gathered;
-}
-
-std::int64_t parameter_count(const io::TensorMap& tensors) {
-  std::int64_t count = 0;
-  for (const auto& [name, tensor] : tensors) {
-    count += tensor.numel();
-  }
-  return count;
 }
 
 }  // namespace leaf

@@ -47,7 +47,4 @@ models::AutoencoderConfig autoencoder_of(const GatheredWeights& gathered);
 /// The whole model, in the same way; what nothing tells is the paper's.
 ModelDescription describe_gathered(const GatheredWeights& gathered);
 
-/// Number of scalars.
-std::int64_t parameter_count(const io::TensorMap& tensors);
-
 }  // namespace leaf

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <utility>
+
 #include "gather_weights.h"
 #include "leaf/core/enum_names.h"
 #include "leaf/core/error.h"

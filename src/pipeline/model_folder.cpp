@@ -44,11 +44,22 @@ at::ScalarType scalar_type(WeightType type) {
   return at::kFloat;
 }
 
+/// A tensor as it is stored; WeightsError when a finite number of it is beyond the type.
+at::Tensor stored_as(const std::string& name, const at::Tensor& tensor, WeightType type) {
+  at::Tensor stored = tensor.to(scalar_type(type));
+  if (type == WeightType::kFloat16 &&
+      at::isinf(stored).logical_and(at::isfinite(tensor)).any().item<bool>()) {
+    throw WeightsError(str("'", name, "' has numbers beyond float16; store the model in ",
+                           enum_text(WeightType::kBFloat16)));
+  }
+  return stored;
+}
+
 void write_part(const fs::path& folder, const io::TensorMap& tensors, const json& config,
                 WeightType type) {
   io::TensorMap stored;
   for (const auto& [name, tensor] : tensors) {
-    stored.emplace(name, tensor.to(scalar_type(type)));
+    stored.emplace(name, stored_as(name, tensor, type));
   }
   make_folder(folder);
   write_json(folder / "config.json", config);

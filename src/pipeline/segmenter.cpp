@@ -104,6 +104,10 @@ void prepare_for_inference(Model& model, const SegmenterOptions& options) {
       nn::to_channels_last(*part);
     }
   }
+  if (options.device.is_cpu() && options.precision == Precision::kFloat32) {
+    model.unet->fold_timesteps(
+        diffusion::inference_timesteps(model.description.scheduler, options.num_inference_steps));
+  }
 }
 
 }  // namespace leaf

@@ -71,15 +71,15 @@ TEST(ConvertImport, HelpListsTheOptions) {
 TEST(ConvertImport, ForeignWeightsSegment) {
   const TinyProject project;
   project.with_model();
-  const Outcome imported = run_cpu(
-      "leaf_convert",
-      {"import", write_lightning(project), "--num-heads", "2", "--to", project.path("start")});
+  const Outcome imported =
+      run_cpu("leaf_convert", {"import", write_lightning(project), "--ema", "--num-heads", "2",
+                               "--to", project.path("start")});
   EXPECT_EQ(imported.exit_code, 0) << imported.err;
   EXPECT_EQ(imported.out, "");
   expect_contains(imported.err,
                   {"autoencoder of CompVis latent diffusion", "unet of CompVis latent diffusion",
-                   "1 further tensors are not needed", "widened from 4 to 8 channels",
-                   "copy of the autoencoder's encoder"});
+                   "holds no moving average of the U-Net", "1 further tensors are not needed",
+                   "widened from 4 to 8 channels", "copy of the autoencoder's encoder"});
   const Outcome infer =
       run_cpu("leaf_infer", {"--model", project.path("start"), "--input",
                              project.path("data/images"), "--output", project.path("masks")});
@@ -201,6 +201,17 @@ TEST(ConvertImport, InspectTellsWhatWeightsAre) {
   const Outcome other = run_cpu("leaf_convert", {"inspect", project.path("other.safetensors")});
   EXPECT_EQ(other.exit_code, 0) << other.err;
   expect_contains(other.out, {"kind: unknown\n"});
+}
+
+TEST(ConvertImport, InspectTakesFoldersThatAreNoModelYet) {
+  const TinyProject project;
+  project.with_model();
+  fs::remove_all(project / "model/vae");
+  fs::copy(project / "model/unet", project / "model/unet_ema");
+  const Outcome outcome = run_cpu("leaf_convert", {"inspect", project.path("model")});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  expect_contains(outcome.out, {"not a model for inference: ", "has no vae", "\nunet_ema\n",
+                                "kind: U-Net (CompVis, LEAF)", "kind: latent encoder (LEAF)"});
 }
 
 TEST(ConvertImport, LightningFixtureIsReadWithoutItsClasses) {

@@ -23,6 +23,9 @@ std::string fixed(double value, int decimals);
 /// Elements joined by a separator: join({"a", "b"}, ", ") == "a, b".
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
+/// Text from a file made fit for one line: control characters replaced, long text cut.
+std::string printable(std::string_view text);
+
 /// The candidate with the smallest edit distance to `word`, if it is close enough to be a
 /// misspelling.
 std::optional<std::string> nearest(std::string_view word,

@@ -52,6 +52,9 @@ void adopt_parameters(torch::nn::Module& module, const TensorMap& tensors,
 /// All parameters and buffers of the module by name; they share its memory and carry no gradient.
 TensorMap state_dict(const torch::nn::Module& module);
 
+/// Number of scalars in all.
+std::int64_t parameter_count(const TensorMap& tensors);
+
 /// The same tensors with `prefix` put before every name.
 TensorMap with_prefix(const TensorMap& tensors, std::string_view prefix);
 

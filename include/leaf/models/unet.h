@@ -13,21 +13,32 @@ namespace leaf::models {
 
 enum class Resample { kNone, kDown, kUp };
 
+/// What residual blocks hear of the timesteps.
+struct TimeCondition {
+  at::Tensor embedding;      ///< [N, E]; undefined where `folded` counts
+  std::int64_t folded = -1;  ///< which of the timesteps given to fold_timesteps
+};
+
 /// Residual block conditioned on the timestep: scale-shift norm, optional 2x resampling of both
 /// branches.
 class UNetResidualBlock : public torch::nn::Module {
  public:
   UNetResidualBlock(std::int64_t in_channels, std::int64_t out_channels, std::int64_t embedding,
                     double dropout, Resample resample);
-  /// x [N, C_in, H, W], embedding [N, E] -> [N, C_out, H', W'] with H' = H, H/2 or 2H
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& embedding) const;
+  /// x [N, C_in, H, W] -> [N, C_out, H', W'] with H' = H, H/2 or 2H
+  at::Tensor forward(const at::Tensor& x, const TimeCondition& time) const;
+  /// Keeps what the block makes of these embeddings [T, E].
+  void fold(const at::Tensor& embeddings);
 
  private:
   at::Tensor resampled(const at::Tensor& x) const;
+  /// The second norm's [N, 2 C_out] (or [1, 2 C_out] for all images): scale, then shift.
+  at::Tensor scale_shift(const TimeCondition& time) const;
 
   std::shared_ptr<nn::GroupNorm> in_norm_, out_norm_;
   std::shared_ptr<nn::Conv2d> in_conv_, out_conv_, skip_connection_;
   std::shared_ptr<nn::Linear> emb_linear_;
+  at::Tensor folded_;  // [T, 2 C_out]
   double dropout_;
   Resample resample_;
 };
@@ -51,12 +62,12 @@ class UNetStage : public torch::nn::Module {
   void add(std::shared_ptr<nn::Conv2d> conv);
   void add(std::shared_ptr<UNetResidualBlock> block);
   void add(std::shared_ptr<UNetAttentionBlock> attention);
-  /// x [N, C, H, W], embedding [N, E] -> output of the last element. Recorded names: positions.
-  at::Tensor forward(at::Tensor x, const at::Tensor& embedding,
+  /// x [N, C, H, W] -> output of the last element. Recorded names: positions.
+  at::Tensor forward(at::Tensor x, const TimeCondition& time,
                      const nn::Recorder& recorder = {}) const;
 
  private:
-  std::vector<std::function<at::Tensor(const at::Tensor& x, const at::Tensor& embedding)>> steps_;
+  std::vector<std::function<at::Tensor(const at::Tensor& x, const TimeCondition& time)>> steps_;
 };
 
 /// The denoising U-Net (CompVis `openaimodel.UNetModel`, scale-shift norm and residual resampling).
@@ -70,9 +81,16 @@ class UNet : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& x, const at::Tensor& timestep,
                      nn::Activations* activations = nullptr) const;
 
+  /// Computes for these timesteps what never changes while the weights do not: the embedding and
+  /// what each residual block makes of it. For inference on the CPU; replaces what was folded.
+  void fold_timesteps(const std::vector<std::int64_t>& timesteps);
+
   const UNetConfig& config() const { return config_; }
 
  private:
+  /// timestep [N] -> [N, E]
+  at::Tensor embed(const at::Tensor& timestep) const;
+  TimeCondition condition(const at::Tensor& timestep) const;
   void build_input_blocks(nn::Group& group);
   void build_output_blocks(nn::Group& group);
   std::shared_ptr<UNetResidualBlock> make_block(std::int64_t in_channels, std::int64_t out_channels,
@@ -80,6 +98,7 @@ class UNet : public torch::nn::Module {
   bool has_attention(std::int64_t downsampling_rate) const;
 
   UNetConfig config_;
+  std::vector<std::int64_t> folded_timesteps_;
   std::shared_ptr<nn::Linear> time_embed_0_, time_embed_2_;
   std::vector<std::shared_ptr<UNetStage>> input_blocks_, output_blocks_;
   std::vector<std::int64_t> skip_channels_;  // construction only: outputs waiting for their skip

@@ -126,9 +126,6 @@ at::Tensor to_tokens(const at::Tensor& x);
 /// Tokens [N, H*W, C] -> [N, C, H, W] (channels-last strides).
 at::Tensor from_tokens(const at::Tensor& tokens, std::int64_t height, std::int64_t width);
 
-/// Nearest-neighbour upsampling by 2: [N, C, H, W] -> [N, C, 2H, 2W].
-at::Tensor upsample_nearest_2x(const at::Tensor& x);
-
 /// Multi-head attention, scale 1/sqrt(d): q, k, v [N, heads, T, d] -> [N, T, heads*d].
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
 

@@ -37,6 +37,9 @@ struct ConvContext {
   at::Tensor residual = {};                ///< added to the result; same shape
 };
 
+/// Nearest-neighbour upsampling by 2: [N,C,H,W] -> [N,C,2H,2W].
+at::Tensor upsample_nearest_2x(const at::Tensor& x);
+
 /// conv2d(upsample(dropout(norm(x)))) + residual, x [N,C,H,W] -> [N,K,H',W']. Differentiable once.
 ///
 /// On the CPU in float32 and channels-last order, 3x3 convolutions of stride 1 with 16 channels or

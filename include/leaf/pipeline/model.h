@@ -88,7 +88,7 @@ struct SaveOptions {
 };
 
 /// Writes a model folder, complete or not at all. FileError when that fails, WeightsError for a
-/// format that does not know the model's autoencoder.
+/// format that does not know the model's autoencoder and for numbers that float16 cannot hold.
 void save_model(const std::filesystem::path& folder, const Model& model,
                 const SaveOptions& options = {});
 

@@ -1,4 +1,6 @@
 // diffusers' AutoencoderKL: CompVis's network, attention with Linear layers.
+#include <algorithm>
+
 #include "format.h"
 #include "leaf/core/strings.h"
 

@@ -225,6 +225,13 @@ TEST(KnownWeights, SdsegWithAScaleThatIsNone) {
   EXPECT_EQ(recognise(tensors, "file").scaling_factor, 1.0);
 }
 
+TEST(KnownWeights, NumbersThatCannotBeReadAreAWeightsError) {
+  TensorMap tensors =
+      checkpoint(unet_weights(), sdseg_encoder(weights_of<models::AutoencoderKL>(kl_config())));
+  tensors["scale_factor"] = at::empty({}, at::device(at::kMeta));
+  expect_weights_error("file", "cannot be converted", [&] { recognise(tensors, "file"); });
+}
+
 TEST(KnownWeights, CompVisAutoencoder) {
   const TensorMap autoencoder = weights_of<models::AutoencoderKL>(kl_config());
   const KnownWeights known =

@@ -83,6 +83,26 @@ TEST(UNet, DropoutIsForTrainingAlone) {
   EXPECT_FALSE(at::equal(run(), run()));
 }
 
+TEST(UNet, FoldedTimestepsAreTheSameNetwork) {
+  const at::NoGradGuard no_grad;
+  const auto unet = formula_unet(test::small_unet());
+  const at::Tensor x = normal({2, 8, 6, 10});
+  const std::vector<at::Tensor> all = {timesteps({999, 999}), timesteps({500, 500}),
+                                       timesteps({999, 500})};
+  std::vector<at::Tensor> plain;
+  for (const at::Tensor& timestep : all) {
+    plain.push_back(unet->forward(x, timestep));
+  }
+  unet->fold_timesteps({500, 999});
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_LT(largest_difference(unet->forward(x, all[i]), plain[i]), 1e-5) << i;
+  }
+  // What is folded is not computed again.
+  unet->named_parameters()["time_embed.0.weight"].zero_();
+  EXPECT_LT(largest_difference(unet->forward(x, all[0]), plain[0]), 1e-5);
+  EXPECT_GT(largest_difference(unet->forward(x, all[2]), plain[2]), 1e-3);
+}
+
 TEST(UNet, RecordsActivationsByCheckpointName) {
   const at::NoGradGuard no_grad;
   const auto unet = formula_unet(test::small_unet());

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "leaf/ops/conv2d.h"
 #include "support/small_networks.h"
 
 namespace leaf::nn {
@@ -52,7 +53,7 @@ TEST(Tokens, AreAViewOfChannelsLast) {
 
 TEST(UpsampleNearest, RepeatsEveryPixel) {
   const at::Tensor x = at::arange(6, at::kFloat).view({1, 1, 2, 3});
-  const at::Tensor y = upsample_nearest_2x(x);
+  const at::Tensor y = ops::upsample_nearest_2x(x);
   EXPECT_TRUE(at::equal(y, x.repeat_interleave(2, 2).repeat_interleave(2, 3)));
 }
 

@@ -11,6 +11,8 @@
 
 #include <cmath>
 #include <limits>
+#include <random>
+#include <thread>
 #include <vector>
 
 #include "leaf/core/error.h"
@@ -290,6 +292,58 @@ TEST(PackedConv2d, ServesSizesThatItWasNotPackedFor) {
   expect_close(packed.forward(small.x), small.expected(small.x), 1e-5, small.shape);
   expect_close(packed.forward(large.x, {.upsample = true}),
                large.expected(large.x, /*upsample=*/true), 1e-5, large.shape);
+}
+
+TEST(PackedConv2d, IsRightForAnyShapeAndMemoryOrder) {
+  std::mt19937 random(7);
+  const auto up_to = [&](std::int64_t most) {
+    return std::uniform_int_distribution<std::int64_t>(1, most)(random);
+  };
+  for (int i = 0; i < 40; ++i) {
+    const Layer layer({up_to(3), up_to(90), up_to(90), up_to(45), up_to(45)});
+    // The middle of a larger map, in the order of channels first or last.
+    at::Tensor x = at::constant_pad_nd(layer.x, {2, 1, 1, 2});
+    x = (i % 2 == 0 ? channels_last(x) : x.contiguous())
+            .slice(2, 1, 1 + layer.shape.height)
+            .slice(3, 2, 2 + layer.shape.width);
+    const bool upsample = i % 3 == 0;
+    expect_close(PackedConv2d(layer.parameters).forward(x, {.upsample = upsample}),
+                 layer.expected(layer.x, upsample), 1e-5, layer.shape);
+    expect_close(conv2d(x, layer.parameters), layer.expected(layer.x), 1e-5, layer.shape);
+  }
+}
+
+TEST(PackedConv2d, AMapOfAMillionPixels) {
+  const Layer layer({1, 16, 16, 1031, 997});
+  expect_close(PackedConv2d(layer.parameters).forward(layer.x), layer.expected(layer.x), 1e-5,
+               layer.shape);
+}
+
+TEST(PackedConv2d, DenormalNumbersAreNumbers) {
+  Layer layer({1, 32, 32, 20, 20});
+  layer.x *= 1e-39;
+  layer.parameters.bias *= 1e-39;
+  expect_close(PackedConv2d(layer.parameters).forward(layer.x), layer.expected(layer.x), 1e-4,
+               layer.shape);
+}
+
+TEST(PackedConv2d, TheFirstCallsMayComeTogether) {
+  const Layer layer({1, 64, 64, 24, 24});
+  const at::Tensor expected = PackedConv2d(layer.parameters).forward(layer.x);
+  for (int round = 0; round < 5; ++round) {
+    const PackedConv2d packed(layer.parameters);
+    std::vector<at::Tensor> results(4);
+    std::vector<std::thread> threads;
+    for (at::Tensor& result : results) {
+      threads.emplace_back([&] { result = packed.forward(layer.x); });
+    }
+    for (std::thread& thread : threads) {
+      thread.join();
+    }
+    for (const at::Tensor& result : results) {
+      EXPECT_TRUE(at::equal(result, expected));
+    }
+  }
 }
 
 TEST(PackedConv2d, SubPixelFormAfterUpsampling) {

@@ -168,6 +168,21 @@ TEST(ModelFolder, NarrowWeightsLoadAsFloat32) {
   }
 }
 
+TEST(ModelFolder, NumbersBeyondFloat16AreRefused) {
+  const test::TemporaryFolder folder;
+  const Model model = fresh_model(kl_description());
+  {
+    const at::NoGradGuard no_grad;
+    model.unet->named_parameters()["out.2.bias"].fill_(1e5);
+  }
+  EXPECT_NE(test::message_of<WeightsError>([&] {
+              save_model(folder / "model", model, {.type = WeightType::kFloat16});
+            }).find("'out.2.bias' has numbers beyond float16"),
+            std::string::npos);
+  EXPECT_FALSE(fs::exists(folder / "model"));
+  EXPECT_NO_THROW(save_model(folder / "model", model, {.type = WeightType::kBFloat16}));
+}
+
 TEST(ModelFolder, DiffusersHasNoPoolingAutoencoder) {
   const test::TemporaryFolder folder;
   const Model model = fresh_model(tiny_description());
