@@ -54,6 +54,11 @@ class BlockPool {
     return true;
   }
 
+  void release_free() {
+    const std::lock_guard lock(mutex_);
+    release_free_blocks();
+  }
+
  private:
   static std::size_t rounded(std::size_t bytes) {
     return (bytes + kHugePage - 1) / kHugePage * kHugePage;
@@ -126,5 +131,7 @@ void install_pooling_allocator() {
   static PoolingAllocator allocator;
   c10::SetCPUAllocator(&allocator, /*priority=*/1);
 }
+
+void release_unused_memory() { pool().release_free(); }
 
 }  // namespace leaf

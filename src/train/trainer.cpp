@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "leaf/config/load.h"
+#include "leaf/core/cpu_allocator.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/log.h"
@@ -231,7 +232,9 @@ Scores Trainer::train_step(std::int64_t step) {
 }
 
 void Trainer::validate(std::int64_t step, const TrainerCallbacks& callbacks) {
+  release_unused_memory();
   const Scores scores = state_->task->validate(state_->validation);
+  release_unused_memory();
   state_->log->write(step, "validation", scores);
   if (state_->best_step == 0 || scores.at(kScore) > state_->best_score) {
     state_->best_step = step;

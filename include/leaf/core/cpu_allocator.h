@@ -8,4 +8,8 @@ namespace leaf {
 /// For programs to call once, before the first tensor is made; a second call does nothing.
 void install_pooling_allocator();
 
+/// Gives what is kept but unused back to the operating system: for the change between phases whose
+/// tensors differ in size, such as training and validation. Without the pool, nothing.
+void release_unused_memory();
+
 }  // namespace leaf

@@ -1,0 +1,41 @@
+#include "leaf/core/cpu_allocator.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+
+namespace leaf {
+namespace {
+
+constexpr std::int64_t kMegabyte = 1'000'000;
+
+std::int64_t resident_bytes() {
+  std::ifstream in("/proc/self/statm");
+  std::int64_t total = 0;
+  std::int64_t resident = 0;
+  in >> total >> resident;
+  return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+}  // namespace
+
+TEST(PoolingAllocator, KeepsWhatIsFreedUntilItIsReleased) {
+  install_pooling_allocator();
+  release_unused_memory();
+  const std::int64_t before = resident_bytes();
+  at::Tensor tensor = at::ones({16 * kMegabyte}, at::kFloat);
+  const void* const first = tensor.const_data_ptr();
+  tensor = at::Tensor();
+  EXPECT_GT(resident_bytes(), before + 60 * kMegabyte);
+  tensor = at::empty({16 * kMegabyte}, at::kFloat);
+  EXPECT_EQ(tensor.const_data_ptr(), first);  // used again
+  release_unused_memory();                    // nothing of what is in use
+  EXPECT_EQ(tensor[5].item<float>(), 1);
+  tensor = at::Tensor();
+  release_unused_memory();
+  EXPECT_LT(resident_bytes(), before + 10 * kMegabyte);
+}
+
+}  // namespace leaf
