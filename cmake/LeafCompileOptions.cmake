@@ -21,9 +21,3 @@ if(LEAF_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${LEAF_CCACHE})
 endif()
-
-find_program(LEAF_MOLD mold)
-mark_as_advanced(LEAF_MOLD)
-if(LEAF_MOLD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  target_link_options(leaf_options INTERFACE -fuse-ld=mold)
-endif()

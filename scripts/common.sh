@@ -38,10 +38,14 @@ configure() {
     { cat build/configure.log >&2; die "could not configure build/cpu; see above"; }
 }
 
-# build [OPTION...]: configures and builds build/cpu; sets build_seconds.
+# build [--target NAME] [OPTION...]: configures and builds build/cpu; sets build_seconds.
 build() {
-  local start=$SECONDS
+  local start=$SECONDS target=()
+  if [ "${1:-}" = --target ]; then
+    target=(--target "$2")
+    shift 2
+  fi
   configure "$@"
-  cmake --build --preset cpu
+  cmake --build --preset cpu "${target[@]}"
   build_seconds=$((SECONDS - start))
 }

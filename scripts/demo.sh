@@ -58,7 +58,7 @@ train() {
   touch "$run.complete"
 }
 
-build
+build --target leaf_programs
 claim_output
 images=$data/images
 if [ -z "$own_data" ]; then

@@ -248,13 +248,13 @@ ConvResult packed_conv(const at::Tensor& x, const PackedFilters& filters, const 
 }
 
 at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& y_gradient) {
-  constexpr ConvForm form = ConvForm::kF4x4;
+  constexpr ConvForm kForm = ConvForm::kF4x4;
   constexpr std::int64_t kCache = 2 * 1024 * 1024;  // floats that all threads share
   const std::int64_t channels = x.size(1);
   const std::int64_t out_channels = y_gradient.size(1);
-  const std::int64_t planes = form_shape(form).planes;
+  const std::int64_t planes = form_shape(kForm).planes;
   const ConvProblem problem = make_problem(x,
-                                           {.form = form,
+                                           {.form = kForm,
                                             .layout = FilterLayout::kTaps,
                                             .geometry = {},
                                             .kernel = 3,
@@ -266,8 +266,8 @@ at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& y_gradient) {
   const std::int64_t row_floats = row_stride(channels) + row_stride(out_channels);
   const std::int64_t each =
       std::clamp<std::int64_t>(kCache / (planes * row_floats), 1, problem.tiles);
-  const TileBuffer inputs(form, each, channels);
-  const TileBuffer gradients(form, each, out_channels);
+  const TileBuffer inputs(kForm, each, channels);
+  const TileBuffer gradients(kForm, each, out_channels);
   const at::Tensor sums =
       at::empty({planes, channels, panel_count(out_channels) * panel_width()}, at::kFloat);
   for (std::int64_t first = 0; first < problem.tiles; first += each) {
