@@ -154,7 +154,8 @@ Fields split_fields(data::SplitConfig& s) {
       path("data.split.manifest", s.manifest,
            "For manifest: CSV with the columns image,mask,split (a split.csv of an earlier run)."),
       path("data.split.groups", s.groups,
-           "For groups: CSV of image names without extension and their groups."),
+           "For groups: CSV with the header name,group and a line per image, named without "
+           "extension."),
   };
 }
 

@@ -25,8 +25,6 @@ using io::WeightPart;
 using nlohmann::json;
 namespace {
 
-constexpr const char* kFirstConvolution = "input_blocks.0.0.weight";
-
 void check_heads(const models::UNetConfig& unet) {
   for (const std::int64_t factor : unet.channel_mult) {
     const std::int64_t width = unet.model_channels * factor;
@@ -79,24 +77,16 @@ class Loader {
     }
   }
 
-  /// The paper's start: the first convolution takes the image's latent too.
-  void widen_unet(std::int64_t in_channels) {
-    io::TensorMap& tensors = gathered_.parts.at(WeightPart::kUNet).tensors;
-    const auto first = tensors.find(kFirstConvolution);
-    if (first != tensors.end() && first->second.dim() == 4 &&
-        2 * first->second.size(1) == in_channels) {
-      first->second = models::widen_input(first->second.to(at::kFloat));
-      widened_ = true;
+  void widen(std::int64_t in_channels) {
+    widened_ = widen_unet(gathered_.parts.at(WeightPart::kUNet).tensors, in_channels);
+    if (widened_) {
       log::info(str("the U-Net's input is widened from ", in_channels / 2, " to ", in_channels,
                     " channels"));
     }
   }
 
   void copy_latent_encoder(const Model& model) const {
-    io::TensorMap encoder = io::state_dict(*model.autoencoder);
-    const io::TensorMap wanted = io::state_dict(*model.latent_encoder);
-    std::erase_if(encoder, [&](const auto& item) { return !wanted.contains(item.first); });
-    io::adopt_parameters(*model.latent_encoder, encoder, "the autoencoder");
+    nn::copy_parameters(*model.autoencoder, *model.latent_encoder);
     const std::string text = "the latent encoder starts as a copy of the autoencoder's encoder";
     if (has(WeightPart::kUNet) && !widened_) {
       log::warn(text + ", though the U-Net has been trained with one, which no file holds");
@@ -122,7 +112,7 @@ Model assemble(const GatheredWeights& gathered, const ImportOptions& options) {
   Model model = make_model(describe(gathered, options));
   Loader loader(gathered, options);
   if (loader.has(WeightPart::kUNet)) {
-    loader.widen_unet(model.description.unet.in_channels);
+    loader.widen(model.description.unet.in_channels);
   }
   loader.load_or_draw(*model.autoencoder, WeightPart::kAutoencoder);
   loader.load_or_draw(*model.unet, WeightPart::kUNet);
@@ -233,6 +223,16 @@ void check_combination(const GatheredWeights& gathered) {
 }
 
 }  // namespace
+
+bool widen_unet(io::TensorMap& tensors, std::int64_t in_channels) {
+  const auto first = tensors.find("input_blocks.0.0.weight");
+  if (first == tensors.end() || first->second.dim() != 4 ||
+      2 * first->second.size(1) != in_channels) {
+    return false;
+  }
+  first->second = models::widen_input(first->second);
+  return true;
+}
 
 void import_weights(const std::vector<std::string>& paths, const fs::path& target,
                     const ImportOptions& options) {

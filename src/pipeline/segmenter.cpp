@@ -95,16 +95,17 @@ at::Tensor Segmenter::foreground(const at::Tensor& probability) const {
 void prepare_for_inference(Model& model, const SegmenterOptions& options) {
   const std::vector<torch::nn::Module*> parts{model.autoencoder.get(), model.latent_encoder.get(),
                                               model.unet.get()};
+  const bool own_kernels = options.device.is_cpu() && options.precision == Precision::kFloat32;
   for (torch::nn::Module* part : parts) {
     nn::freeze(*part);
     part->to(options.device);
-    if (options.device.is_cpu() && options.precision == Precision::kFloat32) {
+    if (own_kernels) {
       nn::pack_convolutions(*part);
     } else {
       nn::to_channels_last(*part);
     }
   }
-  if (options.device.is_cpu() && options.precision == Precision::kFloat32) {
+  if (own_kernels) {
     model.unet->fold_timesteps(
         diffusion::inference_timesteps(model.description.scheduler, options.num_inference_steps));
   }

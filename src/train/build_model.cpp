@@ -14,12 +14,11 @@
 #include "leaf/models/unet.h"
 #include "leaf/models/vision_transformer.h"
 #include "leaf/nn/module.h"
+#include "leaf/pipeline/import_weights.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr const char* kFirstConvolution = "input_blocks.0.0.weight";
 
 /// The path that a part starts from: its own, or the part's folder in `model.pretrained`; empty
 /// when neither is there.
@@ -66,14 +65,9 @@ void load_unet(models::UNet& unet, const fs::path& path, std::uint64_t seed) {
     return;
   }
   io::TensorMap tensors = read_part(path, io::WeightPart::kUNet);
-  const auto first = tensors.find(kFirstConvolution);
-  const bool widen = first != tensors.end() && first->second.dim() == 4 &&
-                     2 * first->second.size(1) == unet.config().in_channels;
-  if (widen) {
-    first->second = models::widen_input(first->second);
-  }
+  const bool widened = widen_unet(tensors, unet.config().in_channels);
   io::load_parameters(unet, tensors, path.string());
-  log::info(str("U-Net from ", path.string(), widen ? ", its input widened" : ""));
+  log::info(str("U-Net from ", path.string(), widened ? ", its input widened" : ""));
 }
 
 /// What an autoencoder has in common with a latent encoder.

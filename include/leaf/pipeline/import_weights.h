@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "leaf/io/tensor_map.h"
 #include "leaf/pipeline/model.h"
 
 namespace leaf {
@@ -21,6 +22,11 @@ struct ImportOptions {
   /// Networks that no file holds start from random weights of this seed. Without, that is an error.
   std::optional<std::uint64_t> random_seed = {};
 };
+
+/// The paper's start: a U-Net's weights for the latent alone become weights for a U-Net with
+/// `in_channels`, twice as many (models::widen_input). Returns whether they were such weights;
+/// others stay.
+bool widen_unet(io::TensorMap& tensors, std::int64_t in_channels);
 
 /// Weights of any known format -> a folder in ours, complete or not at all:
 /// - an autoencoder and a U-Net, perhaps a latent encoder: a model folder. A U-Net that takes the
