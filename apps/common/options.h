@@ -24,7 +24,7 @@ struct CommonOptions {
 /// What they stand for.
 struct Runtime {
   c10::Device device;
-  Precision precision;
+  Precision precision = Precision::kFloat32;
 };
 
 /// Adds --device, --precision, --threads, --quiet and --verbose; `options` must outlive the

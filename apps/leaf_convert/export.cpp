@@ -6,7 +6,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
-#include "leaf/pipeline/model.h"
+#include "leaf/pipeline/export_weights.h"
 #include "leaf_convert/commands.h"
 #include "leaf_convert/target.h"
 
@@ -26,19 +26,26 @@ struct Options {
   bool force = false;
 };
 
+void warn_of_scale(const models::AutoencoderConfig& autoencoder) {
+  const double scale = autoencoder.scaling_factor;
+  if (autoencoder.type == models::AutoencoderType::kKl && scale != kReferenceScale) {
+    log::warn(str("this model's scaling factor of the latents is ", scale, ", not the usual ",
+                  kReferenceScale,
+                  ": leaf and diffusers read it in vae/config.json, the published implementation "
+                  "must be told: LeafPipeline(..., scaling_factor=",
+                  scale, ")"));
+  }
+}
+
 int run(const Options& o) {
   check_target(o.to, o.force);
   const SaveOptions save{.type = parse_enum<WeightType>(o.type, "--dtype"),
                          .format = parse_enum<FolderFormat>(o.format, "--format")};
-  const Model model = load_model(find_model_folder(o.model));
-  save_model(o.to, model, save);
-  const models::AutoencoderConfig& autoencoder = model.description.autoencoder;
-  if (autoencoder.type == models::AutoencoderType::kKl &&
-      autoencoder.scaling_factor != kReferenceScale) {
-    log::warn(str("its latents are multiplied by ", autoencoder.scaling_factor,
-                  ": tell the published implementation (LeafPipeline's scaling_factor)"));
+  const auto description = export_weights(o.model, o.to, save);
+  if (description) {
+    warn_of_scale(description->autoencoder);
   }
-  log::info(str("model in '", o.to.string(), "', weights in ", o.type));
+  log::info(str("exported to '", o.to.string(), "', weights in ", o.type));
   return kExitSuccess;
 }
 
@@ -46,9 +53,12 @@ int run(const Options& o) {
 
 Command add_export(CLI::App& app) {
   auto* command = app.add_subcommand(
-      "export", "A model folder for other programs: narrower weights, diffusers' names");
+      "export", "Our weights for other programs: narrower numbers, diffusers' names");
   const auto o = std::make_shared<Options>();
-  command->add_option("model", o->model, "Model folder, or a run folder (its best, else its last)")
+  command
+      ->add_option("folder", o->model,
+                   "Model folder, a run folder (its best, else its last), or a folder with an "
+                   "autoencoder or a teacher alone")
       ->required();
   command->add_option("--to", o->to, "Folder to write")->required();
   command
@@ -57,7 +67,7 @@ Command add_export(CLI::App& app) {
                    "autoencoder as diffusers' AutoencoderKL, the rest as leaf")
       ->capture_default_str();
   command->add_option("--dtype", o->type, "Weights as fp32, fp16 or bf16")->capture_default_str();
-  command->add_flag("--force", o->force, "Replace a model folder that exists [off]");
+  command->add_flag("--force", o->force, "Replace a folder of ours that exists [off]");
   return {command, [o] { return run(*o); }};
 }
 

@@ -64,10 +64,14 @@ Command add_import(CLI::App& app) {
   command->add_option("--to", o->to, "Folder to write")->required();
   command->add_flag("--ema", o->how.prefer_ema,
                     "Take the moving average of the U-Net where a file has both [off]");
-  command->add_option("--config", o->config,
-                      "Training configuration that describes the model [the weights tell]");
+  command->add_option(
+      "--config", o->config,
+      "Training configuration that describes the model or autoencoder [the weights tell]");
   command->add_option("--num-heads", o->how.num_heads,
                       "Attention heads of the U-Net, which no tensor tells [config.json, else 8]");
+  command->add_option("--teacher", o->how.teacher,
+                      "Which teacher it is, as alignment.teacher names it [the weights tell; the "
+                      "first where several have the same shape]");
   command
       ->add_option("--init-missing", o->init_missing,
                    "random: networks that no file holds start at random; no: an error")

@@ -3,8 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iostream>
-#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "leaf/core/enum_names.h"
@@ -14,28 +14,27 @@
 #include "leaf/io/weights.h"
 #include "leaf/pipeline/model.h"
 #include "leaf_convert/commands.h"
+#include "leaf_convert/tensor_tree.h"
 
 namespace leaf::apps {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// "encoder" of "encoder.conv_in.weight".
-std::string top_level(const std::string& name) { return name.substr(0, name.find('.')); }
+constexpr int kDepth = 2;
 
-void print_tensors(const io::TensorMap& tensors) {
-  std::map<std::string, std::int64_t> parts;
+struct Options {
+  fs::path path;
+  int depth = kDepth;
+};
+
+void print_tensors(const io::TensorMap& tensors, int depth) {
+  print_tree(std::cout, tensors, depth);
   double bytes = 0;
   for (const auto& [name, tensor] : tensors) {
-    std::cout << printable(name) << "  " << leaf::str(tensor.sizes()) << "  "
-              << c10::toString(tensor.scalar_type()) << '\n';
-    parts[top_level(name)] += tensor.numel();
     bytes += static_cast<double>(tensor.nbytes());
   }
-  for (const auto& [part, parameters] : parts) {
-    std::cout << "  " << printable(part) << ": " << parameters << " parameters\n";
-  }
-  std::cout << "  total: " << tensors.size() << " tensors, " << io::parameter_count(tensors)
+  std::cout << "total: " << tensors.size() << " tensors, " << io::parameter_count(tensors)
             << " parameters, " << bytes_text(bytes) << '\n';
 }
 
@@ -77,7 +76,7 @@ void print_description(const ModelDescription& d) {
 }
 
 /// A folder of parts, which need not make up a model that leaf_infer takes.
-void print_parts(const fs::path& folder) {
+void print_parts(const fs::path& folder, int depth) {
   try {
     print_description(load_description(folder));
   } catch (const WeightsError& reason) {
@@ -88,7 +87,7 @@ void print_parts(const fs::path& folder) {
     if (fs::is_directory(folder / part)) {
       const io::TensorMap tensors = io::read_weights(folder / part);
       std::cout << "\n" << part << '\n';
-      print_tensors(tensors);
+      print_tensors(tensors, depth);
       print_kind(tensors, folder / part);
       total += io::parameter_count(tensors);
     }
@@ -96,15 +95,23 @@ void print_parts(const fs::path& folder) {
   std::cout << "\nall parts: " << total << " parameters" << std::endl;
 }
 
-int run(const fs::path& path) {
-  if (fs::is_directory(path / "unet")) {
-    print_parts(path);
-  } else if (fs::is_directory(path / "best") || fs::is_directory(path / "last")) {
-    print_parts(find_model_folder(path));
+/// The folder of parts that a path means: itself or, in a run folder, `best` or else `last`.
+std::optional<fs::path> find_parts(const fs::path& path) {
+  for (const fs::path& folder : {path, path / "best", path / "last"}) {
+    if (fs::is_directory(folder / "unet") || fs::is_directory(folder / "vae")) {
+      return folder;
+    }
+  }
+  return std::nullopt;
+}
+
+int run(const Options& o) {
+  if (const auto folder = find_parts(o.path)) {
+    print_parts(*folder, o.depth);
   } else {
-    const io::TensorMap tensors = io::read_weights(path);
-    print_tensors(tensors);
-    print_kind(tensors, path);
+    const io::TensorMap tensors = io::read_weights(o.path);
+    print_tensors(tensors, o.depth);
+    print_kind(tensors, o.path);
     std::cout << std::flush;
   }
   return kExitSuccess;
@@ -115,11 +122,14 @@ int run(const fs::path& path) {
 Command add_inspect(CLI::App& app) {
   auto* command = app.add_subcommand(
       "inspect",
-      "Lists the tensors of a weight file, a folder with one, or a model folder, and "
-      "tells what they are");
-  const auto path = std::make_shared<fs::path>();
-  command->add_option("path", *path, "File or folder")->required();
-  return {command, [path] { return run(*path); }};
+      "The tensors of a weight file, a folder with one, a model folder or a run folder, as a tree "
+      "of names, and what they are");
+  const auto o = std::make_shared<Options>();
+  command->add_option("path", o->path, "File or folder")->required();
+  command->add_option("--depth", o->depth, "Levels of the tree; 0 shows every tensor")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  return {command, [o] { return run(*o); }};
 }
 
 }  // namespace leaf::apps

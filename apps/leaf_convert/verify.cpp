@@ -18,7 +18,6 @@
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
-#include "leaf/io/weights.h"
 #include "leaf_convert/commands.h"
 
 namespace leaf::apps {
@@ -71,7 +70,7 @@ int run(const Options& o, const CommonOptions& common) {
       .device = parse_device(common.device),
       .precision = parse_enum<Precision>(common.precision, "--precision")};
   const double tolerance = o.tolerance.value_or(expected_tolerance(folder, options.precision));
-  const io::TensorMap recorded = io::read_weights(o.activations);
+  const io::TensorMap recorded = read_activations(o.activations);
   const Segmenter segmenter = Segmenter::load(folder, options);
   const auto rows = compare_activations(compute_activations(segmenter.model(), recorded, options),
                                         recorded, tolerance);

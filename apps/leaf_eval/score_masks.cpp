@@ -1,3 +1,4 @@
+#include "common/earlier_results.h"
 #include "common/progress.h"
 #include "leaf/core/error.h"
 #include "leaf_eval/options.h"
@@ -7,7 +8,9 @@ namespace leaf::apps {
 
 int score_masks(const EvalOptions& o) {
   apply(o.common);
+  const auto output = o.output.empty() ? sibling(o.predictions, "-eval") : o.output;
   const auto pairs = pair_masks({o.predictions, o.ground_truth, o.truth_suffix});
+  note_earlier_results(output);
   Progress progress(static_cast<std::int64_t>(pairs.size()), "eval", stderr_output(o.common.quiet));
   Evaluation evaluation;
   evaluation.scores = evaluate_masks(pairs, o.threshold, [&](std::size_t done) {
@@ -17,8 +20,7 @@ int score_masks(const EvalOptions& o) {
   const EvaluationFacts facts = {{"predictions", o.predictions.string()},
                                  {"ground_truth", o.ground_truth.string()},
                                  {"threshold", std::to_string(o.threshold)}};
-  report(evaluation, facts, "at the masks' sizes",
-         o.output.empty() ? sibling(o.predictions, "-eval") : o.output);
+  report(evaluation, facts, "at the masks' sizes", output);
   return kExitSuccess;
 }
 

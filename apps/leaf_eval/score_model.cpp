@@ -1,3 +1,4 @@
+#include "common/earlier_results.h"
 #include "common/progress.h"
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
@@ -82,6 +83,7 @@ int score_model(const EvalOptions& o) {
   const Preprocessing preprocessing = load_description(folder).preprocessing;
   const data::Dataset dataset = make_dataset(config, o.split, preprocessing.resolution);
   make_folder(output);
+  note_earlier_results(output);
   const SegmenterOptions options = segmenter_options(o, runtime, config.validation);
   const Segmenter segmenter = Segmenter::load(folder, options);
   EvaluationOptions evaluation;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "common/earlier_results.h"
 #include "common/interrupt.h"
 #include "common/progress.h"
 #include "common/run_app.h"
@@ -44,6 +45,18 @@ void try_to_summarise(InferenceSummary& summary, const std::string& failure) {
   }
 }
 
+/// "3 images segmented, 1 failed": what did not happen is not mentioned.
+std::string outcome_text(const InferenceReport& report) {
+  std::string text = str(report.done(), report.done() == 1 ? " image" : " images", " segmented");
+  if (report.skipped() > 0) {
+    text += str(", ", report.skipped(), " skipped");
+  }
+  if (report.failures() > 0) {
+    text += str(", ", report.failures(), " failed");
+  }
+  return report.interrupted ? str("interrupted: ", text) : text;
+}
+
 int exit_code(const InferenceReport& report) {
   if (report.interrupted) {
     return kExitInterrupted;
@@ -60,6 +73,9 @@ int run(InferOptions& o) {
   const auto inputs = find_inputs(o.input, o.recursive, o.inference.output);
   check_outputs(inputs, o.inference);
   make_folder(o.inference.output);
+  if (!o.inference.skip_existing) {
+    note_earlier_results(o.inference.output);
+  }
   const auto folder = find_model_folder(o.model);
   const Segmenter segmenter = Segmenter::load(folder, o.segmenter);
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
@@ -73,8 +89,8 @@ int run(InferOptions& o) {
     throw;
   }
   write_summary(summary);
-  log::info(str("masks in '", o.inference.output.string(), "', ", report.failures(), " of ",
-                report.images.size(), " failed; details in summary.json"));
+  log::info(str(outcome_text(report), "; masks and summary.json are in '",
+                o.inference.output.string(), "'"));
   return exit_code(report);
 }
 

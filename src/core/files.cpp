@@ -151,6 +151,23 @@ void make_folder(const fs::path& path) {
   }
 }
 
+std::vector<fs::path> missing_parents(const fs::path& path) {
+  std::vector<fs::path> missing;
+  for (fs::path parent = path.parent_path(); !parent.empty() && !fs::exists(parent);
+       parent = parent.parent_path()) {
+    missing.push_back(parent);
+  }
+  return missing;
+}
+
+void remove_folder(const fs::path& path, const std::vector<fs::path>& parents) {
+  std::error_code ignored;
+  fs::remove_all(path, ignored);
+  for (const fs::path& parent : parents) {
+    fs::remove(parent, ignored);
+  }
+}
+
 std::vector<fs::path> list_folder(const fs::path& folder) {
   std::error_code failure;
   std::vector<fs::path> entries;

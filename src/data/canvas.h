@@ -121,8 +121,9 @@ class Canvas {
 
  private:
   Point centre(std::int64_t i) const {
+    const std::int64_t row = i / size_;
     return {(static_cast<double>(i % size_) + 0.5) * pixel(),
-            (static_cast<double>(i / size_) + 0.5) * pixel()};
+            (static_cast<double>(row) + 0.5) * pixel()};
   }
 
   std::int64_t size_;

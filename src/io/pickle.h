@@ -14,7 +14,8 @@
 #include <vector>
 
 // A reader for Python's pickles that runs nothing: what a pickle asks to import or call becomes an
-// inert Opaque, except for the handful of calls that torch.save uses to describe tensors.
+// inert Opaque, except for the handful of calls that torch.save uses to describe tensors and the
+// modules of torch.jit.save, which become the dictionaries of their attributes.
 namespace leaf::io::pickle {
 
 /// Position of a value in Pickle::values. Values refer to each other so, because a pickle may share
@@ -68,7 +69,7 @@ struct Pickle {
 };
 
 /// Reads a pickle of protocol 2 to 5. WeightsError with `path` and a reason when it is damaged,
-/// uses something that torch.save never writes, or has more values than any checkpoint would.
+/// uses something that PyTorch never writes, or has more values than any checkpoint would.
 Pickle parse(std::string_view bytes, const std::filesystem::path& path);
 
 }  // namespace leaf::io::pickle

@@ -21,7 +21,8 @@
 #include "zip_archive.h"
 
 // A checkpoint of torch.save: a zip archive with data.pkl, the pickled objects, and data/KEY, the
-// bytes of each storage.
+// bytes of each storage. An archive of torch.jit.save has code/ and constants besides, which stay
+// unread.
 namespace leaf::io {
 namespace {
 

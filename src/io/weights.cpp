@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/nn/module.h>
 
+#include <cstdint>
 #include <fstream>
 #include <utility>
 #include <vector>
@@ -28,8 +29,14 @@ std::string first_bytes(const fs::path& path) {
   return head;
 }
 
+/// Far more than the names of any network's tensors take.
+constexpr std::uint64_t kLargestIndex = std::uint64_t{64} << 20;
+
 /// File name of each tensor, checked to lie beside the index.
 std::map<std::string, std::string> read_weight_map(const fs::path& index) {
+  if (weight_file_size(index) > kLargestIndex) {
+    bad_weights(index, "it is too large for the index of a sharded model (64 MiB)");
+  }
   const auto content = parse_json_object(read_file(index), index);
   if (!content.contains("weight_map") || !content["weight_map"].is_object()) {
     bad_weights(index, "it is not the index of a sharded model (no weight_map)");

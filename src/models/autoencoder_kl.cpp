@@ -5,6 +5,8 @@
 #include <cmath>
 #include <string>
 
+#include "leaf/ops/attention.h"
+
 namespace leaf::models {
 namespace {
 
@@ -57,7 +59,7 @@ at::Tensor KlAttentionBlock::forward(const at::Tensor& x) const {
   const at::Tensor h = norm_->forward(x);
   const auto one_head = [](const at::Tensor& map) { return nn::to_tokens(map).unsqueeze(1); };
   const at::Tensor mixed =
-      nn::attend(one_head(q_->forward(h)), one_head(k_->forward(h)), one_head(v_->forward(h)));
+      ops::attention(one_head(q_->forward(h)), one_head(k_->forward(h)), one_head(v_->forward(h)));
   return proj_out_->forward(nn::from_tokens(mixed, x.size(2), x.size(3)), {.residual = x});
 }
 

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <utility>
 
+#include "leaf/ops/attention.h"
+
 namespace leaf::models {
 namespace {
 
@@ -97,7 +99,7 @@ at::Tensor UNetAttentionBlock::forward(const at::Tensor& x) const {
   const at::Tensor qkv = qkv_->forward(nn::to_tokens(norm_->forward(x)))
                              .reshape({x.size(0), tokens, num_heads_, 3, head_dim});
   const auto part = [&](std::int64_t i) { return qkv.select(3, i).transpose(1, 2); };
-  const at::Tensor h = proj_out_->forward(nn::attend(part(0), part(1), part(2)));
+  const at::Tensor h = proj_out_->forward(ops::attention(part(0), part(1), part(2)));
   return x + nn::from_tokens(h, x.size(2), x.size(3));
 }
 

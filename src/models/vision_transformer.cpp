@@ -6,6 +6,7 @@
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
+#include "leaf/ops/attention.h"
 
 namespace leaf::models {
 namespace {
@@ -67,7 +68,7 @@ class Attention : public torch::nn::Module {
     const at::Tensor qkv =
         qkv_->forward(x).reshape({x.size(0), x.size(1), 3, num_heads_, x.size(2) / num_heads_});
     const auto part = [&](std::int64_t i) { return qkv.select(2, i).transpose(1, 2); };
-    return proj_->forward(nn::attend(part(0), part(1), part(2)));
+    return proj_->forward(ops::attention(part(0), part(1), part(2)));
   }
 
  private:

@@ -158,9 +158,4 @@ at::Tensor from_tokens(const at::Tensor& tokens, std::int64_t height, std::int64
   return tokens.reshape({tokens.size(0), height, width, tokens.size(2)}).permute({0, 3, 1, 2});
 }
 
-at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  const at::Tensor mixed = at::scaled_dot_product_attention(q, k, v);
-  return mixed.transpose(1, 2).reshape({q.size(0), q.size(2), q.size(1) * q.size(3)});
-}
-
 }  // namespace leaf::nn

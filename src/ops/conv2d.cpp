@@ -2,10 +2,8 @@
 
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
-#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <array>
 #include <mutex>
 #include <optional>
 #include <tuple>
@@ -16,6 +14,7 @@
 #include "group_norm_cpu.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
+#include "operator_record.h"
 
 namespace leaf::ops {
 namespace {
@@ -192,24 +191,24 @@ const char* name_of(cpu::ConvForm form) {
       return "F(4x4,3x3)";
     case cpu::ConvForm::kF6x6:
       return "F(6x6,3x3)";
+    case cpu::ConvForm::kStride2:
+      return "stride 2 by F(3x3,2x2)";
     case cpu::ConvForm::kUpsample:
       break;
   }
   return "sub-pixel F(5x5,2x2)";
 }
 
-/// Names the convolution to LibTorch's profilers; the only argument is its arithmetic if done
-/// directly, in floating-point operations.
-void describe(at::RecordFunction& record, const at::Tensor& x, const cpu::PackedFilters& filters,
-              bool upsample) {
+/// For whoever profiles.
+OperatorRecord record(const at::Tensor& x, const cpu::PackedFilters& filters, bool upsample) {
   const auto [height, width] = result_size(x, filters, upsample);
-  const std::int64_t operations = 2 * x.size(0) * height * width * filters.channels *
-                                  filters.out_channels * filters.kernel * filters.kernel;
-  const std::array<c10::IValue, 1> arguments{c10::IValue(operations)};
-  record.before(
-      leaf::str("conv ", filters.kernel, "x", filters.kernel, " ", filters.channels, "->",
-                filters.out_channels, " to ", height, "x", width, ", ", name_of(filters.form)),
-      c10::ArrayRef<const c10::IValue>(arguments.data(), arguments.size()));
+  const std::int64_t side = filters.kernel;
+  return {2 * x.size(0) * height * width * filters.channels * filters.out_channels * side * side,
+          [&, height = height, width = width] {
+            return leaf::str("conv ", side, "x", side, " ", filters.channels, "->",
+                             filters.out_channels, " to ", height, "x", width, ", ",
+                             name_of(filters.form));
+          }};
 }
 
 }  // namespace
@@ -280,10 +279,7 @@ at::Tensor PackedConv2d::forward(const at::Tensor& x, const ConvContext& context
   if (!kernels_take(x, filters, bias, context)) {
     return conv2d(x, state_->plain_parameters(), context);
   }
-  at::RecordFunction record(at::RecordScope::USER_SCOPE);
-  if (record.isActive()) {
-    describe(record, x, filters, context.upsample);
-  }
+  const OperatorRecord recorded = record(x, filters, context.upsample);
   const cpu::ConvResult result = run_packed(x, filters, bias, context);
   if (result.finite) {
     return result.y;

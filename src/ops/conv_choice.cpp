@@ -1,5 +1,6 @@
 #include "conv_choice.h"
 
+#include <initializer_list>
 #include <limits>
 
 namespace leaf::ops::cpu {
@@ -8,10 +9,20 @@ namespace {
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 bool possible(ConvForm form, const ConvSize& size) {
-  const bool winograd_fits =
+  const bool unit_stride =
       size.kernel == 3 && size.stride == 1 && size.padding == 1 && size.pad_end == 0;
-  return form == ConvForm::kDirect ||
-         (winograd_fits && (form != ConvForm::kUpsample || size.upsample));
+  switch (form) {
+    case ConvForm::kDirect:
+      return true;
+    case ConvForm::kStride2:
+      return size.kernel == 3 && size.stride == 2 && !size.upsample;
+    case ConvForm::kUpsample:
+      return unit_stride && size.upsample;
+    case ConvForm::kF4x4:
+    case ConvForm::kF6x6:
+      break;
+  }
+  return unit_stride;
 }
 
 /// Of one image.
@@ -54,8 +65,8 @@ std::int64_t cost(ConvForm form, const ConvSize& size, Packing packing) {
 ConvChoice choose_form(const ConvSize& size, Packing packing) {
   ConvForm best = ConvForm::kDirect;
   std::int64_t least = std::numeric_limits<std::int64_t>::max();
-  for (const ConvForm form :
-       {ConvForm::kDirect, ConvForm::kF4x4, ConvForm::kF6x6, ConvForm::kUpsample}) {
+  for (const ConvForm form : {ConvForm::kDirect, ConvForm::kF4x4, ConvForm::kF6x6,
+                              ConvForm::kStride2, ConvForm::kUpsample}) {
     if (possible(form, size) && cost(form, size, packing) < least) {
       best = form;
       least = cost(form, size, packing);

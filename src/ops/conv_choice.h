@@ -7,8 +7,9 @@
 namespace leaf::ops::cpu {
 
 struct ConvSize {
-  std::int64_t images, height, width;  ///< of x, before any upsampling
-  std::int64_t channels, out_channels;
+  std::int64_t images = 1;
+  std::int64_t height = 0, width = 0;  ///< of x, before any upsampling
+  std::int64_t channels = 0, out_channels = 0;
   std::int64_t kernel = 3;
   std::int64_t stride = 1;
   std::int64_t padding = 1;

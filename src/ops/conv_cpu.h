@@ -24,8 +24,9 @@ struct PackedFilters {
   at::Tensor panels;
 };
 
-/// weight [K,C,k,k], float32, of any strides. All forms but kDirect require kernel 3, stride 1,
-/// padding 1 and no pad_end; kDirect has no transformed layout.
+/// weight [K,C,k,k], float32, of any strides. kStride2 requires kernel 3 and stride 2, the other
+/// forms but kDirect kernel 3, stride 1, padding 1 and no pad_end; kDirect has no transformed
+/// layout.
 PackedFilters pack_filters(const at::Tensor& weight, ConvForm form, FilterLayout layout,
                            const ConvGeometry& geometry = {});
 

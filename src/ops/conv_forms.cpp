@@ -9,20 +9,28 @@ namespace leaf::ops::cpu {
 namespace {
 
 /// A left inverse of the filters' transform in one direction, all phases side by side:
-/// [3][phases][n]. It reads the points 0, 1, -1 and infinity alone.
+/// [3][phases][n]. It reads the points 0, 1, -1 and infinity, or copied taps, alone.
 template <class F>
 constexpr auto inverse_filter_matrix() {
-  constexpr int kLast = F::Filter::kInputs - 1;
-  constexpr auto& kFilter = F::Filter::Taps::kEntries;
-  std::array<Matrix<F::kPhases, F::Filter::kInputs>, 3> inverse{};
-  inverse[0][0][0] = 1 / kFilter[0][0];
-  inverse[2][F::kPhases - 1][kLast] = 1;
-  if (F::kPhases == 1) {  // G g is c (g0 + g1 + g2) at 1 and c (g0 - g1 + g2) at -1
-    inverse[1][0][1] = 1 / (2 * kFilter[1][0]);
-    inverse[1][0][2] = -1 / (2 * kFilter[1][0]);
-  } else {  // the last taps of the phases are g1 + g2 and g2
-    inverse[1][0][kLast] = 1;
-    inverse[1][F::kPhases - 1][kLast] = -1;
+  using Filter = typename F::Filter;
+  std::array<Matrix<F::kPhases, Filter::kInputs>, 3> inverse{};
+  if constexpr (Filter::kStride == 2) {
+    using Even = typename Filter::Even;
+    inverse[0][0][0] = 1 / Even::Taps::kEntries[0][0];
+    inverse[1][0][Even::kInputs] = 1;
+    inverse[2][0][Even::kInputs - 1] = 1;
+  } else {
+    constexpr int kLast = Filter::kInputs - 1;
+    constexpr auto& kFilter = Filter::Taps::kEntries;
+    inverse[0][0][0] = 1 / kFilter[0][0];
+    inverse[2][F::kPhases - 1][kLast] = 1;
+    if (F::kPhases == 1) {  // G g is c (g0 + g1 + g2) at 1 and c (g0 - g1 + g2) at -1
+      inverse[1][0][1] = 1 / (2 * kFilter[1][0]);
+      inverse[1][0][2] = -1 / (2 * kFilter[1][0]);
+    } else {  // the last taps of the phases are g1 + g2 and g2
+      inverse[1][0][kLast] = 1;
+      inverse[1][F::kPhases - 1][kLast] = -1;
+    }
   }
   return inverse;
 }

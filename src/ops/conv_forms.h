@@ -23,6 +23,13 @@ struct Form<ConvForm::kF4x4> : PlainForm<4> {};
 template <>
 struct Form<ConvForm::kF6x6> : PlainForm<6> {};
 
+template <>
+struct Form<ConvForm::kStride2> {
+  using Filter = StridedFilter<3>;
+  static constexpr int kPhases = 1;
+  static constexpr int kScale = 1;
+};
+
 /// Nothing is transformed: one product for one output.
 template <>
 struct Form<ConvForm::kDirect> {
@@ -51,6 +58,8 @@ auto with_form(ConvForm form, const Run& run) {
       return run(Form<ConvForm::kF4x4>{});
     case ConvForm::kF6x6:
       return run(Form<ConvForm::kF6x6>{});
+    case ConvForm::kStride2:
+      return run(Form<ConvForm::kStride2>{});
     case ConvForm::kUpsample:
       return run(Form<ConvForm::kUpsample>{});
     case ConvForm::kDirect:

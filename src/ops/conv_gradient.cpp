@@ -1,5 +1,5 @@
 #include "conv_kernels.h"
-#include "conv_targets.h"
+#include "targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/conv_gradient.cpp"
 #include <hwy/foreach_target.h>  // compiles the rest of this file once for each target

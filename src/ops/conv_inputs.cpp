@@ -1,5 +1,5 @@
 #include "conv_kernels.h"
-#include "conv_targets.h"
+#include "targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/conv_inputs.cpp"
 #include <hwy/foreach_target.h>  // compiles the rest of this file once for each target
@@ -25,39 +25,22 @@ HWY_INLINE void transform_pairs(const Vector* d, Vector* t) {
 
 template <class Filter>
 HWY_INLINE void transform_inputs(const Vector* d, Vector* t) {
-  constexpr int kLast = Filter::kInputs - 1;
-  t[0] = dot<typename Filter::Input, 0>(d);
-  transform_pairs<Filter>(d, t);
-  t[kLast] = dot<typename Filter::Input, kLast>(d);
-}
-
-/// e^t to about 1e-7 relative for |t| <= 87, clamped there.
-HWY_INLINE Vector exp_approx(Vector t) {
-  t = hn::Min(hn::Max(t, constant(-87.0)), constant(87.0));
-  const Vector rounder = constant(12582912.0);  // 1.5 * 2^23: adding it leaves round(t) in low bits
-  const Vector rounded = hn::MulAdd(t, constant(1.44269504088896341), rounder);
-  const Vector n = hn::Sub(rounded, rounder);
-  const Vector r =
-      hn::NegMulAdd(n, constant(-2.12194440e-4), hn::NegMulAdd(n, constant(0.693359375), t));
-  Vector p = constant(1.0 / 720);
-  p = hn::MulAdd(p, r, constant(1.0 / 120));
-  p = hn::MulAdd(p, r, constant(1.0 / 24));
-  p = hn::MulAdd(p, r, constant(1.0 / 6));
-  p = hn::MulAdd(p, r, constant(0.5));
-  p = hn::MulAdd(p, r, constant(1.0));
-  p = hn::MulAdd(p, r, constant(1.0));
-  const hn::RebindToUnsigned<Float> bits;
-  const auto exponent = hn::ShiftLeft<23>(hn::Add(hn::BitCast(bits, rounded), hn::Set(bits, 127U)));
-  return hn::Mul(p, hn::BitCast(kFloat, exponent));
-}
-
-/// z / (1 + e^-z); the quotient by Newton's method, several times faster than a division. Finite
-/// for every finite z, since e^-z is at most e^87.
-HWY_INLINE Vector silu(Vector z) {
-  const Vector divisor = hn::Add(constant(1.0), exp_approx(hn::Neg(z)));
-  Vector inverse = hn::ApproximateReciprocal(divisor);  // 8 bits or more
-  inverse = hn::Mul(inverse, hn::NegMulAdd(divisor, inverse, constant(2.0)));
-  return hn::Mul(z, hn::Mul(inverse, hn::NegMulAdd(divisor, inverse, constant(2.0))));
+  if constexpr (Filter::kStride == 2) {
+    using Even = typename Filter::Even;
+    Vector even[Even::kInputs];
+    for (int i = 0; i < Even::kInputs; ++i) {
+      even[i] = d[2 * i];
+    }
+    transform_inputs<Even>(even, t);
+    for (int i = 0; i < Filter::kOut; ++i) {
+      t[Even::kInputs + i] = d[2 * i + 1];
+    }
+  } else {
+    constexpr int kLast = Filter::kInputs - 1;
+    t[0] = dot<typename Filter::Input, 0>(d);
+    transform_pairs<Filter>(d, t);
+    t[kLast] = dot<typename Filter::Input, kLast>(d);
+  }
 }
 
 /// The pixel's channels, null outside the map.
@@ -105,12 +88,13 @@ class Loader {
 template <class F, bool kSilu>
 void transform_tile(const ConvProblem& problem, const Tile& tile, float* to, const Tiles& tiles) {
   constexpr int kInputs = F::Filter::kInputs;
+  constexpr int kStep = F::Filter::kOut * F::Filter::kStride;
   const std::int64_t channels = problem.channels;
   const float* pixels[kInputs][kInputs];
   for (int i = 0; i < kInputs; ++i) {
     for (int j = 0; j < kInputs; ++j) {
-      pixels[i][j] = pixel_at(problem, tile.image, tile.row * F::Filter::kOut - 1 + i,
-                              tile.column * F::Filter::kOut - 1 + j);
+      pixels[i][j] = pixel_at(problem, tile.image, tile.row * kStep - problem.padding + i,
+                              tile.column * kStep - problem.padding + j);
     }
   }
   for (std::int64_t c = 0; c < channels; c += kLanes) {

@@ -43,15 +43,28 @@ HWY_INLINE void evaluate_pairs(const Vector* taps, Vector* u) {
   }
 }
 
-template <class F, int kPhase>
-HWY_INLINE void evaluate_taps(const Vector* g, Vector* u) {
-  using Filter = typename F::Filter;
+template <class Filter>
+HWY_INLINE void evaluate(const Vector* taps, Vector* u) {
   constexpr int kLast = Filter::kInputs - 1;
-  Vector taps[3];
-  phase_taps<F, kPhase>(g, taps);
   u[0] = dot<typename Filter::Taps, 0>(taps);
   evaluate_pairs<Filter>(taps, u);
   u[kLast] = dot<typename Filter::Taps, kLast>(taps);
+}
+
+template <class F, int kPhase>
+HWY_INLINE void evaluate_taps(const Vector* g, Vector* u) {
+  using Filter = typename F::Filter;
+  if constexpr (Filter::kStride == 2) {
+    const Vector outer[2] = {g[0], g[2]};
+    evaluate<typename Filter::Even>(outer, u);
+    for (int i = 0; i < Filter::kOut; ++i) {
+      u[Filter::Even::kInputs + i] = g[1];
+    }
+  } else {
+    Vector taps[3];
+    phase_taps<F, kPhase>(g, taps);
+    evaluate<Filter>(taps, u);
+  }
 }
 
 /// taps [9][C][kWidth] of channels begin .. begin + count - 1 -> one phase,

@@ -1,5 +1,5 @@
-// What all kernels of convolution share: vectors of the instruction set that is being compiled for,
-// constants times vectors, tiles. Included once per instruction set.
+// What all kernels of convolution share: constants times vectors, tiles. Included once per
+// instruction set.
 #if defined(LEAF_OPS_CONV_VECTOR_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LEAF_OPS_CONV_VECTOR_INL_H_
 #undef LEAF_OPS_CONV_VECTOR_INL_H_
@@ -9,48 +9,15 @@
 
 #include <hwy/highway.h>
 
-#include <algorithm>
 #include <array>
-#include <cstring>
 #include <type_traits>
 
 #include "conv_forms.h"
+#include "vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace leaf::ops::cpu::HWY_NAMESPACE {
 namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
-
-using Float = hn::ScalableTag<float>;
-using Vector = hn::Vec<Float>;
-constexpr Float kFloat;
-constexpr std::int64_t kLanes = HWY_LANES(float);
-constexpr std::int64_t kWidth = 2 * kLanes;
-/// Rows of accumulators, two vectors each: as many as leave registers for a row of filters.
-constexpr std::int64_t kRows = HWY_MAX_BYTES == 64 || HWY_ARCH_ARM ? 12 : 6;
-
-HWY_INLINE Vector constant(double value) { return hn::Set(kFloat, static_cast<float>(value)); }
-
-/// The first `count` floats, zeros behind them.
-HWY_INLINE Vector load_part(const float* from, std::int64_t count) {
-  if (HWY_LIKELY(count >= kLanes)) {
-    return hn::LoadU(kFloat, from);
-  }
-  float padded[kLanes] = {};
-  std::memcpy(padded, from, static_cast<std::size_t>(count) * sizeof(float));
-  return hn::LoadU(kFloat, padded);
-}
-
-HWY_INLINE void store_part(Vector value, float* to, std::int64_t count) {
-  if (HWY_LIKELY(count >= kLanes)) {
-    hn::StoreU(value, kFloat, to);
-    return;
-  }
-  float padded[kLanes];
-  hn::StoreU(value, kFloat, padded);
-  std::memcpy(to, padded, static_cast<std::size_t>(count) * sizeof(float));
-}
 
 // ---- one-dimensional transforms: the matrices are constants, their zeros cost nothing ----
 

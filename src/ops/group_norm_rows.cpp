@@ -1,190 +1,218 @@
 #include "group_norm_rows.h"
 
-#include <bit>
+#include "targets.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/group_norm_rows.cpp"
+#include <hwy/foreach_target.h>  // compiles the rest of this file once for each target
+//
+#include "vector-inl.h"
 
-// A function attribute, so it has to be a macro. Clang and other processors take the plain loops.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define LEAF_FOR_EACH_INSTRUCTION_SET \
-  [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
-#else
-#define LEAF_FOR_EACH_INSTRUCTION_SET
-#endif
-
-namespace leaf::ops::cpu {
+HWY_BEFORE_NAMESPACE();
+namespace leaf::ops::cpu::HWY_NAMESPACE {
 namespace {
 
-// Helpers are inlined by force: each clone must contain them to compile them for its instruction
-// set. Their loops over channels are plain enough for the compiler to vectorise.
+/// The map of one vector of channels, the first `count` of it.
+class VectorMap {
+ public:
+  VectorMap(const ChannelMap& map, std::int64_t c, std::int64_t count)
+      : center_(load_part(map.center + c, count)),
+        slope_(load_part(map.slope + c, count)),
+        intercept_(load_part(map.intercept + c, count)) {}
 
-/// e^t to about 1e-7 relative, free of branches and calls. 0 < result; +inf from 88.4 on; t below
-/// -87 counts as -87. A NaN gives some number.
-[[gnu::always_inline]] inline float exp_approx(float t) {
-  constexpr float kLog2E = 1.44269504088896341F;
-  constexpr float kLn2High = 0.693359375F;  // few bits: n * kLn2High is exact
-  constexpr float kLn2Low = -2.12194440e-4F;
-  constexpr float kRounder = 12582912.0F;  // 1.5 * 2^23: adding it leaves round(t) in the low bits
-  t = t > -87.0F ? t : -87.0F;
-  t = t < 89.0F ? t : 89.0F;
-  const float rounded = t * kLog2E + kRounder;
-  const float n = rounded - kRounder;
-  const float r = (t - n * kLn2High) - n * kLn2Low;  // |r| <= ln(2)/2
-  float p = 1.0F / 720.0F;                           // Taylor series: its next term is 1.2e-7
-  p = p * r + 1.0F / 120.0F;
-  p = p * r + 1.0F / 24.0F;
-  p = p * r + 1.0F / 6.0F;
-  p = p * r + 0.5F;
-  p = p * r + 1.0F;
-  p = p * r + 1.0F;
-  const std::uint32_t exponent = (std::bit_cast<std::uint32_t>(rounded) + 127U) << 23U;
-  return p * std::bit_cast<float>(exponent);
-}
+  HWY_INLINE Vector centered(Vector x) const { return hn::Sub(x, center_); }
+  HWY_INLINE Vector of_centered(Vector x) const { return hn::MulAdd(x, slope_, intercept_); }
+  HWY_INLINE Vector slope() const { return slope_; }
 
-[[gnu::always_inline]] inline float sigmoid(float z) { return 1.0F / (1.0F + exp_approx(-z)); }
+ private:
+  Vector center_, slope_, intercept_;
+};
 
-[[gnu::always_inline]] inline float silu_of(float z) { return z / (1.0F + exp_approx(-z)); }
-
-[[gnu::always_inline]] inline float silu_derivative(float z) {
-  const float s = sigmoid(z);
-  return s * (1.0F + z * (1.0F - s));
-}
-
-template <int kRows>
-[[gnu::always_inline]] inline void add_sums_of(const float* __restrict x, std::int64_t channels,
-                                               double* __restrict sum,
-                                               double* __restrict sum_squares) {
-  for (std::int64_t c = 0; c < channels; ++c) {
-    double s = 0;
-    double q = 0;
-    for (int row = 0; row < kRows; ++row) {
-      const double value = x[row * channels + c];
-      s += value;
-      q += value * value;
-    }
-    sum[c] += s;
-    sum_squares[c] += q;
-  }
-}
-
+/// The gradient with respect to z, given that of what follows it.
 template <bool kSilu>
-[[gnu::always_inline]] inline void map_row(const float* __restrict x, float* __restrict y,
-                                           std::int64_t channels, const ChannelMap& map) {
-  const float* __restrict center = map.center;
-  const float* __restrict slope = map.slope;
-  const float* __restrict intercept = map.intercept;
-  for (std::int64_t c = 0; c < channels; ++c) {
-    const float z = (x[c] - center[c]) * slope[c] + intercept[c];
-    y[c] = kSilu ? silu_of(z) : z;
-  }
+HWY_INLINE Vector through(Vector grad, Vector z) {
+  return kSilu ? hn::Mul(grad, silu_derivative(z)) : grad;
 }
 
-template <bool kSilu, int kRows>
-[[gnu::always_inline]] inline void add_gradient_sums_of(
-    const float* __restrict grad, const float* __restrict x, std::int64_t channels,
-    const ChannelMap& map, double* __restrict sum, double* __restrict sum_centered) {
-  const float* __restrict center = map.center;
-  const float* __restrict slope = map.slope;
-  const float* __restrict intercept = map.intercept;
-  for (std::int64_t c = 0; c < channels; ++c) {
-    float s = 0;
-    float q = 0;
-    for (int row = 0; row < kRows; ++row) {
-      const float centered = x[row * channels + c] - center[c];
-      float dz = grad[row * channels + c];
-      if constexpr (kSilu) {
-        dz *= silu_derivative(centered * slope[c] + intercept[c]);
-      }
-      s += dz;
-      q += dz * centered;
+using Double = hn::ScalableTag<double>;
+constexpr Double kDouble;
+using HalfFloat = hn::Rebind<float, Double>;
+constexpr HalfFloat kHalfFloat;
+constexpr std::int64_t kDoubleLanes = HWY_LANES(double);
+
+HWY_INLINE void add_to(hn::Vec<Double> values, double* sums) {
+  hn::StoreU(hn::Add(hn::LoadU(kDouble, sums), values), kDouble, sums);
+}
+
+/// sums[0 .. count - 1] += values.
+HWY_INLINE void add_part_to(Vector values, std::int64_t count, double* sums) {
+  float parts[kLanes];
+  hn::StoreU(values, kFloat, parts);
+  if (count >= kLanes) {
+    for (std::int64_t i = 0; i < kLanes; i += kDoubleLanes) {
+      add_to(hn::PromoteTo(kDouble, hn::LoadU(kHalfFloat, parts + i)), sums + i);
     }
-    sum[c] += s;
-    sum_centered[c] += q;
-  }
-}
-
-template <bool kSilu>
-[[gnu::always_inline]] inline void map_gradient_row(const float* __restrict grad,
-                                                    const float* __restrict x, float* __restrict dx,
-                                                    std::int64_t channels, const ChannelMap& map,
-                                                    const MomentGradient& moment) {
-  const float* __restrict center = map.center;
-  const float* __restrict slope = map.slope;
-  const float* __restrict intercept = map.intercept;
-  const float* __restrict linear = moment.linear;
-  const float* __restrict constant = moment.constant;
-  for (std::int64_t c = 0; c < channels; ++c) {
-    const float centered = x[c] - center[c];
-    float dz = grad[c];
-    if constexpr (kSilu) {
-      dz *= silu_derivative(centered * slope[c] + intercept[c]);
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) {
+      sums[i] += static_cast<double>(parts[i]);
     }
-    dx[c] = dz * slope[c] + (centered * linear[c] + constant[c]);
   }
 }
 
-template <bool kSilu>
-[[gnu::always_inline]] inline void add_all_gradient_sums(const float* grad, const float* x,
-                                                         std::int64_t pixels, std::int64_t channels,
-                                                         const ChannelMap& map, double* sum,
-                                                         double* sum_centered) {
-  std::int64_t p = 0;
-  for (; p + 4 <= pixels; p += 4) {
-    add_gradient_sums_of<kSilu, 4>(grad + p * channels, x + p * channels, channels, map, sum,
-                                   sum_centered);
+template <int kPixels>
+void add_sums_of(const float* x, std::int64_t channels, double* sum, double* sum_squares) {
+  std::int64_t c = 0;
+  for (; c + kDoubleLanes <= channels; c += kDoubleLanes) {
+    auto total = hn::Zero(kDouble);
+    auto squares = hn::Zero(kDouble);
+    for (int p = 0; p < kPixels; ++p) {
+      const auto value = hn::PromoteTo(kDouble, hn::LoadU(kHalfFloat, x + p * channels + c));
+      total = hn::Add(total, value);
+      squares = hn::MulAdd(value, value, squares);
+    }
+    add_to(total, sum + c);
+    add_to(squares, sum_squares + c);
   }
-  for (; p < pixels; ++p) {
-    add_gradient_sums_of<kSilu, 1>(grad + p * channels, x + p * channels, channels, map, sum,
-                                   sum_centered);
+  for (; c < channels; ++c) {
+    for (int p = 0; p < kPixels; ++p) {
+      const double value = x[p * channels + c];
+      sum[c] += value;
+      sum_squares[c] += value * value;
+    }
   }
 }
 
-}  // namespace
+/// The sums of several pixels at a time go to memory together.
+constexpr std::int64_t kTogether = 4;
 
-LEAF_FOR_EACH_INSTRUCTION_SET
-void add_sums(const float* x, std::int64_t pixels, std::int64_t channels, double* sum,
+void sum_rows(const float* x, std::int64_t pixels, std::int64_t channels, double* sum,
               double* sum_squares) {
   std::int64_t p = 0;
-  for (; p + 4 <= pixels; p += 4) {
-    add_sums_of<4>(x + p * channels, channels, sum, sum_squares);
+  for (; p + kTogether <= pixels; p += kTogether) {
+    add_sums_of<kTogether>(x + p * channels, channels, sum, sum_squares);
   }
   for (; p < pixels; ++p) {
     add_sums_of<1>(x + p * channels, channels, sum, sum_squares);
   }
 }
 
-LEAF_FOR_EACH_INSTRUCTION_SET
-void map_rows(const float* x, float* y, std::int64_t pixels, std::int64_t channels,
-              const ChannelMap& map, bool silu) {
+template <bool kSilu>
+void map_all(const float* x, float* y, std::int64_t pixels, std::int64_t channels,
+             const ChannelMap& map) {
   for (std::int64_t i = 0; i < pixels * channels; i += channels) {
-    if (silu) {
-      map_row<true>(x + i, y + i, channels, map);
-    } else {
-      map_row<false>(x + i, y + i, channels, map);
+    for (std::int64_t c = 0; c < channels; c += kLanes) {
+      const std::int64_t count = channels - c;
+      const VectorMap vector(map, c, count);
+      const Vector z = vector.of_centered(vector.centered(load_part(x + i + c, count)));
+      store_part(kSilu ? silu(z) : z, y + i + c, count);
     }
   }
 }
 
-LEAF_FOR_EACH_INSTRUCTION_SET
+void map_values(const float* x, float* y, std::int64_t pixels, std::int64_t channels,
+                const ChannelMap& map, bool with_silu) {
+  with_silu ? map_all<true>(x, y, pixels, channels, map)
+            : map_all<false>(x, y, pixels, channels, map);
+}
+
+template <bool kSilu, int kPixels>
+void add_gradients_of(const float* grad, const float* x, std::int64_t channels,
+                      const ChannelMap& map, double* sum, double* sum_centered) {
+  for (std::int64_t c = 0; c < channels; c += kLanes) {
+    const std::int64_t count = channels - c;
+    const VectorMap vector(map, c, count);
+    Vector total = hn::Zero(kFloat);
+    Vector total_centered = hn::Zero(kFloat);
+    for (int p = 0; p < kPixels; ++p) {
+      const Vector centered = vector.centered(load_part(x + p * channels + c, count));
+      const Vector dz =
+          through<kSilu>(load_part(grad + p * channels + c, count), vector.of_centered(centered));
+      total = hn::Add(total, dz);
+      total_centered = hn::MulAdd(dz, centered, total_centered);
+    }
+    add_part_to(total, count, sum + c);
+    add_part_to(total_centered, count, sum_centered + c);
+  }
+}
+
+template <bool kSilu>
+void sum_gradients_of(const float* grad, const float* x, std::int64_t pixels, std::int64_t channels,
+                      const ChannelMap& map, double* sum, double* sum_centered) {
+  std::int64_t p = 0;
+  for (; p + kTogether <= pixels; p += kTogether) {
+    add_gradients_of<kSilu, kTogether>(grad + p * channels, x + p * channels, channels, map, sum,
+                                       sum_centered);
+  }
+  for (; p < pixels; ++p) {
+    add_gradients_of<kSilu, 1>(grad + p * channels, x + p * channels, channels, map, sum,
+                               sum_centered);
+  }
+}
+
+void sum_gradient_rows(const float* grad, const float* x, std::int64_t pixels,
+                       std::int64_t channels, const ChannelMap& map, bool with_silu, double* sum,
+                       double* sum_centered) {
+  with_silu ? sum_gradients_of<true>(grad, x, pixels, channels, map, sum, sum_centered)
+            : sum_gradients_of<false>(grad, x, pixels, channels, map, sum, sum_centered);
+}
+
+template <bool kSilu>
+void map_gradients_of(const float* grad, const float* x, float* dx, std::int64_t pixels,
+                      std::int64_t channels, const ChannelMap& map, const MomentGradient& moment) {
+  for (std::int64_t i = 0; i < pixels * channels; i += channels) {
+    for (std::int64_t c = 0; c < channels; c += kLanes) {
+      const std::int64_t count = channels - c;
+      const VectorMap vector(map, c, count);
+      const Vector centered = vector.centered(load_part(x + i + c, count));
+      const Vector dz =
+          through<kSilu>(load_part(grad + i + c, count), vector.of_centered(centered));
+      const Vector shared = hn::MulAdd(centered, load_part(moment.linear + c, count),
+                                       load_part(moment.constant + c, count));
+      store_part(hn::MulAdd(dz, vector.slope(), shared), dx + i + c, count);
+    }
+  }
+}
+
+void map_all_gradients(const float* grad, const float* x, float* dx, std::int64_t pixels,
+                       std::int64_t channels, const ChannelMap& map, bool with_silu,
+                       const MomentGradient& moment) {
+  with_silu ? map_gradients_of<true>(grad, x, dx, pixels, channels, map, moment)
+            : map_gradients_of<false>(grad, x, dx, pixels, channels, map, moment);
+}
+
+}  // namespace
+}  // namespace leaf::ops::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace leaf::ops::cpu {
+
+HWY_EXPORT(sum_rows);
+HWY_EXPORT(map_values);
+HWY_EXPORT(sum_gradient_rows);
+HWY_EXPORT(map_all_gradients);
+
+void add_sums(const float* x, std::int64_t pixels, std::int64_t channels, double* sum,
+              double* sum_squares) {
+  HWY_DYNAMIC_DISPATCH(sum_rows)(x, pixels, channels, sum, sum_squares);
+}
+
+void map_rows(const float* x, float* y, std::int64_t pixels, std::int64_t channels,
+              const ChannelMap& map, bool silu) {
+  HWY_DYNAMIC_DISPATCH(map_values)(x, y, pixels, channels, map, silu);
+}
+
 void add_gradient_sums(const float* grad, const float* x, std::int64_t pixels,
                        std::int64_t channels, const ChannelMap& map, bool silu, double* sum,
                        double* sum_centered) {
-  if (silu) {
-    add_all_gradient_sums<true>(grad, x, pixels, channels, map, sum, sum_centered);
-  } else {
-    add_all_gradient_sums<false>(grad, x, pixels, channels, map, sum, sum_centered);
-  }
+  HWY_DYNAMIC_DISPATCH(sum_gradient_rows)
+  (grad, x, pixels, channels, map, silu, sum, sum_centered);
 }
 
-LEAF_FOR_EACH_INSTRUCTION_SET
 void map_gradient_rows(const float* grad, const float* x, float* dx, std::int64_t pixels,
                        std::int64_t channels, const ChannelMap& map, bool silu,
                        const MomentGradient& moment) {
-  for (std::int64_t i = 0; i < pixels * channels; i += channels) {
-    if (silu) {
-      map_gradient_row<true>(grad + i, x + i, dx + i, channels, map, moment);
-    } else {
-      map_gradient_row<false>(grad + i, x + i, dx + i, channels, map, moment);
-    }
-  }
+  HWY_DYNAMIC_DISPATCH(map_all_gradients)(grad, x, dx, pixels, channels, map, silu, moment);
 }
 
 }  // namespace leaf::ops::cpu
+#endif

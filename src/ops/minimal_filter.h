@@ -30,6 +30,7 @@ struct MinimalFilter {
   static constexpr int kInputs = kOutputs + kTaps - 1;
   static constexpr int kFinite = kInputs - 1;
   static constexpr int kPairs = (kFinite - 1) / 2;
+  static constexpr int kStride = 1;
   static_assert(kInputs % 2 == 0 && kInputs <= 8, "0, up to three pairs, infinity");
 
   static constexpr double point(int j) {
@@ -103,6 +104,17 @@ struct MinimalFilter {
   struct PointPowers {
     static constexpr Matrix<kPairs, kOutputs> kEntries = transposed(PairPowers::kEntries);
   };
+};
+
+/// A 3-tap filter that moves two values at a time, m outputs from 2m + 1 inputs: the even inputs
+/// meet the outer taps, a 2-tap filter of stride 1, and the odd ones the middle tap. Transformed
+/// values are those of the even inputs, then the odd inputs as they are.
+template <int kOutputs>
+struct StridedFilter {
+  using Even = MinimalFilter<kOutputs, 2>;
+  static constexpr int kOut = kOutputs;
+  static constexpr int kInputs = Even::kInputs + kOutputs;
+  static constexpr int kStride = 2;
 };
 
 }  // namespace leaf::ops::cpu

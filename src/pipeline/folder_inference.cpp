@@ -137,6 +137,15 @@ std::int64_t InferenceReport::failures() const {
                        [](const ImageReport& image) { return !image.error.empty(); });
 }
 
+std::int64_t InferenceReport::skipped() const {
+  return std::count_if(images.begin(), images.end(),
+                       [](const ImageReport& image) { return image.skipped; });
+}
+
+std::int64_t InferenceReport::done() const {
+  return static_cast<std::int64_t>(images.size()) - failures() - skipped();
+}
+
 void infer_folder(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
                   const FolderInferenceOptions& options, InferenceReport& report,
                   const InferenceHooks& hooks) {

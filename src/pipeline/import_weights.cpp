@@ -2,15 +2,14 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "gather_weights.h"
 #include "leaf/core/enum_names.h"
 #include "leaf/core/error.h"
-#include "leaf/core/files.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
-#include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
 #include "leaf/models/autoencoder.h"
 #include "leaf/models/unet.h"
@@ -18,6 +17,7 @@
 #include "leaf/nn/module.h"
 #include "leaf/pipeline/describe_weights.h"
 #include "model_json.h"
+#include "stored_weights.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -139,7 +139,7 @@ void import_autoencoder(const GatheredWeights& gathered, const fs::path& target,
 }
 
 json to_json(const models::VisionTransformerConfig& config) {
-  return {{"_class_name", "VisionTransformer"},
+  return {{"_class_name", kTeacherClass},
           {"name", config.name},
           {"width", config.width},
           {"depth", config.depth},
@@ -154,13 +154,6 @@ json to_json(const models::VisionTransformerConfig& config) {
           {"norm_eps", config.norm_eps},
           {"mean", config.mean},
           {"std", config.std}};
-}
-
-void write_teacher(const fs::path& folder, const models::VisionTransformer& teacher) {
-  replace_folder(folder, [&](const fs::path& target) {
-    write_file(target / "config.json", to_json(teacher.config()).dump(2) + "\n");
-    io::write_safetensors(target / "model.safetensors", io::state_dict(teacher));
-  });
 }
 
 /// The activation that Hugging Face's config.json states for a vision tower, or "".
@@ -184,22 +177,40 @@ std::vector<std::string> fitting_teachers(const models::VisionTransformerConfig&
   return names;
 }
 
+/// `name`; ConfigError when no teacher has that name, or these weights are another one.
+std::string chosen_teacher(const std::string& name, const std::vector<std::string>& fitting) {
+  models::vision_transformer_config(name);
+  if (std::find(fitting.begin(), fitting.end(), name) == fitting.end()) {
+    throw ConfigError(str("--teacher: these weights are not ", name, "; ",
+                          fitting.empty() ? std::string("no known teacher has their shape")
+                                          : str("they can be ", join(fitting, " or "))));
+  }
+  return name;
+}
+
 void import_teacher(const GatheredWeights& gathered, const fs::path& target,
                     const ImportOptions& options) {
   const GatheredPart& part = gathered.parts.at(WeightPart::kTeacher);
   const auto shape = describe_vision_transformer(part.tensors, part.source());
-  const auto names = fitting_teachers(shape, stated_activation(part));
+  auto names = fitting_teachers(shape, stated_activation(part));
+  if (options.teacher) {
+    names = {chosen_teacher(*options.teacher, names)};
+  }
   models::VisionTransformer teacher(
       names.empty() ? shape : models::vision_transformer_config(names.front()));
   Loader loader(gathered, options);
   loader.load(teacher, WeightPart::kTeacher);
   loader.throw_mismatches();
-  write_teacher(target, teacher);
+  save_teacher(target, to_json(teacher.config()), io::state_dict(teacher));
   if (names.empty()) {
     log::warn("no alignment.teacher has the shape of this vision transformer");
-  } else {
-    log::info(str("teacher in '", target.string(),
-                  "'; alignment.weights takes it, with alignment.teacher: ", join(names, " or ")));
+    return;
+  }
+  log::info(str("teacher in '", target.string(),
+                "'; alignment.weights takes it, with alignment.teacher: ", join(names, " or ")));
+  if (names.size() > 1) {
+    log::warn(str("these teachers have the same shape; '", names.front(),
+                  "' is taken (--teacher NAME states which it is)"));
   }
 }
 
@@ -210,6 +221,28 @@ void require_part(const GatheredWeights& gathered, WeightPart part, const char* 
   if (!gathered.has(part)) {
     throw WeightsError(str("these files hold no ", enum_text(part), "; add one that does (",
                            example, "), or --init-missing random"));
+  }
+}
+
+/// ConfigError for options about networks that the files do not hold: they would change nothing.
+void check_options(const ImportOptions& options, bool is_teacher, bool is_autoencoder) {
+  std::vector<std::string> useless;
+  const auto check = [&](bool given, const char* name) {
+    if (given) {
+      useless.emplace_back(name);
+    }
+  };
+  check(options.description && is_teacher, "--config");
+  check(options.num_heads && (is_teacher || is_autoencoder), "--num-heads");
+  check(options.prefer_ema && (is_teacher || is_autoencoder), "--ema");
+  check(options.random_seed && is_teacher, "--init-missing random");
+  check(options.teacher && !is_teacher, "--teacher");
+  if (!useless.empty()) {
+    const char* content = is_teacher       ? "a teacher"
+                          : is_autoencoder ? "an autoencoder alone"
+                                           : "no teacher";
+    throw ConfigError(str(join(useless, ", "), " cannot apply: these files hold ", content,
+                          "; leave the option out"));
   }
 }
 
@@ -238,12 +271,15 @@ void import_weights(const std::vector<std::string>& paths, const fs::path& targe
                     const ImportOptions& options) {
   const GatheredWeights gathered = gather_weights(paths, options.prefer_ema);
   check_combination(gathered);
-  if (gathered.has(WeightPart::kTeacher)) {
+  const bool is_teacher = gathered.has(WeightPart::kTeacher);
+  const bool is_autoencoder =
+      gathered.has(WeightPart::kAutoencoder) && gathered.parts.size() == 1 && !options.random_seed;
+  check_options(options, is_teacher, is_autoencoder);
+  if (is_teacher) {
     import_teacher(gathered, target, options);
     return;
   }
-  const bool alone = gathered.has(WeightPart::kAutoencoder) && gathered.parts.size() == 1;
-  if (alone && !options.random_seed) {
+  if (is_autoencoder) {
     import_autoencoder(gathered, target, options);
     return;
   }

@@ -42,18 +42,12 @@ Json options_json(const SegmenterOptions& segmenter, const FolderInferenceOption
 
 Json totals_json(const InferenceSummary& summary) {
   const InferenceReport& report = summary.report;
-  std::int64_t skipped = 0;
-  for (const ImageReport& image : report.images) {
-    skipped += image.skipped ? 1 : 0;
-  }
-  const auto count = static_cast<std::int64_t>(report.images.size());
-  const std::int64_t done = count - skipped - report.failures();
-  Json totals = {{"done", done},
+  Json totals = {{"done", report.done()},
                  {"failed", report.failures()},
-                 {"skipped", skipped},
+                 {"skipped", report.skipped()},
                  {"seconds", report.seconds},
                  {"load_seconds", summary.load_seconds}};
-  if (done > 0) {
+  if (report.done() > 0) {
     totals["time_to_first_mask_seconds"] = summary.load_seconds + report.first_mask_seconds;
   }
   return totals;

@@ -13,6 +13,7 @@
 #include "leaf/nn/layers.h"
 #include "leaf/pipeline/model.h"
 #include "model_json.h"
+#include "stored_weights.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -44,26 +45,11 @@ at::ScalarType scalar_type(WeightType type) {
   return at::kFloat;
 }
 
-/// A tensor as it is stored; WeightsError when a finite number of it is beyond the type.
-at::Tensor stored_as(const std::string& name, const at::Tensor& tensor, WeightType type) {
-  at::Tensor stored = tensor.to(scalar_type(type));
-  if (type == WeightType::kFloat16 &&
-      at::isinf(stored).logical_and(at::isfinite(tensor)).any().item<bool>()) {
-    throw WeightsError(str("'", name, "' has numbers beyond float16; store the model in ",
-                           enum_text(WeightType::kBFloat16)));
-  }
-  return stored;
-}
-
 void write_part(const fs::path& folder, const io::TensorMap& tensors, const json& config,
                 WeightType type) {
-  io::TensorMap stored;
-  for (const auto& [name, tensor] : tensors) {
-    stored.emplace(name, stored_as(name, tensor, type));
-  }
   make_folder(folder);
   write_json(folder / "config.json", config);
-  io::write_safetensors(folder / kWeightsFile, stored);
+  io::write_safetensors(folder / kWeightsFile, stored_as(tensors, type));
 }
 
 io::TensorMap stored_parameters(const torch::nn::Module& module) {
@@ -73,28 +59,40 @@ io::TensorMap stored_parameters(const torch::nn::Module& module) {
   return io::state_dict(module);
 }
 
+/// The folder `vae`. diffusers' AutoencoderTiny has our names already, but no pooling blocks.
 void write_vae(const fs::path& folder, const models::Autoencoder& autoencoder,
-               const models::AutoencoderConfig& config, WeightType type = WeightType::kFloat32) {
+               const models::AutoencoderConfig& config, std::int64_t resolution,
+               const SaveOptions& options) {
   const bool tiny = config.type == models::AutoencoderType::kTiny;
-  write_part(folder, stored_parameters(autoencoder),
-             to_json(config, tiny ? "AutoencoderTiny" : "AutoencoderKL", /*dropout=*/0.0), type);
-}
-
-/// diffusers' AutoencoderTiny has our names already, but no pooling blocks.
-void write_diffusers_vae(const fs::path& folder, const Model& model, WeightType type) {
-  const models::AutoencoderConfig& config = model.description.autoencoder;
-  if (config.type == models::AutoencoderType::kKl) {
-    write_part(folder, io::to_diffusers_autoencoder(stored_parameters(*model.autoencoder)),
-               diffusers_autoencoder_json(config, model.description.preprocessing.resolution),
-               type);
-  } else if (config.variant == models::TinyVariant::kTaesd) {
-    write_vae(folder, *model.autoencoder, config, type);
-  } else {
+  const bool diffusers = options.format == FolderFormat::kDiffusers;
+  if (diffusers && tiny && config.variant != models::TinyVariant::kTaesd) {
     throw WeightsError(str("diffusers has no autoencoder of the kind ", enum_text(config.variant)));
+  }
+  const io::TensorMap tensors = stored_parameters(autoencoder);
+  if (diffusers && !tiny) {
+    write_part(folder, io::to_diffusers_autoencoder(tensors),
+               diffusers_autoencoder_json(config, resolution), options.type);
+  } else {
+    write_part(folder, tensors,
+               to_json(config, tiny ? "AutoencoderTiny" : "AutoencoderKL", /*dropout=*/0.0),
+               options.type);
   }
 }
 
 }  // namespace
+
+io::TensorMap stored_as(const io::TensorMap& tensors, WeightType type) {
+  io::TensorMap stored;
+  for (const auto& [name, tensor] : tensors) {
+    const at::Tensor& narrow = stored.emplace(name, tensor.to(scalar_type(type))).first->second;
+    if (type == WeightType::kFloat16 &&
+        at::isinf(narrow).logical_and(at::isfinite(tensor)).any().item<bool>()) {
+      throw WeightsError(str("'", name, "' has numbers beyond float16; store the model in ",
+                             enum_text(WeightType::kBFloat16)));
+    }
+  }
+  return stored;
+}
 
 fs::path find_model_folder(const fs::path& path) {
   if (!fs::is_directory(path)) {
@@ -168,11 +166,8 @@ void save_model(const fs::path& folder, const Model& model, const SaveOptions& o
     write_json(target / kPreprocessingFile, to_json(description.preprocessing));
     make_folder(target / "scheduler");
     write_json(target / "scheduler/scheduler_config.json", to_json(description.scheduler));
-    if (diffusers) {
-      write_diffusers_vae(target / "vae", model, options.type);
-    } else {
-      write_vae(target / "vae", *model.autoencoder, description.autoencoder, options.type);
-    }
+    write_vae(target / "vae", *model.autoencoder, description.autoencoder,
+              description.preprocessing.resolution, options);
     write_part(
         target / "latent_encoder", stored_parameters(*model.latent_encoder),
         to_json(description.autoencoder, "LatentEncoder", description.latent_encoder_dropout),
@@ -183,9 +178,17 @@ void save_model(const fs::path& folder, const Model& model, const SaveOptions& o
 }
 
 void save_autoencoder(const fs::path& folder, const models::Autoencoder& autoencoder,
-                      const models::AutoencoderConfig& config) {
-  replace_folder(folder,
-                 [&](const fs::path& target) { write_vae(target / "vae", autoencoder, config); });
+                      const models::AutoencoderConfig& config, const SaveOptions& options) {
+  replace_folder(folder, [&](const fs::path& target) {
+    write_vae(target / "vae", autoencoder, config, Preprocessing{}.resolution, options);
+  });
+}
+
+void save_teacher(const fs::path& folder, const json& config, const io::TensorMap& tensors) {
+  replace_folder(folder, [&](const fs::path& target) {
+    write_json(target / "config.json", config);
+    io::write_safetensors(target / "model.safetensors", tensors);
+  });
 }
 
 }  // namespace leaf

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <limits>
 #include <set>
+#include <string_view>
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
@@ -200,6 +201,19 @@ double relative_error(const at::Tensor& ours, const at::Tensor& theirs) {
     return difference == 0 ? 0 : std::numeric_limits<double>::infinity();
   }
   return difference / size;
+}
+
+io::TensorMap read_activations(const std::filesystem::path& path) {
+  try {
+    return io::read_weights(path);
+  } catch (const WeightsError& failure) {
+    constexpr std::string_view kBeginning = "cannot read weights from ";  // bad_weights()
+    std::string message = failure.what();
+    if (message.starts_with(kBeginning)) {
+      message.replace(0, kBeginning.size(), "cannot read activations from ");
+    }
+    throw DataError(message);
+  }
 }
 
 io::TensorMap compute_activations(const Model& model, const io::TensorMap& recorded,

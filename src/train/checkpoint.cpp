@@ -49,7 +49,8 @@ void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint, std:
     const json state{{"format_version", kFormatVersion},
                      {"step", checkpoint.step},
                      {"best_score", checkpoint.best_score},
-                     {"best_step", checkpoint.best_step}};
+                     {"best_step", checkpoint.best_step},
+                     {"validation_due", checkpoint.validation_due}};
     write_file(target / kStateFile, state.dump(2) + "\n");
   });
   const std::vector<fs::path> all = complete_checkpoints(folder);
@@ -74,6 +75,7 @@ Checkpoint read_checkpoint(const fs::path& path) {
     checkpoint.step = state.at("step");
     checkpoint.best_score = state.at("best_score");
     checkpoint.best_step = state.at("best_step");
+    checkpoint.validation_due = state.value("validation_due", false);
   } catch (const json::exception& failure) {
     throw WeightsError(str("'", (path / kStateFile).string(), "': ", failure.what()));
   }

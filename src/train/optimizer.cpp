@@ -10,8 +10,8 @@
 
 namespace leaf {
 
-AdamW::AdamW(NamedParameters parameters, const AdamWOptions& options) : options_(options) {
-  for (auto& [name, parameter] : parameters) {
+AdamW::AdamW(const NamedParameters& parameters, const AdamWOptions& options) : options_(options) {
+  for (const auto& [name, parameter] : parameters) {
     slots_.push_back({.name = name,
                       .parameter = parameter,
                       .exp_avg = at::zeros_like(parameter),

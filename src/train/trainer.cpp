@@ -82,6 +82,8 @@ struct Trainer::State {
   std::unique_ptr<data::Loader> loader;
   std::optional<RunLog> log;
   std::int64_t start_step = 0;
+  std::int64_t saved_step = 0;  ///< of the newest checkpoint; 0 when there is none
+  bool validation_due = false;  ///< of the last step that is done
   std::int64_t best_step = 0;
   double best_score = 0.0;
 
@@ -112,18 +114,18 @@ TrainingResult Trainer::run(bool resume, const TrainerCallbacks& callbacks) {
     throw ConfigError(str("output.dir: '", folder.string(),
                           "' exists already; continue it with --resume, or choose another"));
   }
+  const std::vector<fs::path> new_parents = missing_parents(folder);
   make_folder(folder);
   TrainingResult result;
   try {
     log::open_file(folder / "log.txt");
     prepare();
-    open_run_folder();
+    open_run_folder(resume);
     run_steps(result, callbacks);
   } catch (...) {
     if (!existed && result.steps == 0) {
       log::close_file();
-      std::error_code ignored;
-      fs::remove_all(folder, ignored);
+      remove_folder(folder, new_parents);
     }
     throw;
   }
@@ -133,7 +135,7 @@ TrainingResult Trainer::run(bool resume, const TrainerCallbacks& callbacks) {
 }
 
 /// Everything is read, and found to fit, before the files of an earlier run are replaced.
-void Trainer::open_run_folder() {
+void Trainer::open_run_folder(bool resume) {
   const fs::path& folder = config_.output.dir;
   const fs::path checkpoints = folder / kCheckpoints;
   make_folder(checkpoints);
@@ -141,6 +143,8 @@ void Trainer::open_run_folder() {
   remove_leftovers(checkpoints);
   if (const auto checkpoint = latest_checkpoint(checkpoints)) {
     restore(*checkpoint);
+  } else if (resume) {
+    log::warn(str("no checkpoint in '", checkpoints.string(), "', starting at step 0"));
   }
   make_loader(state_->start_step);
   write_file(folder / "config.yaml", config::dump_yaml(config_));
@@ -157,7 +161,8 @@ void Trainer::restore(const fs::path& path) {
     throw WeightsError(str("cannot continue from '", path.string(), "': ", error.what(),
                            "; use the configuration of that run"));
   }
-  state_->start_step = checkpoint.step;
+  state_->start_step = state_->saved_step = checkpoint.step;
+  state_->validation_due = checkpoint.validation_due && state_->validation.size() > 0;
   state_->best_step = checkpoint.best_step;
   state_->best_score = checkpoint.best_score;
   log::info(str("continuing after step ", checkpoint.step, " (", path.string(), ")"));
@@ -175,27 +180,55 @@ void Trainer::make_loader(std::int64_t first_step) {
       first_step * train.gradient_accumulation_steps);
 }
 
+/// A loss that is not finite is left alone: its weights may be past saving.
 void Trainer::run_steps(TrainingResult& result, const TrainerCallbacks& callbacks) {
+  try {
+    repeat_steps(result, callbacks);
+  } catch (const DataError& failure) {
+    throw DataError(str(failure.what(), save_after_failure(result.steps)));
+  } catch (const FileError& failure) {
+    throw FileError(str(failure.what(), save_after_failure(result.steps)));
+  }
+}
+
+/// Saves what was done since the newest checkpoint; returns what to add to the failure's message.
+std::string Trainer::save_after_failure(std::int64_t step) {
+  if (step > state_->saved_step) {
+    try {
+      save(step);
+    } catch (const FileError&) {  // the failure itself is what the user is told
+    }
+  }
+  const std::int64_t saved = state_->saved_step;
+  return saved > 0 ? str("; then --resume continues after step ", saved) : "";
+}
+
+void Trainer::repeat_steps(TrainingResult& result, const TrainerCallbacks& callbacks) {
   const TrainSection& train = config_.train;
   result.steps = state_->start_step;
   if (callbacks.on_start) {
     callbacks.on_start(result.steps);
   }
+  if (state_->validation_due) {
+    validate(result.steps, callbacks);
+    save(result.steps);
+  }
   while (result.steps < train.max_train_steps && !result.interrupted) {
     const auto start = Clock::now();
     Scores scores = train_step(result.steps);
     const std::int64_t done = ++result.steps;
+    const bool last = done == train.max_train_steps;
+    state_->validation_due =
+        state_->validation.size() > 0 && (last || validation_is_due(config_.validation, done));
     scores["seconds_per_step"] = seconds_since(start);
     if (callbacks.on_step) {
       callbacks.on_step(done, scores);
     }
-    const bool last = done == train.max_train_steps;
     result.interrupted = !last && callbacks.stop_requested && callbacks.stop_requested();
     if (done % train.log_steps == 0 || last) {
       state_->log->write(done, "train", scores);
     }
-    const bool due = last || validation_is_due(config_.validation, done);
-    if (due && state_->validation.size() > 0) {
+    if (state_->validation_due) {
       validate(done, callbacks);
     }
     if (done % train.checkpoint_steps == 0 || last || result.interrupted) {
@@ -235,12 +268,13 @@ void Trainer::validate(std::int64_t step, const TrainerCallbacks& callbacks) {
   release_unused_memory();
   const Scores scores = state_->task->validate(state_->validation);
   release_unused_memory();
-  state_->log->write(step, "validation", scores);
   if (state_->best_step == 0 || scores.at(kScore) > state_->best_score) {
+    state_->task->save_model(config_.output.dir / "best");
     state_->best_step = step;
     state_->best_score = scores.at(kScore);
-    state_->task->save_model(config_.output.dir / "best");
   }
+  state_->log->write(step, "validation", scores);
+  state_->validation_due = false;
   if (callbacks.on_validation) {
     callbacks.on_validation(step, scores);
   }
@@ -253,9 +287,11 @@ void Trainer::save(std::int64_t step) {
                    {.step = step,
                     .best_score = state_->best_score,
                     .best_step = state_->best_step,
+                    .validation_due = state_->validation_due,
                     .weights = state_->task->state(),
                     .optimizer = state_->optimizer.state()},
                    config_.train.checkpoints_total_limit);
+  state_->saved_step = step;
 }
 
 DryRunReport Trainer::dry_run() {

@@ -61,7 +61,9 @@ void expect_same_weights(const fs::path& ours, const fs::path& theirs) {
 TEST(ConvertImport, HelpListsTheOptions) {
   for (const auto& [command, options] : std::map<std::string, std::vector<std::string>>{
            {"import",
-            {"--to", "--ema", "--config", "--num-heads", "--init-missing", "--seed", "--force"}},
+            {"--to", "--ema", "--config", "--num-heads", "--teacher", "--init-missing", "--seed",
+             "--force"}},
+           {"inspect", {"--depth"}},
            {"export", {"--to", "--format", "--dtype", "--force"}},
            {"verify", {"--activations", "--tolerance"}}}) {
     expect_contains(test::run_program("leaf_convert", {command, "--help"}).out, options);
@@ -189,6 +191,55 @@ TEST(ConvertImport, ReplacesOnlyItsOwnFoldersAndOnlyByForce) {
   expect_usage_error(run_import("start"), "leaf_convert", {"exists", "--force"});
   EXPECT_EQ(run_import("start", {"--force"}).exit_code, 0);
   expect_usage_error(run_import("data", {"--force"}), "leaf_convert", {"is no model folder"});
+}
+
+TEST(ConvertImport, OptionsWithoutUseAreErrors) {
+  const TinyProject project;
+  project.with_model();
+  expect_usage_error(run_cpu("leaf_convert", {"import", project.path("model/vae"), "--quiet",
+                                              "--num-heads", "4", "--to", project.path("x")}),
+                     "leaf_convert", {"--num-heads", "an autoencoder alone"});
+  EXPECT_FALSE(fs::exists(project / "x"));
+}
+
+TEST(ConvertImport, ALoneAutoencoderIsExported) {
+  const TinyProject project;
+  project.with_model();
+  const auto run_export = [&](const std::string& from, const std::string& to,
+                              const std::string& format) {
+    const Outcome outcome =
+        run_cpu("leaf_convert", {"export", project.path(from), "--format", format, "--dtype",
+                                 "fp16", "--to", project.path(to)});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  };
+  ASSERT_EQ(
+      run_cpu("leaf_convert", {"import", project.path("model/vae"), "--to", project.path("start")})
+          .exit_code,
+      0);
+  run_export("start", "narrow", "leaf");
+  run_export("narrow", "theirs", "diffusers");
+  EXPECT_EQ(io::read_weights(project / "narrow/vae").at("quant_conv.bias").scalar_type(),
+            at::kHalf);
+  EXPECT_TRUE(io::read_weights(project / "theirs/vae")
+                  .contains("encoder.mid_block.attentions.0.to_q.weight"));
+  const Outcome inspected = run_cpu("leaf_convert", {"inspect", project.path("start")});
+  EXPECT_EQ(inspected.exit_code, 0) << inspected.err;
+  expect_contains(inspected.out, {"\nvae\n", "\ndecoder  ", "autoencoder: "});
+}
+
+TEST(ConvertImport, ExportNamesAnotherScaleOfTheLatents) {
+  const TinyProject project;
+  project.with_model();
+  const auto run_export = [&](const std::string& to) {
+    return run_cpu("leaf_convert", {"export", project.path("model"), "--to", project.path(to)}).err;
+  };
+  EXPECT_EQ(run_export("usual").find("scaling factor"), std::string::npos);
+  const fs::path config = project / "model/vae/config.json";
+  auto content = nlohmann::json::parse(read_file(config));
+  content["scaling_factor"] = 0.25;
+  write_file(config, content.dump());
+  expect_contains(run_export("scaled"), {"scaling factor of the latents is 0.25", "vae/config.json",
+                                         "scaling_factor=0.25"});
 }
 
 TEST(ConvertImport, InspectTellsWhatWeightsAre) {

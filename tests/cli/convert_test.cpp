@@ -1,6 +1,9 @@
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "leaf/core/files.h"
+#include "leaf/core/strings.h"
+#include "leaf/io/safetensors.h"
 #include "tiny_project.h"
 
 namespace leaf {
@@ -62,21 +65,61 @@ TEST(Convert, RandomReplacesOnlyModelFoldersAndOnlyByForce) {
   EXPECT_TRUE(fs::exists(project / "data/images"));
 }
 
-TEST(Convert, InspectListsTensorsAndCounts) {
+TEST(Convert, InspectShowsATreeAndCounts) {
   const TinyProject project;
   project.with_model();
   const auto file =
       run_cpu("leaf_convert", {"inspect", (project / "model" / kUnetWeights).string()});
   EXPECT_EQ(file.exit_code, 0) << file.err;
-  EXPECT_NE(file.out.find("input_blocks.0.0.weight  [32, 8, 3, 3]  Float\n"), std::string::npos)
+  // A 3x3 convolution of 8 to 32 channels; two linear layers of 32 to 128 and 128 to 128.
+  EXPECT_NE(file.out.find("\n  0.0  2 tensors, 2336 parameters\n"), std::string::npos) << file.out;
+  EXPECT_NE(file.out.find("\ntime_embed  4 tensors, 20736 parameters\n  0  2 tensors, 4224 "
+                          "parameters\n  2  2 tensors, 16512 parameters\ntotal: "),
+            std::string::npos)
       << file.out;
-  EXPECT_NE(file.out.find("  time_embed: 20736 parameters\n"), std::string::npos) << file.out;
+  EXPECT_EQ(file.out.find("Float"), std::string::npos) << file.out;  // all tensors lie deeper
   const auto model = run_cpu("leaf_convert", {"inspect", project.path("model")});
   EXPECT_EQ(model.exit_code, 0) << model.err;
   for (const char* text : {"kl, 4 latent channels, downsampling 8", "resolution 64", "\nvae\n",
                            "\nlatent_encoder\n", "\nunet\n", "\nall parts: "}) {
     EXPECT_NE(model.out.find(text), std::string::npos) << text << " in\n" << model.out;
   }
+}
+
+TEST(Convert, InspectGoesAsDeepAsAsked) {
+  const TinyProject project;
+  io::TensorMap tensors{{"net.body.2.weight", at::zeros({2, 3})},
+                        {"net.body.10.weight", at::zeros({4})},
+                        {"scale", at::zeros({}, at::kHalf)}};
+  for (int i = 0; i < 21; ++i) {
+    tensors[str("average.n", i)] = at::zeros({1});
+  }
+  io::write_safetensors(project / "x.safetensors", tensors);
+  const auto tree = [&](const std::string& depth) {
+    const auto outcome =
+        run_cpu("leaf_convert", {"inspect", project.path("x.safetensors"), "--depth", depth});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return outcome.out.substr(0, outcome.out.find("total: "));
+  };
+  EXPECT_EQ(tree("1"),
+            "average  21 tensors, 21 parameters\n"
+            "net.body  2 tensors, 10 parameters\n"
+            "scale  []  Half\n");
+  const std::string two = tree("2");
+  EXPECT_NE(two.find("  n8  [1]  Float\n  ... and 1 more tensors\n"
+                     "net.body  2 tensors, 10 parameters\n"
+                     "  2  1 tensors, 6 parameters\n"
+                     "  10  1 tensors, 4 parameters\n"),
+            std::string::npos)
+      << two;
+  const std::string all = tree("0");
+  EXPECT_EQ(all.find("..."), std::string::npos) << all;
+  EXPECT_NE(all.find("  2  1 tensors, 6 parameters\n    weight  [2, 3]  Float\n"),
+            std::string::npos)
+      << all;
+  expect_usage_error(
+      run_cpu("leaf_convert", {"inspect", project.path("x.safetensors"), "--depth", "-1"}),
+      "leaf_convert", {"--depth"});
 }
 
 TEST(Convert, InspectSaysWhatItCannotRead) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "leaf/core/files.h"
 #include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
 #include "leaf/models/autoencoder.h"
@@ -95,8 +96,15 @@ TEST_F(ConvertVerify, AFileThatSaysNothingOfUs) {
 }
 
 TEST_F(ConvertVerify, WhatCannotBeRead) {
-  test::expect_usage_error(verify("missing.safetensors"), "leaf_convert",
-                           {"missing.safetensors", "no such file"});
+  const auto expect_error = [](const char* file, const std::string& reason) {
+    const Outcome outcome = verify(file);
+    test::expect_usage_error(outcome, "leaf_convert",
+                             {"cannot read activations from '", file, reason});
+    EXPECT_EQ(outcome.err.find("weights"), std::string::npos) << outcome.err;
+  };
+  expect_error("missing.safetensors", "no such file");
+  write_file(path("damaged.safetensors"), "not tensors");
+  expect_error("damaged.safetensors", "");
 }
 
 }  // namespace leaf

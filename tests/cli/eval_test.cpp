@@ -208,6 +208,23 @@ TEST(Eval, MaskFilesThatDoNotFitAreNamed) {
                      "leaf_eval", {"nowhere"});
 }
 
+TEST(Eval, SaysThatEarlierResultsAreReplaced) {
+  const TinyProject project;
+  project.with_model();
+  data::write_png(project / "predicted/a.png", test::half_mask(8, 8));
+  data::write_png(project / "truth/a.png", test::half_mask(8, 8));
+  const std::string notice = "info: replacing earlier results in '" + project.path("eval") + "'\n";
+  const auto says_so = [&](const test::Outcome& outcome) {
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return contains(outcome.err, notice);
+  };
+  EXPECT_FALSE(says_so(eval_masks(project)));
+  EXPECT_TRUE(says_so(eval_masks(project)));
+  EXPECT_TRUE(says_so(eval_model(project, "eval")));
+  fs::remove_all(project / "eval");
+  EXPECT_FALSE(says_so(eval_model(project, "eval")));
+}
+
 TEST(Eval, WrongUsageIsOneLine) {
   const TinyProject project;
   expect_usage_error(run_cpu("leaf_eval", {}), "leaf_eval", {"--model", "--predictions"});

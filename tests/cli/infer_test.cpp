@@ -71,6 +71,10 @@ TEST(Infer, WritesOneMaskPerImageAndNamesTheBroken) {
   EXPECT_NE(outcome.err.find("error: cannot read image '" + project.path("in/broken.png")),
             std::string::npos)
       << outcome.err;
+  EXPECT_NE(outcome.err.find("info: 3 images segmented, 1 failed; masks and summary.json are in '" +
+                             project.path("out") + "'\n"),
+            std::string::npos)
+      << outcome.err;
   expect_mask(project / "out/a.png", 40, 56);
   expect_mask(project / "out/b.png", 90, 30);
   expect_mask(project / "out/sub/c.d.png", 64, 64);
@@ -154,12 +158,32 @@ TEST(Infer, SkipsWhatIsThere) {
   ASSERT_EQ(infer(project, {"data/images"}, "out").exit_code, 0);
   fs::remove(project / "out/0003.png");
   write_file(project / "out/0001.png", "kept");
-  ASSERT_EQ(infer(project, {"data/images"}, "out", {"--skip-existing"}).exit_code, 0);
+  const auto outcome = infer(project, {"data/images"}, "out", {"--skip-existing"});
+  ASSERT_EQ(outcome.exit_code, 0);
+  EXPECT_NE(outcome.err.find("info: 1 image segmented, 3 skipped; "), std::string::npos)
+      << outcome.err;
+  EXPECT_EQ(outcome.err.find("replacing"), std::string::npos) << outcome.err;
   EXPECT_EQ(read_file(project / "out/0001.png"), "kept");
   EXPECT_TRUE(fs::exists(project / "out/0003.png"));
   const auto totals = project.json("out/summary.json")["totals"];
   EXPECT_EQ(totals["skipped"], 3);
   EXPECT_EQ(totals["done"], 1);
+}
+
+TEST(Infer, SaysThatEarlierResultsAreReplaced) {
+  const TinyProject project;
+  project.with_model();
+  const std::string notice = "info: replacing earlier results in '" + project.path("out") + "'\n";
+  const auto first = infer(project, {"data/images"}, "out");
+  EXPECT_EQ(first.exit_code, 0);
+  EXPECT_EQ(first.err.find(notice), std::string::npos) << first.err;
+  EXPECT_NE(first.err.find("info: 4 images segmented; "), std::string::npos) << first.err;
+  EXPECT_EQ(first.err.find("failed"), std::string::npos) << first.err;
+  write_file(project / "out/0001.png", "earlier");
+  const auto second = infer(project, {"data/images"}, "out");
+  EXPECT_EQ(second.exit_code, 0);
+  EXPECT_NE(second.err.find(notice), std::string::npos) << second.err;
+  expect_mask(project / "out/0001.png", 64, 64);
 }
 
 TEST(Infer, AnInterruptSavesTheSummary) {

@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
 #include "leaf/core/files.h"
+#include "leaf/core/random.h"
 #include "leaf/data/image_io.h"
+#include "leaf/pipeline/model.h"
 #include "support/images.h"
 #include "train_project.h"
 
@@ -25,7 +27,7 @@ void expect_refused(const TrainProject& project, const std::string& run, Strings
 
 /// All images that are trained on are in every batch, so that a bad one is met at the first step.
 void expect_bad_data(const TrainProject& project, const Strings& parts) {
-  expect_refused(project, "run", {"--set", "train.train_batch_size=4"}, parts);
+  expect_refused(project, "runs/new", {"--set", "train.train_batch_size=4"}, parts);
 }
 
 /// The arguments for weights from files, and more of --set.
@@ -142,18 +144,42 @@ TEST(TrainErrors, TheRunFolder) {
                  {"cannot make the folder", project.path("file/run"), "Not a directory"});
 }
 
-TEST(TrainErrors, ALaterFailureKeepsWhatWasLearned) {
+TEST(TrainErrors, AFailureBetweenStepsSavesWhatWasLearned) {
   const TrainProject project;
-  ASSERT_EQ(project.train("run", {"--set", "train.max_train_steps=2"}).exit_code, 0);
+  ASSERT_EQ(project.train("whole").exit_code, 0);
+  constexpr std::uint64_t kSeed = 1337;  // the default: the second batch of two has order[2]
+  const auto order = permutation(4, RandomStream(kSeed, Purpose::kShuffle, 0));
+  const std::string name = "data/images/000" + std::to_string(order[2] + 1) + ".png";
+  const std::string image = read_file(project / name);
+  write_file(project / name, "this is no picture");
+  test::expect_usage_error(
+      project.train("run", {"--quiet"}), "leaf_train",
+      {project.path(name), "not an image", "; then --resume continues after step 1\n"});
+  EXPECT_EQ(test::checkpoint_step(project / "run"), 1);
+  EXPECT_NO_THROW(load_model(project / "run/last"));
   const auto checkpoints = test::contents(project / "run/checkpoints");
-  const std::string image = read_file(project / "data/images/0005.png");  // validated at step 4
-  write_file(project / "data/images/0005.png", "this is no picture");
   test::expect_usage_error(project.train("run", {"--resume", "--quiet"}), "leaf_train",
-                           {project.path("data/images/0005.png"), "not an image"});
-  test::expect_intact(project / "run");
+                           {project.path(name), "--resume continues after step 1\n"});
   EXPECT_TRUE(test::contents(project / "run/checkpoints") == checkpoints);
-  write_file(project / "data/images/0005.png", image);
-  EXPECT_EQ(project.train("run", {"--resume"}).exit_code, 0);
+  write_file(project / name, image);
+  ASSERT_EQ(project.train("run", {"--resume"}).exit_code, 0);
+  test::expect_same_run(project / "whole", project / "run");
+}
+
+TEST(TrainErrors, AFailureInValidationIsMadeUpFor) {
+  const TrainProject project;
+  ASSERT_EQ(project.train("whole").exit_code, 0);
+  ASSERT_EQ(project.train("run", {"--set", "train.max_train_steps=2"}).exit_code, 0);
+  const std::string name = "data/images/0005.png";  // of the validation part: met after step 4
+  const std::string image = read_file(project / name);
+  write_file(project / name, "this is no picture");
+  test::expect_usage_error(project.train("run", {"--resume", "--quiet"}), "leaf_train",
+                           {project.path(name), "not an image", "continues after step 4"});
+  test::expect_intact(project / "run");
+  EXPECT_EQ(test::checkpoint_step(project / "run"), 4);
+  write_file(project / name, image);
+  ASSERT_EQ(project.train("run", {"--resume"}).exit_code, 0);
+  test::expect_same_run(project / "whole", project / "run");
 }
 
 }  // namespace leaf

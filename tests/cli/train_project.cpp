@@ -40,8 +40,11 @@ Outcome TrainProject::train(const std::string& run, const std::vector<std::strin
 std::map<std::string, std::string> contents(const fs::path& folder) {
   std::map<std::string, std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file()) {
-      files[entry.path().lexically_relative(folder).string()] = read_file(entry.path());
+    const std::string name = entry.path().lexically_relative(folder).string();
+    if (entry.is_directory()) {
+      files[name + "/"] = "";
+    } else {
+      files[name] = read_file(entry.path());
     }
   }
   return files;

@@ -21,7 +21,7 @@ struct TrainProject : TinyProject {
   Outcome train(const std::string& run, const std::vector<std::string>& more = {}) const;
 };
 
-/// The files below a folder by their relative names.
+/// The files below a folder by their relative names, and the folders below it as "NAME/".
 std::map<std::string, std::string> contents(const std::filesystem::path& folder);
 
 /// The names of the files that are not in both or differ; an empty folder differs from everything.

@@ -100,6 +100,18 @@ TEST(Resume, CtrlCSavesAndIsContinued) {
   EXPECT_EQ(done["validation"], step + 1);
 }
 
+TEST(Resume, WithoutACheckpointStartsAtTheFirstStepAndSaysSo) {
+  const TrainProject project;
+  ASSERT_EQ(project.train("whole").exit_code, 0);
+  ASSERT_EQ(project.train("run", up_to(2)).exit_code, 0);
+  fs::remove_all(project / "run/checkpoints");
+  const auto resumed = project.train("run", {"--resume", "--quiet"});
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_EQ(resumed.err, "warning: no checkpoint in '" + project.path("run/checkpoints") +
+                             "', starting at step 0\n");
+  test::expect_same_run(project / "whole", project / "run");
+}
+
 TEST(Resume, AFinishedRunStaysAsItIs) {
   const TrainProject project;
   ASSERT_EQ(project.train("run").exit_code, 0);

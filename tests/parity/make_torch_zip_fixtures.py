@@ -10,6 +10,7 @@ import os
 import pathlib
 import sys
 import types
+import zipfile
 
 import numpy
 import torch
@@ -138,6 +139,86 @@ def newer_types():
     return state
 
 
+class Attention(torch.nn.Module):
+    """One block's attention under the names of OpenAI's CLIP."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.in_proj_weight = torch.nn.Parameter(torch.zeros(3 * width, width))
+        self.in_proj_bias = torch.nn.Parameter(torch.zeros(3 * width))
+        self.out_proj = torch.nn.Linear(width, width)
+
+    def forward(self, x):
+        q, k, v = (x @ self.in_proj_weight.t() + self.in_proj_bias).chunk(3, -1)
+        return self.out_proj((q @ k.transpose(-2, -1)).softmax(-1) @ v)
+
+
+class Block(torch.nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.attn = Attention(width)
+        self.ln_1 = torch.nn.LayerNorm(width)
+        self.ln_2 = torch.nn.LayerNorm(width)
+        self.mlp = torch.nn.Sequential()
+        self.mlp.add_module("c_fc", torch.nn.Linear(width, 2 * width))
+        self.mlp.add_module("c_proj", torch.nn.Linear(2 * width, width))
+
+    def forward(self, x):
+        x = x + self.attn(self.ln_1(x))
+        return x + self.mlp(self.ln_2(x))
+
+
+class Visual(torch.nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(3, width, 2, 2, bias=False)
+        self.class_embedding = torch.nn.Parameter(torch.zeros(width))
+        self.positional_embedding = torch.nn.Parameter(torch.zeros(5, width))
+        self.ln_pre = torch.nn.LayerNorm(width)
+        self.transformer = torch.nn.Module()
+        self.transformer.resblocks = torch.nn.Sequential(Block(width))
+        self.ln_post = torch.nn.LayerNorm(width)
+        self.proj = torch.nn.Parameter(torch.zeros(width, width))
+
+    def forward(self, x):
+        x = self.conv1(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.class_embedding.expand(x.shape[0], 1, -1), x], 1) + self.positional_embedding
+        return self.ln_post(self.transformer.resblocks(self.ln_pre(x))[:, 0]) @ self.proj
+
+
+class Clip(torch.nn.Module):
+    def __init__(self, width=4):
+        super().__init__()
+        self.visual = Visual(width)
+        self.token_embedding = torch.nn.Embedding(3, width)
+        self.logit_scale = torch.nn.Parameter(torch.zeros([]))
+        self.register_buffer("input_resolution", torch.tensor(4))
+
+    def forward(self, image, text):
+        return self.logit_scale * self.visual(image) @ self.token_embedding(text).mT
+
+
+def torchscript():
+    """What OpenAI publishes of CLIP: a traced module in float16. The values count through the state dict."""
+    model = Clip().eval()
+    first = 0
+    for value in model.parameters():
+        value.data = torch.arange(first, first + value.numel(), dtype=torch.float32).view(value.shape)
+        first += value.numel()
+    traced = torch.jit.trace(model, (torch.zeros(1, 3, 4, 4), torch.zeros(1, 2, dtype=torch.int64)), check_trace=False)
+    return traced.half()
+
+
+def save_torchscript(module, path):
+    """torch.jit.save, but for the records that keep where the script and PyTorch lie on this machine."""
+    torch.jit.save(module, path)
+    with zipfile.ZipFile(path) as archive:
+        records = [(info, archive.read(info)) for info in archive.infolist() if ".debug_pkl" not in info.filename]
+    with zipfile.ZipFile(path, "w") as archive:
+        for info, content in records:
+            archive.writestr(info, content)
+
+
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "tests/fixtures/torch_zip")
     folder.mkdir(parents=True, exist_ok=True)
@@ -150,6 +231,7 @@ def main():
     torch.save(RunsACommand(), folder / "command.pth")
     torch.save({"weight": torch.ones(2), "hook": RunsACommand()}, folder / "command_inside.pth")
     torch.save(torch.nn.Linear(2, 1), folder / "whole_module.pth")
+    save_torchscript(torchscript(), folder / "torchscript.pt")
 
 
 if __name__ == "__main__":

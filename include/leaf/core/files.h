@@ -32,6 +32,15 @@ void remove_leftovers(const std::filesystem::path& folder);
 /// Makes the folder (and its parents); FileError when that cannot be done.
 void make_folder(const std::filesystem::path& path);
 
+/// The folders above `path` that do not exist, the innermost first: those that make_folder(path)
+/// would make.
+std::vector<std::filesystem::path> missing_parents(const std::filesystem::path& path);
+
+/// Undoes a make_folder(): removes `path` with all in it, and of `parents` those that are empty.
+/// Errors are ignored.
+void remove_folder(const std::filesystem::path& path,
+                   const std::vector<std::filesystem::path>& parents);
+
 /// The entries of a folder, sorted by name; FileError when it cannot be listed.
 std::vector<std::filesystem::path> list_folder(const std::filesystem::path& folder);
 

@@ -126,7 +126,4 @@ at::Tensor to_tokens(const at::Tensor& x);
 /// Tokens [N, H*W, C] -> [N, C, H, W] (channels-last strides).
 at::Tensor from_tokens(const at::Tensor& tokens, std::int64_t height, std::int64_t width);
 
-/// Multi-head attention, scale 1/sqrt(d): q, k, v [N, heads, T, d] -> [N, T, heads*d].
-at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
-
 }  // namespace leaf::nn

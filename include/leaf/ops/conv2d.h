@@ -60,8 +60,8 @@ class PackedConv2d {
 
   at::Tensor forward(const at::Tensor& x, const ConvContext& context = {}) const;
 
-  /// How it runs: "direct", "F(4x4,3x3)", "F(6x6,3x3)", "sub-pixel F(5x5,2x2)";
-  /// empty before the first call.
+  /// How it runs: "direct", "F(4x4,3x3)", "F(6x6,3x3)", "stride 2 by F(3x3,2x2)",
+  /// "sub-pixel F(5x5,2x2)"; empty before the first call.
   std::string form() const;
 
  private:

@@ -70,6 +70,9 @@ struct InferenceReport {
   double first_mask_seconds = 0;  ///< until the first mask was written; 0 when none was
 
   std::int64_t failures() const;
+  std::int64_t skipped() const;
+  /// Images whose mask was written.
+  std::int64_t done() const;
 };
 
 struct InferenceHooks {

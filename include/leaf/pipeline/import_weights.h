@@ -19,6 +19,8 @@ struct ImportOptions {
   std::optional<ModelDescription> description = {};
   /// Attention heads of the U-Net, which no tensor tells.
   std::optional<std::int64_t> num_heads = {};
+  /// The name of a teacher (`alignment.teacher`), where several have the same shape.
+  std::optional<std::string> teacher = {};
   /// Networks that no file holds start from random weights of this seed. Without, that is an error.
   std::optional<std::uint64_t> random_seed = {};
 };
@@ -36,7 +38,8 @@ bool widen_unet(io::TensorMap& tensors, std::int64_t in_channels);
 /// - a teacher alone: config.json and model.safetensors, for `alignment.weights`.
 ///
 /// `paths`: weight files, folders with one, folders of parts; PART=PATH takes one network
-/// (io::WeightPart) from a path. WeightsError names what is missing and which file to add, or what
+/// (io::WeightPart) from a path. ConfigError for options that what the weights make up has no use
+/// for. WeightsError names what is missing and which file to add, or what
 /// contradicts itself; io::WeightsMismatch lists every tensor that does not fit.
 void import_weights(const std::vector<std::string>& paths, const std::filesystem::path& target,
                     const ImportOptions& options = {});

@@ -93,9 +93,9 @@ void save_model(const std::filesystem::path& folder, const Model& model,
                 const SaveOptions& options = {});
 
 /// Writes a folder that holds `vae/` alone, complete or not at all: the start of a segmentation
-/// model.
+/// model. The same errors.
 void save_autoencoder(const std::filesystem::path& folder, const models::Autoencoder& autoencoder,
-                      const models::AutoencoderConfig& config);
+                      const models::AutoencoderConfig& config, const SaveOptions& options = {});
 
 /// Puts the weights found in a part's folder (`vae`, `unet`, `latent_encoder`) or file into
 /// `module`.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,10 @@ namespace leaf {
 /// ||ours - theirs|| / ||theirs||, in double; 0 where both are zero, infinite where theirs alone
 /// is.
 double relative_error(const at::Tensor& ours, const at::Tensor& theirs);
+
+/// The recorded tensors in a file (any that io::read_weights takes). DataError says that it is the
+/// activations which cannot be read, and why.
+io::TensorMap read_activations(const std::filesystem::path& path);
 
 /// Runs a model prepared for inference on what was recorded of another implementation, and returns
 /// the recorded tensors that can be computed, under their names, float32.

@@ -13,6 +13,8 @@ struct Checkpoint {
   std::int64_t step = 0;  ///< optimizer updates done
   double best_score = 0.0;
   std::int64_t best_step = 0;  ///< 0: nothing was scored yet
+  /// The validation of `step` is still to be done: training failed before it was.
+  bool validation_due = false;
   io::TensorMap weights;
   io::TensorMap optimizer;
 };

@@ -25,7 +25,7 @@ struct AdamWOptions {
 /// whose gradient is undefined are left alone.
 class AdamW {
  public:
-  AdamW(NamedParameters parameters, const AdamWOptions& options);
+  AdamW(const NamedParameters& parameters, const AdamWOptions& options);
 
   /// One update at this learning rate.
   void step(double learning_rate);

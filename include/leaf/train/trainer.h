@@ -51,8 +51,9 @@ class Trainer {
   ~Trainer();
 
   /// Runs to max_train_steps. The run folder must not exist, unless `resume`: then the newest
-  /// checkpoint is continued (from the start where there is none). The state on the disk is
-  /// complete at every moment. A new run that fails before its first step is done leaves nothing.
+  /// checkpoint is continued (from the start, with a warning, where there is none). The state on
+  /// the disk is complete at every moment. A new run that fails before its first step is done
+  /// leaves nothing; a DataError or FileError after that comes once a checkpoint is saved.
   TrainingResult run(bool resume, const TrainerCallbacks& callbacks = {});
 
   /// Reads every image and mask and does one real step, without touching the run folder.
@@ -61,10 +62,12 @@ class Trainer {
  private:
   struct State;
   void prepare();
-  void open_run_folder();
+  void open_run_folder(bool resume);
   void restore(const std::filesystem::path& checkpoint);
   void make_loader(std::int64_t first_step);
   void run_steps(TrainingResult& result, const TrainerCallbacks& callbacks);
+  void repeat_steps(TrainingResult& result, const TrainerCallbacks& callbacks);
+  std::string save_after_failure(std::int64_t step);
   Scores train_step(std::int64_t step);
   void validate(std::int64_t step, const TrainerCallbacks& callbacks);
   void save(std::int64_t step);

@@ -51,7 +51,8 @@ class ConfigFiles : public ::testing::Test {
 /// Sets (or, without a value, unsets) an environment variable for the length of the scope.
 class ScopedVariable {
  public:
-  ScopedVariable(std::string name, std::optional<std::string> value) : name_(std::move(name)) {
+  ScopedVariable(std::string name, const std::optional<std::string>& value)
+      : name_(std::move(name)) {
     if (const char* old = std::getenv(name_.c_str())) {
       old_ = old;
     }

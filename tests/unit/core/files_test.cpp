@@ -56,6 +56,20 @@ TEST(Files, LeftoversOfAKilledProgramGo) {
   EXPECT_EQ(read_file(folder / "best/a"), "moved aside");
 }
 
+TEST(Files, AMadeFolderIsRemovedWithTheParentsThatWereNotThere) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "a/kept", "");
+  const auto parents = missing_parents(folder / "a/b/c/d");
+  EXPECT_EQ(parents, (std::vector<fs::path>{folder / "a/b/c", folder / "a/b"}));
+  write_file(folder / "a/b/c/d/file", "");
+  remove_folder(folder / "a/b/c/d", parents);
+  EXPECT_EQ(list_folder(folder / "a"), std::vector<fs::path>{folder / "a/kept"});
+  write_file(folder / "a/b/c/d/file", "");
+  write_file(folder / "a/b/other", "");  // made by somebody else in the meantime
+  remove_folder(folder / "a/b/c/d", parents);
+  EXPECT_EQ(list_folder(folder / "a/b"), std::vector<fs::path>{folder / "a/b/other"});
+}
+
 TEST(Files, ErrorsNameThePath) {
   const test::TemporaryFolder folder;
   try {

@@ -12,6 +12,7 @@
 #include "leaf/core/files.h"
 #include "leaf/core/log.h"
 #include "leaf/core/random.h"
+#include "leaf/io/known_weights.h"
 #include "leaf/io/weights.h"
 #include "pickle_bytes.h"
 #include "support/data_folder.h"
@@ -133,6 +134,22 @@ TEST(TorchZip, CommandsAreNotRun) {
   ASSERT_EQ(read.size(), 1U);
   EXPECT_EQ(doubles(read.at("weight")), (Doubles{1, 1}));
   EXPECT_FALSE(fs::exists("leaf_ran_a_command"));
+}
+
+TEST(TorchZip, TorchScriptArchivesAreReadAsTheirStateDict) {
+  const TensorMap read = read_weights(fixture("torchscript.pt"));
+  EXPECT_EQ(read.size(), 23U);
+  EXPECT_EQ(read.at("visual.conv1.weight").sizes(), (std::vector<std::int64_t>{4, 3, 2, 2}));
+  EXPECT_EQ(read.at("visual.conv1.weight").scalar_type(), at::kHalf);
+  EXPECT_EQ(doubles(read.at("visual.class_embedding")), (Doubles{1, 2, 3, 4}));
+  EXPECT_EQ(doubles(read.at("visual.transformer.resblocks.0.mlp.c_proj.bias")),
+            (Doubles{265, 266, 267, 268}));
+  EXPECT_EQ(doubles(read.at("input_resolution")), Doubles{4});
+  const KnownWeights known = recognise(read, "torchscript.pt");
+  EXPECT_EQ(known.format, "CLIP (OpenAI, open_clip)");
+  EXPECT_EQ(known.parts.at(WeightPart::kTeacher).size(), 19U);
+  EXPECT_EQ(known.unused, (std::vector<std::string>{"input_resolution", "logit_scale",
+                                                    "token_embedding.weight", "visual.proj"}));
 }
 
 TEST(TorchZip, WholeModulesAndOldFormatsAreRefused) {

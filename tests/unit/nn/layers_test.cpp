@@ -17,18 +17,6 @@ constexpr double kTolerance = 1e-5;
 
 }  // namespace
 
-TEST(Attend, IsSoftmaxAttentionPerHead) {
-  const at::Tensor q = normal({2, 3, 5, 8}, 1);
-  const at::Tensor k = normal({2, 3, 7, 8}, 2);
-  const at::Tensor v = normal({2, 3, 7, 8}, 3);
-  const at::Tensor weights = at::softmax(at::matmul(q, k.transpose(2, 3)) / std::sqrt(8.0), -1);
-  const at::Tensor heads = at::matmul(weights, v);  // [2, 3, 5, 8]
-  const at::Tensor expected = heads.permute({0, 2, 1, 3}).reshape({2, 5, 24});
-  const at::Tensor mixed = attend(q, k, v);
-  ASSERT_EQ(mixed.sizes().vec(), (Shape{2, 5, 24}));
-  EXPECT_LT(test::largest_difference(mixed, expected), kTolerance);
-}
-
 TEST(Tokens, AreRowMajor) {
   const at::Tensor x = normal({2, 3, 4, 5});
   const at::Tensor tokens = to_tokens(x);

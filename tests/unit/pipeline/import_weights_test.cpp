@@ -7,6 +7,7 @@
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/strings.h"
 #include "leaf/io/known_weights.h"
 #include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
@@ -260,6 +261,51 @@ TEST_F(ImportWeights, ATeacherAlone) {
   EXPECT_EQ(test::differences(loaded, *teacher), Names{});
   fs::remove_all(target_);
   expect_contains(error({path, write("kl.safetensors", autoencoder_)}), "folder of its own");
+}
+
+TEST_F(ImportWeights, TheUserMayNameTheTeacher) {
+  const std::string name = "vit_tiny_patch16_224";
+  const models::VisionTransformer teacher(models::vision_transformer_config(name));
+  TensorMap tensors;
+  for (const auto& [key, tensor] : io::state_dict(teacher)) {
+    tensors[key] = at::zeros(tensor.sizes(), at::kHalf);
+  }
+  const std::string path = write("vit.safetensors", tensors);
+  const auto refusal = [&](const std::string& other) {
+    return test::message_of<ConfigError>(
+        [&] { import_weights({path}, target_, {.teacher = other}); });
+  };
+  expect_contains(
+      refusal("clip_vit_base_patch16_224"),
+      str("--teacher: these weights are not clip_vit_base_patch16_224; they can be ", name));
+  expect_contains(refusal("vit_tiny_patch16_225"), str("did you mean '", name, "'"));
+  EXPECT_FALSE(fs::exists(target_));
+  import_weights({path}, target_, {.teacher = name});
+  expect_contains(read_file(target_ / "config.json"), str("\"name\": \"", name, "\""));
+}
+
+TEST_F(ImportWeights, OptionsWithoutUseAreErrors) {
+  const models::VisionTransformerConfig config{
+      .name = "small", .width = 64, .depth = 1, .num_heads = 1, .patch_size = 4, .grid = 2};
+  const auto teacher = std::make_shared<models::VisionTransformer>(config);
+  nn::initialise(*teacher, 5);
+  const std::string dino = write("dino.safetensors", io::state_dict(*teacher));
+  const std::string autoencoder = write("kl.safetensors", autoencoder_);
+  const auto refusal = [&](const std::vector<std::string>& paths, const ImportOptions& options) {
+    return test::message_of<ConfigError>([&] { import_weights(paths, target_, options); });
+  };
+  expect_contains(refusal({dino}, {.description = model_.description, .num_heads = 4}),
+                  "--config, --num-heads cannot apply: these files hold a teacher");
+  expect_contains(refusal({dino}, {.prefer_ema = true, .random_seed = 1}),
+                  "--ema, --init-missing random cannot apply");
+  expect_contains(refusal({dino}, {.teacher = "vit_tiny_patch16_224"}),
+                  "no known teacher has their shape");
+  expect_contains(refusal({autoencoder}, {.prefer_ema = true, .num_heads = 4}),
+                  "--num-heads, --ema cannot apply: these files hold an autoencoder alone");
+  expect_contains(refusal({write("both.safetensors", lightning())}, {.teacher = "x"}),
+                  "--teacher cannot apply: these files hold no teacher");
+  EXPECT_FALSE(fs::exists(target_));
+  EXPECT_NO_THROW(import_weights({autoencoder}, target_, {.description = model_.description}));
 }
 
 TEST_F(ImportWeights, EveryTensorThatDoesNotFitIsListed) {

@@ -70,7 +70,8 @@ class FileSizeLimit {
 
 TEST(Checkpoint, RoundTrip) {
   const test::TemporaryFolder folder;
-  const Checkpoint written = make_checkpoint(500);
+  Checkpoint written = make_checkpoint(500);
+  written.validation_due = true;
   write_checkpoint(folder.path(), written, 2);
   const auto latest = latest_checkpoint(folder.path());
   ASSERT_TRUE(latest);
@@ -79,6 +80,7 @@ TEST(Checkpoint, RoundTrip) {
   EXPECT_EQ(read.step, 500);
   EXPECT_EQ(read.best_score, 0.25);
   EXPECT_EQ(read.best_step, 250);
+  EXPECT_TRUE(read.validation_due);
   expect_equal(read.weights, written.weights);
   expect_equal(read.optimizer, written.optimizer);
 }
@@ -124,6 +126,14 @@ TEST(Checkpoint, RefusesANewerFormat) {
   const auto message = read_error(folder / "step-0000005");
   EXPECT_NE(message.find("step-0000005"), std::string::npos) << message;
   EXPECT_NE(message.find("newer version"), std::string::npos) << message;
+}
+
+TEST(Checkpoint, OlderFilesHaveNoValidationDue) {
+  const test::TemporaryFolder folder;
+  write_checkpoint(folder.path(), make_checkpoint(5), 2);
+  write_file(folder / "step-0000005" / "state.json",
+             R"({"format_version": 1, "step": 5, "best_score": 0.0, "best_step": 0})");
+  EXPECT_FALSE(read_checkpoint(folder / "step-0000005").validation_due);
 }
 
 TEST(Checkpoint, NamesTheDamagedFile) {

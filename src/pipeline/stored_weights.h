@@ -1,0 +1,21 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "leaf/io/tensor_map.h"
+#include "leaf/pipeline/model.h"
+
+namespace leaf {
+
+/// Tensors as they are stored; WeightsError when a finite number of one is beyond the type.
+io::TensorMap stored_as(const io::TensorMap& tensors, WeightType type);
+
+/// `_class_name` in the config.json of our teacher folders.
+inline constexpr const char* kTeacherClass = "VisionTransformer";
+
+/// Writes a teacher's folder, complete or not at all: config.json and model.safetensors.
+void save_teacher(const std::filesystem::path& folder, const nlohmann::json& config,
+                  const io::TensorMap& tensors);
+
+}  // namespace leaf

@@ -1,0 +1,113 @@
+#include "leaf/pipeline/export_weights.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/io/known_weights.h"
+#include "leaf/io/safetensors.h"
+#include "leaf/io/weights.h"
+#include "leaf/models/autoencoder.h"
+#include "leaf/models/vision_transformer.h"
+#include "leaf/nn/module.h"
+#include "leaf/pipeline/import_weights.h"
+#include "support/images.h"
+#include "support/small_networks.h"
+#include "support/temporary_folder.h"
+
+namespace leaf {
+namespace fs = std::filesystem;
+namespace {
+
+void expect_contains(const std::string& text, const std::string& part) {
+  EXPECT_NE(text.find(part), std::string::npos) << part << " in: " << text;
+}
+
+class ExportWeights : public ::testing::Test {
+ protected:
+  /// Writes an autoencoder's folder and returns its tensors.
+  io::TensorMap write_autoencoder(const fs::path& folder,
+                                  const models::AutoencoderConfig& config) const {
+    const auto autoencoder = models::make_autoencoder(config);
+    nn::initialise(*autoencoder, 3);
+    save_autoencoder(folder, *autoencoder, config);
+    return io::state_dict(*autoencoder);
+  }
+
+  std::string refusal(const fs::path& from, const SaveOptions& options) const {
+    const std::string message =
+        test::message_of<WeightsError>([&] { export_weights(from, target_, options); });
+    EXPECT_FALSE(fs::exists(target_));
+    return message;
+  }
+
+  test::TemporaryFolder folder_;
+  fs::path target_ = folder_ / "target";
+};
+
+}  // namespace
+
+TEST_F(ExportWeights, AnAutoencoderAlone) {
+  const io::TensorMap tensors = write_autoencoder(folder_ / "start", test::small_kl());
+  const auto description =
+      export_weights(folder_ / "start", target_, {.type = WeightType::kBFloat16});
+  EXPECT_FALSE(description.has_value());
+  EXPECT_EQ(list_folder(target_), std::vector<fs::path>{target_ / "vae"});
+  const io::TensorMap stored = io::read_weights(target_ / "vae");
+  ASSERT_EQ(stored.size(), tensors.size());
+  for (const auto& [name, tensor] : tensors) {
+    EXPECT_TRUE(at::equal(stored.at(name), tensor.to(at::kBFloat16))) << name;
+  }
+}
+
+TEST_F(ExportWeights, TheBestOfAnAutoencodersRunUnderDiffusersNames) {
+  models::AutoencoderConfig config = test::small_kl();
+  config.scaling_factor = 0.5;
+  const io::TensorMap tensors = write_autoencoder(folder_ / "run/best", config);
+  write_autoencoder(folder_ / "run/last", models::AutoencoderConfig{.ch = 32, .ch_mult = {1}});
+  export_weights(folder_ / "run", target_, {.format = FolderFormat::kDiffusers});
+  const io::TensorMap stored = io::read_weights(target_ / "vae");
+  const io::TensorMap expected = io::to_diffusers_autoencoder(tensors);
+  ASSERT_EQ(stored.size(), expected.size());
+  for (const auto& [name, tensor] : expected) {
+    EXPECT_TRUE(stored.contains(name) && at::equal(stored.at(name), tensor)) << name;
+  }
+  const std::string written = read_file(target_ / "vae/config.json");
+  expect_contains(written, "\"scaling_factor\": 0.5");
+  expect_contains(written, "\"block_out_channels\"");
+}
+
+TEST_F(ExportWeights, ATeacherAlone) {
+  const models::VisionTransformerConfig config{
+      .name = "small", .width = 64, .depth = 1, .num_heads = 1, .patch_size = 4, .grid = 2};
+  const auto teacher = std::make_shared<models::VisionTransformer>(config);
+  nn::initialise(*teacher, 5);
+  io::write_safetensors(folder_ / "dino.safetensors", io::state_dict(*teacher));
+  import_weights({(folder_ / "dino.safetensors").string()}, folder_ / "teacher");
+  expect_contains(refusal(folder_ / "teacher", {.format = FolderFormat::kDiffusers}),
+                  "is a teacher, for which diffusers has no names");
+  export_weights(folder_ / "teacher", target_, {.type = WeightType::kFloat16});
+  EXPECT_TRUE(read_file(target_ / "config.json") == read_file(folder_ / "teacher/config.json"));
+  const io::TensorMap stored = io::read_weights(target_);
+  const io::TensorMap expected = io::state_dict(*teacher);
+  ASSERT_EQ(stored.size(), expected.size());
+  for (const auto& [name, tensor] : expected) {
+    EXPECT_TRUE(at::equal(stored.at(name), tensor.to(at::kHalf))) << name;
+  }
+}
+
+TEST_F(ExportWeights, WhatHasNoNamesOrIsNoFolderOfOursIsRefused) {
+  write_autoencoder(folder_ / "pooling", {.type = models::AutoencoderType::kTiny,
+                                          .latent_channels = 32,
+                                          .variant = models::TinyVariant::kTaef2});
+  expect_contains(refusal(folder_ / "pooling", {.format = FolderFormat::kDiffusers}),
+                  "no autoencoder of the kind taef2");
+  fs::create_directory(folder_ / "empty");
+  expect_contains(refusal(folder_ / "empty", {}), "neither a model folder");
+  write_autoencoder(folder_ / "damaged", test::small_kl());
+  write_file(folder_ / "damaged/model_index.json", "{}");
+  expect_contains(refusal(folder_ / "damaged", {}), "it has no unet");
+}
+
+}  // namespace leaf
