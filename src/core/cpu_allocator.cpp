@@ -2,6 +2,7 @@
 
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/impl/alloc_cpu.h>
+#include <malloc.h>
 #include <sys/mman.h>
 
 #include <cstdint>
@@ -125,13 +126,27 @@ class PoolingAllocator final : public c10::Allocator {
   }
 };
 
+/// What the pool leaves to the C library that one keeps as well.
+void keep_small_blocks() {
+#ifdef __GLIBC__
+  ::mallopt(M_MMAP_THRESHOLD, kPooledFrom);    // none of them is mapped by itself
+  ::mallopt(M_TRIM_THRESHOLD, 256 * 1048576);  // nor does the heap shrink whenever its end is free
+#endif
+}
+
 }  // namespace
 
 void install_pooling_allocator() {
+  keep_small_blocks();
   static PoolingAllocator allocator;
   c10::SetCPUAllocator(&allocator, /*priority=*/1);
 }
 
-void release_unused_memory() { pool().release_free(); }
+void release_unused_memory() {
+  pool().release_free();
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+}
 
 }  // namespace leaf

@@ -2,9 +2,9 @@
 
 namespace leaf {
 
-/// From now on, large tensors on the CPU get memory that is kept and used again instead of going
-/// back to the operating system, and that asks for huge pages. The C library unmaps every block
-/// above 32 MB when it is freed, so that each large activation pays for thousands of page faults.
+/// From now on, tensors on the CPU get memory that is kept and used again instead of going back to
+/// the operating system; large ones ask for huge pages. The C library unmaps large blocks when they
+/// are freed and cuts its heap short, so that each activation pays for thousands of page faults.
 /// For programs to call once, before the first tensor is made; a second call does nothing.
 void install_pooling_allocator();
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -36,6 +37,27 @@ TEST(PoolingAllocator, KeepsWhatIsFreedUntilItIsReleased) {
   tensor = at::Tensor();
   release_unused_memory();
   EXPECT_LT(resident_bytes(), before + 10 * kMegabyte);
+}
+
+TEST(PoolingAllocator, WhatWasDoneOnceNeedsNoNewPages) {
+  install_pooling_allocator();
+  // As a network's weights: the pool keeps no more than is in use.
+  const at::Tensor in_use = at::empty({100 * kMegabyte}, at::kFloat);
+  const auto faults_of_a_round = [] {
+    rusage before{};
+    ::getrusage(RUSAGE_SELF, &before);
+    for (std::int64_t kilobytes = 4; kilobytes < 40'000; kilobytes *= 2) {
+      const at::Tensor a = at::ones({kilobytes * 256}, at::kFloat);
+      const at::Tensor b = a + a;
+    }
+    rusage after{};
+    ::getrusage(RUSAGE_SELF, &after);
+    return after.ru_minflt - before.ru_minflt;
+  };
+  for (int round = 0; round < 5; ++round) {
+    faults_of_a_round();
+  }
+  EXPECT_LT(faults_of_a_round(), 20);
 }
 
 }  // namespace leaf
