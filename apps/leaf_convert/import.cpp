@@ -1,7 +1,9 @@
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,7 +25,7 @@ struct Options {
   fs::path to;
   fs::path config;
   std::string init_missing = "no";
-  std::uint64_t seed = 0;
+  std::optional<std::uint64_t> seed;
   bool force = false;
   ImportOptions how;
 };
@@ -34,7 +36,9 @@ int run(Options o) {
     o.how.description = describe(config::load_config(o.config));
   }
   if (o.init_missing == "random") {
-    o.how.random_seed = o.seed;
+    o.how.random_seed = o.seed.value_or(0);
+  } else if (o.seed) {
+    throw ConfigError("--seed is of use with --init-missing random only; leave it out");
   }
   try {
     import_weights(o.paths, o.to, o.how);
@@ -77,7 +81,7 @@ Command add_import(CLI::App& app) {
                    "random: networks that no file holds start at random; no: an error")
       ->check(CLI::IsMember({"no", "random"}))
       ->capture_default_str();
-  command->add_option("--seed", o->seed, "Seed of such random weights")->capture_default_str();
+  command->add_option("--seed", o->seed, "Seed of such random weights [0]");
   command->add_flag("--force", o->force, "Replace a folder of ours that exists [off]");
   return {command, [o] { return run(*o); }};
 }

@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "leaf/core/enum_names.h"
@@ -12,6 +11,7 @@
 #include "leaf/core/strings.h"
 #include "leaf/io/known_weights.h"
 #include "leaf/io/weights.h"
+#include "leaf/pipeline/folders.h"
 #include "leaf/pipeline/model.h"
 #include "leaf_convert/commands.h"
 #include "leaf_convert/tensor_tree.h"
@@ -34,8 +34,7 @@ void print_tensors(const io::TensorMap& tensors, int depth) {
   for (const auto& [name, tensor] : tensors) {
     bytes += static_cast<double>(tensor.nbytes());
   }
-  std::cout << "total: " << tensors.size() << " tensors, " << io::parameter_count(tensors)
-            << " parameters, " << bytes_text(bytes) << '\n';
+  std::cout << "total: " << size_text(tensors) << ", " << bytes_text(bytes) << '\n';
 }
 
 /// What the names say the tensors are.
@@ -44,14 +43,14 @@ void print_kind(const io::TensorMap& tensors, const fs::path& path) {
     const io::KnownWeights known = io::recognise(tensors, path.string());
     std::cout << "kind: " << known.format << '\n';
     for (const auto& [part, found] : known.parts) {
-      std::cout << "  " << enum_text(part) << ": " << found.size() << " tensors, "
-                << io::parameter_count(found) << " parameters\n";
+      std::cout << "  " << enum_text(part) << ": " << size_text(found) << '\n';
     }
     if (known.scaling_factor) {
       std::cout << "  latents are multiplied by " << *known.scaling_factor << '\n';
     }
     if (!known.unused.empty()) {
-      std::cout << "  in none of our networks: " << known.unused.size() << " tensors\n";
+      std::cout << "  in none of our networks: " << count_text(known.unused.size(), "tensor")
+                << '\n';
     }
   } catch (const WeightsError&) {
     std::cout << "kind: unknown\n";
@@ -95,18 +94,8 @@ void print_parts(const fs::path& folder, int depth) {
   std::cout << "\nall parts: " << total << " parameters" << std::endl;
 }
 
-/// The folder of parts that a path means: itself or, in a run folder, `best` or else `last`.
-std::optional<fs::path> find_parts(const fs::path& path) {
-  for (const fs::path& folder : {path, path / "best", path / "last"}) {
-    if (fs::is_directory(folder / "unet") || fs::is_directory(folder / "vae")) {
-      return folder;
-    }
-  }
-  return std::nullopt;
-}
-
 int run(const Options& o) {
-  if (const auto folder = find_parts(o.path)) {
+  if (const auto folder = find_folder(o.path, is_parts_folder)) {
     print_parts(*folder, o.depth);
   } else {
     const io::TensorMap tensors = io::read_weights(o.path);

@@ -1,25 +1,23 @@
 #include "leaf_convert/target.h"
 
-#include <string>
+#include <cstddef>
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
+#include "leaf/pipeline/folders.h"
 
 namespace leaf::apps {
 namespace {
 
 namespace fs = std::filesystem;
 
-bool is_autoencoder(const fs::path& folder) {
-  return fs::exists(folder / "vae/config.json") && list_folder(folder).size() == 1;
-}
-
-/// By the class name that only our own teacher folders have.
-bool is_teacher(const fs::path& folder) {
-  const fs::path config = folder / "config.json";
-  return fs::is_regular_file(config) && list_folder(folder).size() == 2 &&
-         read_file(config).find(R"("_class_name": "VisionTransformer")") != std::string::npos;
+/// Whether a sub-command of ours wrote this folder, and nobody has added to what an autoencoder's
+/// or a teacher's consists of.
+bool is_ours(const fs::path& folder) {
+  const std::size_t count = fs::is_directory(folder) ? list_folder(folder).size() : 0;
+  return fs::exists(folder / "model_index.json") || (count == 1 && is_autoencoder_folder(folder)) ||
+         (count == 2 && is_teacher_folder(folder));
 }
 
 }  // namespace
@@ -28,7 +26,7 @@ void check_target(const fs::path& to, bool force) {
   if (!fs::exists(to) || (fs::is_directory(to) && fs::is_empty(to))) {
     return;
   }
-  if (!fs::exists(to / "model_index.json") && !is_autoencoder(to) && !is_teacher(to)) {
+  if (!is_ours(to)) {
     throw ConfigError(
         str("'", to.string(), "' exists and is no model folder; choose another --to"));
   }

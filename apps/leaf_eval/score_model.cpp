@@ -83,9 +83,9 @@ int score_model(const EvalOptions& o) {
   const Preprocessing preprocessing = load_description(folder).preprocessing;
   const data::Dataset dataset = make_dataset(config, o.split, preprocessing.resolution);
   make_folder(output);
-  note_earlier_results(output);
   const SegmenterOptions options = segmenter_options(o, runtime, config.validation);
   const Segmenter segmenter = Segmenter::load(folder, options);
+  note_earlier_results(output);
   EvaluationOptions evaluation;
   evaluation.batch_size = o.batch_size > 0 ? o.batch_size : config.validation.batch_size;
   evaluation.native = o.native;

@@ -73,12 +73,12 @@ int run(InferOptions& o) {
   const auto inputs = find_inputs(o.input, o.recursive, o.inference.output);
   check_outputs(inputs, o.inference);
   make_folder(o.inference.output);
-  if (!o.inference.skip_existing) {
-    note_earlier_results(o.inference.output);
-  }
   const auto folder = find_model_folder(o.model);
   const Segmenter segmenter = Segmenter::load(folder, o.segmenter);
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
+  if (!o.inference.skip_existing) {
+    note_earlier_results(o.inference.output);
+  }
   handle_interrupts();
   InferenceSummary summary{folder, o.segmenter, o.inference, load.count(), {}};
   const InferenceReport& report = summary.report;

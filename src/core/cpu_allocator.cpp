@@ -129,8 +129,9 @@ class PoolingAllocator final : public c10::Allocator {
 /// What the pool leaves to the C library that one keeps as well.
 void keep_small_blocks() {
 #ifdef __GLIBC__
-  ::mallopt(M_MMAP_THRESHOLD, kPooledFrom);    // none of them is mapped by itself
-  ::mallopt(M_TRIM_THRESHOLD, 256 * 1048576);  // nor does the heap shrink whenever its end is free
+  constexpr int kMegabyte = 1 << 20;
+  ::mallopt(M_MMAP_THRESHOLD, 32 * kMegabyte);   // the most: smaller ones come from the heap,
+  ::mallopt(M_TRIM_THRESHOLD, 256 * kMegabyte);  // which does not shrink when its end is free
 #endif
 }
 

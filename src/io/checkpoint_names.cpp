@@ -14,7 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kDeepestDict = 32;
-constexpr std::size_t kLongestName = 512;
 constexpr std::size_t kMostTensors = 100'000;
 constexpr std::size_t kMostEntries = 2'000'000;
 

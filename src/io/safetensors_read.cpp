@@ -77,6 +77,9 @@ std::vector<std::int64_t> parse_naturals(const Json& list, const std::string& wh
 }
 
 Entry parse_entry(const std::string& name, const Json& fields, const fs::path& path) {
+  if (name.size() > kLongestName) {
+    bad_weights(path, str("the name '", printable(name), "' is too long"));
+  }
   const std::string where = str("tensor '", printable(name), "'");
   if (!fields.is_object() || !fields.contains("dtype") || !fields.contains("shape") ||
       !fields.contains("data_offsets")) {

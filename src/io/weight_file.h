@@ -2,6 +2,7 @@
 
 #include <ATen/core/TensorBody.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -16,6 +17,9 @@ namespace leaf::io {
 
 /// Size in bytes of the regular file `path`; WeightsError when it is missing or something else.
 std::uint64_t weight_file_size(const std::filesystem::path& path);
+
+/// Bytes that the name of a tensor may have; no network's are nearly as long.
+inline constexpr std::size_t kLongestName = 512;
 
 /// Number of elements of a shape; nothing when a dimension is negative or the product, leaving out
 /// zeros, is beyond 64 bits (strides are made of that product).

@@ -72,18 +72,17 @@ TensorMap read_sharded(const fs::path& index) {
 }
 
 TensorMap read_folder(const fs::path& folder) {
-  for (const char* const name :
-       {"diffusion_pytorch_model.safetensors", "model.safetensors",
-        "diffusion_pytorch_model.safetensors.index.json", "model.safetensors.index.json",
-        "diffusion_pytorch_model.bin", "pytorch_model.bin"}) {
+  for (const std::string& name :
+       {str(kDiffusersWeights), str(kTransformersWeights), str(kDiffusersWeights, ".index.json"),
+        str(kTransformersWeights, ".index.json"), str("diffusion_pytorch_model.bin"),
+        str("pytorch_model.bin")}) {
     std::error_code ignored;
     if (fs::exists(folder / name, ignored)) {
       return read_weights(folder / name);
     }
   }
-  bad_weights(folder,
-              "the folder has neither diffusion_pytorch_model.safetensors nor "
-              "model.safetensors nor an index or .bin file of one");
+  bad_weights(folder, str("the folder has neither ", kDiffusersWeights, " nor ",
+                          kTransformersWeights, " nor an index or .bin file of one"));
 }
 
 /// Tensors that do not fit, by what is wrong with them.

@@ -17,7 +17,6 @@ namespace leaf::ops {
 namespace {
 
 constexpr std::int64_t kMinKeys = 64;  // fewer are too little work to lay them out for
-constexpr std::int64_t kBlock = 48;    // queries at a time: their scores stay in the cache
 
 bool usable(const at::Tensor& t) {
   return t.dim() == 4 && t.numel() > 0 && t.device().is_cpu() && t.scalar_type() == at::kFloat &&
@@ -32,7 +31,7 @@ bool on_fast_path(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v)
 }
 
 std::int64_t whole_panels(std::int64_t count) {
-  return (count + cpu::panel_width() - 1) / cpu::panel_width() * cpu::panel_width();
+  return cpu::divide_up(count, cpu::panel_width()) * cpu::panel_width();
 }
 
 at::Tensor with_dense_rows(const at::Tensor& t) { return t.stride(3) == 1 ? t : t.contiguous(); }
@@ -65,12 +64,16 @@ struct PackedHeads {
   at::Tensor values;
 };
 
-/// Undefined where the result is not finite.
-at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+struct Attended {
+  at::Tensor out;
+  bool finite;
+};
+
+Attended attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   const std::int64_t heads = q.size(1);
   const std::int64_t width = q.size(3);
   const std::int64_t keys = k.size(2);
-  const std::int64_t blocks = (q.size(2) + kBlock - 1) / kBlock;
+  const std::int64_t blocks = cpu::divide_up(q.size(2), cpu::kMostQueries);
   const OperatorRecord recorded(4 * q.numel() * keys, [&] {
     return leaf::str("attention of ", keys, " keys, ", heads, " heads of ", width);
   });
@@ -79,14 +82,15 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v)
   std::atomic<bool> finite = true;
   cpu::share_work(q.size(0) * heads * blocks, [&](cpu::WorkQueue& queue) {
     const std::int64_t padded = whole_panels(keys);
-    const at::Tensor scores = at::empty({kBlock * padded}, at::kFloat);
-    const at::Tensor shares = at::empty({kBlock * cpu::spread_stride(padded)}, at::kFloat);
+    const at::Tensor scores = at::empty({cpu::kMostQueries * padded}, at::kFloat);
+    const at::Tensor shares =
+        at::empty({cpu::kMostQueries * cpu::spread_stride(padded)}, at::kFloat);
     while (const auto i = queue.take()) {
       const std::int64_t head = *i / blocks;
-      const std::int64_t first = *i % blocks * kBlock;
+      const std::int64_t first = *i % blocks * cpu::kMostQueries;
       cpu::Rows queries = rows_of(q, head);
       queries.data += first * queries.stride;
-      queries.count = std::min(kBlock, queries.count - first);
+      queries.count = std::min(cpu::kMostQueries, queries.count - first);
       float* image = out.mutable_data_ptr<float>() + head / heads * out.stride(0);
       if (!cpu::attend_block(
               {.queries = queries,
@@ -103,7 +107,7 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v)
       }
     }
   });
-  return finite ? out : at::Tensor();
+  return {.out = out, .finite = finite};
 }
 
 at::Tensor plain_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
@@ -114,13 +118,15 @@ at::Tensor plain_attention(const at::Tensor& q, const at::Tensor& k, const at::T
 }  // namespace
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  if (on_fast_path(q, k, v)) {
-    const at::Tensor out = attend(with_dense_rows(q), with_dense_rows(k), with_dense_rows(v));
-    if (out.defined()) {
-      return out;
-    }
+  if (!on_fast_path(q, k, v)) {
+    return plain_attention(q, k, v);
   }
-  return plain_attention(q, k, v);
+  const auto [out, finite] = attend(with_dense_rows(q), with_dense_rows(k), with_dense_rows(v));
+  if (finite) {
+    return out;
+  }
+  const at::Tensor whole = at::isfinite(out).all(1, /*keepdim=*/true).all(2, true);
+  return at::where(whole, out, plain_attention(q, k, v));  // other images of the batch keep theirs
 }
 
 }  // namespace leaf::ops

@@ -20,14 +20,16 @@ void pack_turned(const Rows& rows, float* to);
 /// Panels of columns: [panels][count][panel_width()], zeros behind the last column.
 void pack_columns(const Rows& rows, float* to);
 
-/// Some queries of one head against all its keys.
+constexpr std::int64_t kMostQueries = 48;  ///< at a time: their scores stay in the cache
+
+/// Up to kMostQueries queries of one head against all its keys.
 struct AttentionBlock {
   Rows queries;
   std::int64_t keys;
   const float* packed_keys;    ///< pack_turned
   const float* packed_values;  ///< pack_columns
   double scale;
-  float* scores;  ///< scratch: queries * max(keys, panel_width()), to whole panels
+  float* scores;  ///< scratch: queries * keys to whole panels
   float* shares;  ///< scratch: queries * spread_stride(keys to whole panels)
   float* out;     ///< [queries][width]
   std::int64_t out_stride;

@@ -13,7 +13,7 @@ HWY_BEFORE_NAMESPACE();
 namespace leaf::ops::cpu::HWY_NAMESPACE {
 namespace {
 
-std::int64_t panels_of(std::int64_t count) { return (count + kWidth - 1) / kWidth; }
+std::int64_t panels_of(std::int64_t count) { return divide_up(count, kWidth); }
 
 void turn(const Rows& rows, float* to) {
   for (std::int64_t first = 0; first < rows.count; first += kWidth, to += rows.width * kWidth) {
@@ -94,7 +94,6 @@ bool attend(const AttentionBlock& block) {
                    block.packed_keys + panel * queries.width * kWidth, queries.width,
                    /*add=*/false, block.scores + panel * queries.count * kWidth);
   }
-  constexpr std::int64_t kMostQueries = 48;
   float sums[kMostQueries];
   const std::int64_t share_stride = spread_stride(panels_of(block.keys) * kWidth);
   for (std::int64_t q = 0; q < queries.count; ++q) {

@@ -6,8 +6,6 @@
 namespace leaf::ops::cpu {
 namespace {
 
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 bool possible(ConvForm form, const ConvSize& size) {
   const bool unit_stride =
       size.kernel == 3 && size.stride == 1 && size.padding == 1 && size.pad_end == 0;

@@ -11,8 +11,6 @@
 namespace leaf::ops::cpu {
 namespace {
 
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 std::int64_t panel_count(std::int64_t out_channels) {
   return divide_up(out_channels, panel_width());
 }

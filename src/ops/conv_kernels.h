@@ -59,6 +59,8 @@ inline std::int64_t row_length(ConvForm form, std::int64_t kernel, std::int64_t 
   return form == ConvForm::kDirect ? kernel * kernel * channels : channels;
 }
 
+inline std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
 /// At least `floats`, as an odd number of 64-byte lines: what is this far apart spreads over the
 /// cache, where distances of a power of two would crowd a few of its sets.
 inline std::int64_t spread_stride(std::int64_t floats) {

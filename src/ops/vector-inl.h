@@ -69,20 +69,23 @@ HWY_INLINE Vector exp_approx(Vector t) {
   return hn::Mul(p, hn::BitCast(kFloat, exponent));
 }
 
-/// 1 / (1 + e^-z), by Newton's method, several times faster than a division; not 0 for any z, since
-/// e^-z is at most e^87.
-HWY_INLINE Vector sigmoid(Vector z) {
-  const Vector divisor = hn::Add(constant(1.0), exp_approx(hn::Neg(z)));
+/// By Newton's method, several times faster than a division.
+HWY_INLINE Vector inverse_of(Vector divisor) {
   Vector inverse = hn::ApproximateReciprocal(divisor);  // 8 bits or more
   inverse = hn::Mul(inverse, hn::NegMulAdd(divisor, inverse, constant(2.0)));
   return hn::Mul(inverse, hn::NegMulAdd(divisor, inverse, constant(2.0)));
 }
 
-HWY_INLINE Vector silu(Vector z) { return hn::Mul(z, sigmoid(z)); }
+/// z / (1 + e^-z). Finite for every finite z, since e^-z is at most e^87.
+HWY_INLINE Vector silu(Vector z) {
+  return hn::Mul(z, inverse_of(hn::Add(constant(1.0), exp_approx(hn::Neg(z)))));
+}
 
+/// s (1 + z (1 - s)) with s = 1 / (1 + e^-z), of which 1 - s = e^-z s loses no digits.
 HWY_INLINE Vector silu_derivative(Vector z) {
-  const Vector s = sigmoid(z);
-  return hn::Mul(s, hn::MulAdd(z, hn::Sub(constant(1.0), s), constant(1.0)));
+  const Vector power = exp_approx(hn::Neg(z));
+  const Vector s = inverse_of(hn::Add(constant(1.0), power));
+  return hn::Mul(s, hn::MulAdd(z, hn::Mul(power, s), constant(1.0)));
 }
 
 }  // namespace

@@ -4,33 +4,13 @@
 
 #include "leaf/io/weights.h"
 #include "leaf/models/autoencoder.h"
+#include "leaf/pipeline/folders.h"
 #include "model_json.h"
 #include "stored_weights.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
 namespace {
-
-/// A folder with `vae/` and no other part of a model: the given one or, in a run folder, `best` or
-/// else `last`.
-std::optional<fs::path> find_autoencoder(const fs::path& path) {
-  for (const fs::path& folder : {path, path / "best", path / "last"}) {
-    if (fs::exists(folder / "unet") || fs::exists(folder / "model_index.json")) {
-      return std::nullopt;
-    }
-    if (fs::exists(folder / "vae/config.json")) {
-      return folder;
-    }
-  }
-  return std::nullopt;
-}
-
-bool is_teacher(const fs::path& folder) {
-  const fs::path config = folder / "config.json";
-  return fs::is_regular_file(config) && parse_json(config, [](const nlohmann::json& content) {
-           return content.value("_class_name", "") == kTeacherClass;
-         });
-}
 
 void export_autoencoder(const fs::path& vae, const fs::path& to, const SaveOptions& options) {
   const auto config = parse_json(vae / "config.json", autoencoder_from_json);
@@ -52,11 +32,12 @@ void export_teacher(const fs::path& from, const fs::path& to, const SaveOptions&
 
 std::optional<ModelDescription> export_weights(const fs::path& from, const fs::path& to,
                                                const SaveOptions& options) {
-  if (const auto folder = find_autoencoder(from)) {
+  const auto folder = find_folder(from, is_parts_folder);
+  if (folder && is_autoencoder_folder(*folder)) {
     export_autoencoder(*folder / "vae", to, options);
     return std::nullopt;
   }
-  if (is_teacher(from)) {
+  if (is_teacher_folder(from)) {
     export_teacher(from, to, options);
     return std::nullopt;
   }

@@ -179,7 +179,7 @@ std::vector<std::string> fitting_teachers(const models::VisionTransformerConfig&
 
 /// `name`; ConfigError when no teacher has that name, or these weights are another one.
 std::string chosen_teacher(const std::string& name, const std::vector<std::string>& fitting) {
-  models::vision_transformer_config(name);
+  models::vision_transformer_config(name);  // throws for unknown names
   if (std::find(fitting.begin(), fitting.end(), name) == fitting.end()) {
     throw ConfigError(str("--teacher: these weights are not ", name, "; ",
                           fitting.empty() ? std::string("no known teacher has their shape")

@@ -11,6 +11,7 @@
 #include "leaf/models/autoencoder.h"
 #include "leaf/models/unet.h"
 #include "leaf/nn/layers.h"
+#include "leaf/pipeline/folders.h"
 #include "leaf/pipeline/model.h"
 #include "model_json.h"
 #include "stored_weights.h"
@@ -20,7 +21,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 namespace {
 
-constexpr const char* kWeightsFile = "diffusion_pytorch_model.safetensors";
 constexpr const char* kPreprocessingFile = "preprocessing.json";
 
 void require_part(const fs::path& folder, const char* part) {
@@ -29,27 +29,11 @@ void require_part(const fs::path& folder, const char* part) {
   }
 }
 
-void write_json(const fs::path& path, const json& content) {
-  write_file(path, content.dump(2) + "\n");
-}
-
-at::ScalarType scalar_type(WeightType type) {
-  switch (type) {
-    case WeightType::kFloat16:
-      return at::kHalf;
-    case WeightType::kBFloat16:
-      return at::kBFloat16;
-    case WeightType::kFloat32:
-      break;
-  }
-  return at::kFloat;
-}
-
 void write_part(const fs::path& folder, const io::TensorMap& tensors, const json& config,
                 WeightType type) {
   make_folder(folder);
   write_json(folder / "config.json", config);
-  io::write_safetensors(folder / kWeightsFile, stored_as(tensors, type));
+  io::write_safetensors(folder / io::kDiffusersWeights, stored_as(tensors, type));
 }
 
 io::TensorMap stored_parameters(const torch::nn::Module& module) {
@@ -81,30 +65,13 @@ void write_vae(const fs::path& folder, const models::Autoencoder& autoencoder,
 
 }  // namespace
 
-io::TensorMap stored_as(const io::TensorMap& tensors, WeightType type) {
-  io::TensorMap stored;
-  for (const auto& [name, tensor] : tensors) {
-    const at::Tensor& narrow = stored.emplace(name, tensor.to(scalar_type(type))).first->second;
-    if (type == WeightType::kFloat16 &&
-        at::isinf(narrow).logical_and(at::isfinite(tensor)).any().item<bool>()) {
-      throw WeightsError(str("'", name, "' has numbers beyond float16; store the model in ",
-                             enum_text(WeightType::kBFloat16)));
-    }
-  }
-  return stored;
-}
-
 fs::path find_model_folder(const fs::path& path) {
   if (!fs::is_directory(path)) {
     throw WeightsError(str("no model folder '", path.string(), "'"));
   }
-  if (fs::exists(path / "unet")) {
-    return path;
-  }
-  for (const char* name : {"best", "last"}) {
-    if (fs::exists(path / name / "unet")) {
-      return path / name;
-    }
+  const auto has_unet = [](const fs::path& folder) { return fs::exists(folder / "unet"); };
+  if (const auto folder = find_folder(path, has_unet)) {
+    return *folder;
   }
   throw WeightsError(
       str("'", path.string(),
@@ -181,13 +148,6 @@ void save_autoencoder(const fs::path& folder, const models::Autoencoder& autoenc
                       const models::AutoencoderConfig& config, const SaveOptions& options) {
   replace_folder(folder, [&](const fs::path& target) {
     write_vae(target / "vae", autoencoder, config, Preprocessing{}.resolution, options);
-  });
-}
-
-void save_teacher(const fs::path& folder, const json& config, const io::TensorMap& tensors) {
-  replace_folder(folder, [&](const fs::path& target) {
-    write_json(target / "config.json", config);
-    io::write_safetensors(target / "model.safetensors", tensors);
   });
 }
 

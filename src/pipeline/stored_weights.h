@@ -11,6 +11,9 @@ namespace leaf {
 /// Tensors as they are stored; WeightsError when a finite number of one is beyond the type.
 io::TensorMap stored_as(const io::TensorMap& tensors, WeightType type);
 
+/// Writes a JSON file, indented for readers.
+void write_json(const std::filesystem::path& path, const nlohmann::json& content);
+
 /// `_class_name` in the config.json of our teacher folders.
 inline constexpr const char* kTeacherClass = "VisionTransformer";
 

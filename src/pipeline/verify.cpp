@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <limits>
 #include <set>
-#include <string_view>
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
@@ -207,12 +206,7 @@ io::TensorMap read_activations(const std::filesystem::path& path) {
   try {
     return io::read_weights(path);
   } catch (const WeightsError& failure) {
-    constexpr std::string_view kBeginning = "cannot read weights from ";  // bad_weights()
-    std::string message = failure.what();
-    if (message.starts_with(kBeginning)) {
-      message.replace(0, kBeginning.size(), "cannot read activations from ");
-    }
-    throw DataError(message);
+    throw DataError(str("--activations: ", failure.what()));
   }
 }
 

@@ -196,7 +196,8 @@ std::string Trainer::save_after_failure(std::int64_t step) {
   if (step > state_->saved_step) {
     try {
       save(step);
-    } catch (const FileError&) {  // the failure itself is what the user is told
+    } catch (const std::exception& second) {  // the failure itself is what ends the program
+      log::warn(str("could not save step ", step, ": ", second.what()));
     }
   }
   const std::int64_t saved = state_->saved_step;

@@ -172,6 +172,8 @@ TEST(ConvertImport, MissingNetworksAreErrorsUnlessRandom) {
   };
   expect_usage_error(run_import({}), "leaf_convert",
                      {"hold no autoencoder", "kl-f8", "--init-missing random"});
+  expect_usage_error(run_import({"--seed", "3"}), "leaf_convert",
+                     {"--seed is of use with --init-missing random only"});
   const Outcome random =
       run_import({"--init-missing", "random", "--config", project.path("config.yaml")});
   EXPECT_EQ(random.exit_code, 0) << random.err;
@@ -247,7 +249,7 @@ TEST(ConvertImport, InspectTellsWhatWeightsAre) {
   project.with_model();
   const Outcome foreign = run_cpu("leaf_convert", {"inspect", write_lightning(project)});
   expect_contains(foreign.out, {"kind: CompVis latent diffusion\n", "  unet: ", "  autoencoder: ",
-                                "  in none of our networks: 1 tensors\n"});
+                                "  in none of our networks: 1 tensor\n"});
   io::write_safetensors(project / "other.safetensors", {{"a.b", at::zeros({1})}});
   const Outcome other = run_cpu("leaf_convert", {"inspect", project.path("other.safetensors")});
   EXPECT_EQ(other.exit_code, 0) << other.err;

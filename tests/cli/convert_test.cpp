@@ -106,20 +106,43 @@ TEST(Convert, InspectGoesAsDeepAsAsked) {
             "net.body  2 tensors, 10 parameters\n"
             "scale  []  Half\n");
   const std::string two = tree("2");
-  EXPECT_NE(two.find("  n8  [1]  Float\n  ... and 1 more tensors\n"
+  EXPECT_NE(two.find("  n8  [1]  Float\n  ... and 1 more tensor\n"
                      "net.body  2 tensors, 10 parameters\n"
-                     "  2  1 tensors, 6 parameters\n"
-                     "  10  1 tensors, 4 parameters\n"),
+                     "  2  1 tensor, 6 parameters\n"
+                     "  10  1 tensor, 4 parameters\n"),
             std::string::npos)
       << two;
   const std::string all = tree("0");
   EXPECT_EQ(all.find("..."), std::string::npos) << all;
-  EXPECT_NE(all.find("  2  1 tensors, 6 parameters\n    weight  [2, 3]  Float\n"),
-            std::string::npos)
+  EXPECT_NE(all.find("  2  1 tensor, 6 parameters\n    weight  [2, 3]  Float\n"), std::string::npos)
       << all;
   expect_usage_error(
       run_cpu("leaf_convert", {"inspect", project.path("x.safetensors"), "--depth", "-1"}),
       "leaf_convert", {"--depth"});
+}
+
+TEST(Convert, InspectShowsEveryTensorWhateverItsName) {
+  const TinyProject project;
+  std::string deep = "x";
+  for (int level = 1; level < 70; ++level) {
+    deep += ".x";
+  }
+  io::TensorMap tensors{{"a", at::zeros({1})},         {"a.", at::zeros({2})},
+                        {"a.b", at::zeros({3})},       {"n.2", at::zeros({1})},
+                        {"n.10", at::zeros({1})},      {"n.1a", at::zeros({1})},
+                        {deep + ".y", at::zeros({4})}, {deep + ".z.w", at::zeros({5})}};
+  for (std::size_t end = 1; end < deep.size(); end += 2) {
+    tensors[deep.substr(0, end) + ".fork"] = at::zeros({1});  // no level shares its line
+  }
+  io::write_safetensors(project / "x.safetensors", tensors);
+  const std::string all =
+      run_cpu("leaf_convert", {"inspect", project.path("x.safetensors"), "--depth", "0"}).out;
+  for (const char* text :
+       {"a  3 tensors, 6 parameters\n  (itself)  [1]  Float\n  .  [2]  Float\n  b  [3]  Float\n",
+        "n  3 tensors, 3 parameters\n  2  [1]  Float\n  10  [1]  Float\n  1a  [1]  Float\n",
+        " x.x.x.x.x.x.y  [4]  Float\n", " x.x.x.x.x.x.z.w  [5]  Float\n"}) {
+    EXPECT_NE(all.find(text), std::string::npos) << text << " in\n" << all;
+  }
 }
 
 TEST(Convert, InspectSaysWhatItCannotRead) {

@@ -15,10 +15,14 @@ class Module;
 
 namespace leaf::io {
 
+/// What a folder's weights are called by diffusers, and in a model's parts; and by transformers.
+inline constexpr const char* kDiffusersWeights = "diffusion_pytorch_model.safetensors";
+inline constexpr const char* kTransformersWeights = "model.safetensors";
+
 /// The tensors of any supported weight file, told apart by content: safetensors, the index of a
-/// sharded safetensors model (*.index.json), a PyTorch zip checkpoint, or a folder that holds
-/// diffusion_pytorch_model.safetensors or model.safetensors (or their index), or else
-/// diffusion_pytorch_model.bin or pytorch_model.bin.
+/// sharded safetensors model (*.index.json), a PyTorch zip checkpoint, a TorchScript archive (its
+/// code stays unread), or a folder that holds diffusion_pytorch_model.safetensors or
+/// model.safetensors (or their index), or else diffusion_pytorch_model.bin or pytorch_model.bin.
 /// WeightsError names the path and what was expected.
 TensorMap read_weights(const std::filesystem::path& path);
 

@@ -38,9 +38,9 @@ bool widen_unet(io::TensorMap& tensors, std::int64_t in_channels);
 /// - a teacher alone: config.json and model.safetensors, for `alignment.weights`.
 ///
 /// `paths`: weight files, folders with one, folders of parts; PART=PATH takes one network
-/// (io::WeightPart) from a path. ConfigError for options that what the weights make up has no use
-/// for. WeightsError names what is missing and which file to add, or what
-/// contradicts itself; io::WeightsMismatch lists every tensor that does not fit.
+/// (io::WeightPart) from a path. ConfigError for options that concern none of the networks found.
+/// WeightsError names what is missing and which file to add, or what contradicts itself;
+/// io::WeightsMismatch lists every tensor that does not fit.
 void import_weights(const std::vector<std::string>& paths, const std::filesystem::path& target,
                     const ImportOptions& options = {});
 

@@ -83,6 +83,15 @@ TEST(Safetensors, ReadTensorsAreWritableAndLeaveTheFileAlone) {
   EXPECT_EQ(read_file(path), before);
 }
 
+TEST(Safetensors, NamesHaveALimit) {
+  const std::string longest(512, 'n');
+  EXPECT_TRUE(round_trip({{longest, at::ones({1})}}).contains(longest));
+  const test::TemporaryFolder folder;
+  const auto path = folder / "a.safetensors";
+  write_safetensors(path, {{longest + "n", at::ones({1})}});
+  expect_weights_error(path, "is too long", [&] { read_safetensors(path); });
+}
+
 TEST(Safetensors, MixedDtypesStayAligned) {
   const test::TemporaryFolder folder;
   const auto path = folder / "a.safetensors";

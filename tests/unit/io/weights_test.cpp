@@ -176,11 +176,8 @@ TEST(ReadWeights, DamagedIndex) {
 TEST(ReadWeights, AnIndexOfAnySizeIsNotRead) {
   const test::TemporaryFolder folder;
   const auto index = folder / "model.safetensors.index.json";
-  write_safetensors(folder / "one.safetensors", {{"a", at::ones({1})}});
-  const std::string map = R"({"weight_map": {"a": "one.safetensors"}})";
   constexpr std::size_t kLargest = std::size_t{64} << 20;
-  write_file(index, map + std::string(kLargest - map.size(), ' '));
-  EXPECT_EQ(read_weights(index).size(), 1U);
+  write_file(index, R"({"weight_map": {}})");
   fs::resize_file(index, kLargest + 1);  // sparse
   expect_weights_error(index, "too large for the index", [&] { read_weights(index); });
 }

@@ -2,11 +2,16 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <string_view>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "each_target.h"
@@ -57,6 +62,24 @@ void expect_right(double spread, double tolerance) {
   }
 }
 
+// Else every other test here would pass on LibTorch alone.
+TEST(Attention, RunsByOurKernelsForEnoughKeys) {
+  const c10::InferenceMode inference;
+  for (const auto& [keys, ours] : {std::pair(64, true), {7, false}}) {
+    static bool seen = false;
+    seen = false;
+    const auto handle =
+        at::addThreadLocalCallback(at::RecordFunctionCallback([](const at::RecordFunction& record) {
+          seen |= std::string_view(record.name()).starts_with("attention of");
+          return std::unique_ptr<at::ObserverContext>();
+        }));
+    const Inputs in = make_inputs({2, 8, 64, keys, 48});
+    attention(in.q, in.k, in.v);
+    at::removeCallback(handle);
+    EXPECT_EQ(seen, ours) << keys;
+  }
+}
+
 TEST(Attention, IsSoftmaxAttentionPerHead) { expect_right(1, 2e-6); }
 
 // Scores of thousands, of which float32 keeps a few decimals.
@@ -94,12 +117,15 @@ TEST(Attention, NanAndInfinitySpreadAsInThePlainPath) {
   for (const float value :
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     for (const int which : {0, 1, 2}) {
-      Inputs in = make_inputs({1, 2, 70, 70, 16});
+      Inputs in = make_inputs({2, 2, 70, 70, 16});
+      const at::Tensor neighbour = attention(in.q, in.k, in.v)[0];
       at::Tensor t = (which == 0 ? in.q : which == 1 ? in.k : in.v);
-      t[0][1][20][3] = value;
+      t[1][1][20][3] = value;
       const at::Tensor plain =
           at::scaled_dot_product_attention(in.q, in.k, in.v).transpose(1, 2).flatten(2);
-      EXPECT_TRUE(at::equal(at::isfinite(attention(in.q, in.k, in.v)), at::isfinite(plain)));
+      const at::Tensor mixed = attention(in.q, in.k, in.v);
+      EXPECT_TRUE(at::equal(at::isfinite(mixed), at::isfinite(plain)));
+      EXPECT_TRUE(at::equal(mixed[0], neighbour));
     }
   }
 }

@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 
+#include "each_target.h"
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
 #include "support/golden.h"
@@ -112,19 +113,21 @@ void expect_close_gradients(const std::vector<at::Tensor>& ours,
 
 }  // namespace
 
-TEST(GroupNorm, EqualsTheComposedOperatorsInDouble) {
+using GroupNormOnEachTarget = test::EachTarget;
+
+TEST_P(GroupNormOnEachTarget, EqualsTheComposedOperatorsInDouble) {
   for (const Shape& shape : kShapes) {
     const Inputs in(shape);
     for (const Operator& run : kOperators) {
       const at::Tensor y = run(in);
       EXPECT_EQ(y.strides(), in.x.strides());
-      EXPECT_LE(test::relative_error(y, run(in.in_double())), 1e-6)
+      EXPECT_LE(leaf::test::relative_error(y, run(in.in_double())), 1e-6)
           << shape.channels << " channels";
     }
   }
 }
 
-TEST(GroupNorm, GradientsEqualTheComposedOperatorsInDouble) {
+TEST_P(GroupNormOnEachTarget, GradientsEqualTheComposedOperatorsInDouble) {
   for (const Shape& shape : kShapes) {
     const Inputs in(shape);
     // Not channels-last: what comes back need not be in the order of what went out.
@@ -136,11 +139,24 @@ TEST(GroupNorm, GradientsEqualTheComposedOperatorsInDouble) {
   }
 }
 
+TEST_P(GroupNormOnEachTarget, SiluHoldsFromEndToEnd) {
+  Inputs in({.images = 1, .channels = 16, .height = 40, .width = 40, .groups = 1});
+  in.weight = at::full_like(in.weight, 40);  // from about -160 to 160
+  const at::Tensor ours = with_silu(in).to(at::kDouble);
+  const at::Tensor expected = at::silu(plain(in).to(at::kDouble));
+  EXPECT_TRUE(at::allclose(ours, expected, 1e-6, 1e-34));
+  const at::Tensor direction = normal(in.x.sizes(), 6);
+  expect_close_gradients(gradients(with_silu, in, direction),
+                         gradients(with_silu, in.in_double(), direction));
+}
+
+INSTANTIATE_TEST_SUITE_P(GroupNorm, GroupNormOnEachTarget, test::all_targets(), test::target_name);
+
 TEST(GroupNorm, OneModulationServesAllImages) {
   Inputs in({.images = 2, .channels = 8, .height = 3, .width = 3, .groups = 2});
   in.scale = in.scale.narrow(0, 0, 1);
   in.shift = in.shift.narrow(0, 0, 1);
-  EXPECT_LE(test::relative_error(modulated(in), modulated(in.in_double())), 1e-6);
+  EXPECT_LE(leaf::test::relative_error(modulated(in), modulated(in.in_double())), 1e-6);
 }
 
 TEST(GroupNorm, LargeMeansCostNoDigits) {
@@ -148,9 +164,10 @@ TEST(GroupNorm, LargeMeansCostNoDigits) {
     Inputs in({.images = 2, .channels = 64, .height = 24, .width = 24, .groups = 8});
     in.x = in.x + mean;
     const at::Tensor expected = with_silu(in.in_double());
-    EXPECT_LE(test::relative_error(with_silu(in), expected), 1e-6) << mean;
+    EXPECT_LE(leaf::test::relative_error(with_silu(in), expected), 1e-6) << mean;
     const at::Tensor theirs = at::silu(at::group_norm(in.x, in.groups, in.weight, in.bias, kEps));
-    EXPECT_GE(test::relative_error(theirs, expected), 1e-5) << "the kernel is no longer needed";
+    EXPECT_GE(leaf::test::relative_error(theirs, expected), 1e-5)
+        << "the kernel is no longer needed";
     const at::Tensor direction = normal(in.x.sizes(), 6);
     expect_close_gradients(gradients(with_silu, in, direction),
                            gradients(with_silu, in.in_double(), direction));
@@ -162,14 +179,6 @@ TEST(GroupNorm, ConstantMapsGiveTheBias) {
   in.x = channels_last(at::full_like(in.x, 1234.567));
   const at::Tensor expected = in.bias.view({1, 8, 1, 1}).expand_as(in.x);
   EXPECT_TRUE(at::allclose(plain(in), expected, 1e-5, 1e-5));
-}
-
-TEST(GroupNorm, SiluHoldsFromEndToEnd) {
-  Inputs in({.images = 1, .channels = 16, .height = 40, .width = 40, .groups = 1});
-  in.weight = at::full_like(in.weight, 40);  // from about -160 to 160
-  const at::Tensor ours = with_silu(in).to(at::kDouble);
-  const at::Tensor expected = at::silu(plain(in).to(at::kDouble));
-  EXPECT_TRUE(at::allclose(ours, expected, 1e-6, 1e-35));
 }
 
 TEST(GroupNorm, WhatIsNotFiniteSpoilsItsGroupAlone) {
@@ -233,7 +242,7 @@ TEST(GroupNorm, OtherLayoutsAndAutocastTakeTheComposedPath) {
                         at::silu(at::group_norm(contiguous.x, 4, in.weight, in.bias, kEps))));
   Inputs narrow = in;
   narrow.x = in.x.narrow(2, 1, 4);  // neither order is dense
-  EXPECT_LE(test::relative_error(with_silu(narrow), with_silu(narrow.in_double())), 1e-5);
+  EXPECT_LE(leaf::test::relative_error(with_silu(narrow), with_silu(narrow.in_double())), 1e-5);
 
   const AutocastGuard autocast(c10::kCPU, Precision::kBFloat16);
   Inputs half = in;

@@ -11,6 +11,7 @@
 #include "leaf/models/autoencoder.h"
 #include "leaf/models/vision_transformer.h"
 #include "leaf/nn/module.h"
+#include "leaf/pipeline/folders.h"
 #include "leaf/pipeline/import_weights.h"
 #include "support/images.h"
 #include "support/small_networks.h"
@@ -108,6 +109,36 @@ TEST_F(ExportWeights, WhatHasNoNamesOrIsNoFolderOfOursIsRefused) {
   write_autoencoder(folder_ / "damaged", test::small_kl());
   write_file(folder_ / "damaged/model_index.json", "{}");
   expect_contains(refusal(folder_ / "damaged", {}), "it has no unet");
+  for (const char* part : {"latent_encoder", "unet_ema"}) {  // never dropped silently
+    write_autoencoder(folder_ / part, test::small_kl());
+    fs::create_directory(folder_ / part / part);
+    expect_contains(refusal(folder_ / part, {}), "it has no unet");
+  }
+}
+
+TEST(Folders, AKindIsFoundInTheFolderItselfOrARunsBestOrLast) {
+  const test::TemporaryFolder folder;
+  EXPECT_FALSE(find_folder(folder.path(), is_parts_folder));
+  fs::create_directories(folder / "last/vae");
+  EXPECT_EQ(find_folder(folder.path(), is_parts_folder), folder / "last");
+  EXPECT_FALSE(is_autoencoder_folder(folder / "last"));
+  write_file(folder / "last/vae/config.json", "{}");
+  EXPECT_TRUE(is_autoencoder_folder(folder / "last"));
+  fs::create_directories(folder / "best/unet");
+  EXPECT_EQ(find_folder(folder.path(), is_parts_folder), folder / "best");
+}
+
+TEST(Folders, ATeachersIsKnownByItsClass) {
+  const test::TemporaryFolder folder;
+  EXPECT_FALSE(is_teacher_folder(folder.path()));
+  for (const char* other : {"[]", R"({"_class_name": 1})", R"({"_class_name": "UNet"})"}) {
+    write_file(folder / "config.json", other);
+    EXPECT_FALSE(is_teacher_folder(folder.path())) << other;
+  }
+  write_file(folder / "config.json", R"({"_class_name":"VisionTransformer"})");
+  EXPECT_TRUE(is_teacher_folder(folder.path()));
+  write_file(folder / "config.json", "{");
+  EXPECT_THROW(is_teacher_folder(folder.path()), WeightsError);
 }
 
 }  // namespace leaf

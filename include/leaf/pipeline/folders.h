@@ -1,0 +1,25 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+
+namespace leaf {
+
+/// The folder of a kind that a user means by `path`: that folder itself or, in a run folder, `best`
+/// or else `last`; nothing when none of them is of the kind.
+std::optional<std::filesystem::path> find_folder(
+    const std::filesystem::path& path,
+    const std::function<bool(const std::filesystem::path&)>& is_kind);
+
+/// Whether a folder has `unet/` or `vae/`: a model folder or another folder of parts.
+bool is_parts_folder(const std::filesystem::path& folder);
+
+/// Whether a folder has `vae/` and no other part of a model, as save_autoencoder() writes it.
+bool is_autoencoder_folder(const std::filesystem::path& folder);
+
+/// Whether a folder holds a teacher, by the class that only our own config.json states.
+/// WeightsError for a config.json that is no JSON.
+bool is_teacher_folder(const std::filesystem::path& folder);
+
+}  // namespace leaf
