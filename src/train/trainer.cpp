@@ -196,8 +196,7 @@ std::string Trainer::save_after_failure(std::int64_t step) {
   if (step > state_->saved_step) {
     try {
       save(step);
-    } catch (const std::exception& second) {  // the failure itself is what ends the program
-      log::warn(str("could not save step ", step, ": ", second.what()));
+    } catch (const std::exception&) {  // the failure itself is what the user is told
     }
   }
   const std::int64_t saved = state_->saved_step;

@@ -9,7 +9,8 @@ namespace leaf {
 void install_pooling_allocator();
 
 /// Gives what is kept but unused back to the operating system: for the change between phases whose
-/// tensors differ in size, such as training and validation. Without the pool, what the C library keeps.
+/// tensors differ in size, such as training and validation. Without the pool, what the C library
+/// keeps.
 void release_unused_memory();
 
 }  // namespace leaf

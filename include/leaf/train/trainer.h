@@ -53,7 +53,8 @@ class Trainer {
   /// Runs to max_train_steps. The run folder must not exist, unless `resume`: then the newest
   /// checkpoint is continued (from the start, with a warning, where there is none). The state on
   /// the disk is complete at every moment. A new run that fails before its first step is done
-  /// leaves nothing; a DataError or FileError after that comes after an attempt to save a checkpoint.
+  /// leaves nothing; a DataError or FileError after that comes after an attempt to save a
+  /// checkpoint.
   TrainingResult run(bool resume, const TrainerCallbacks& callbacks = {});
 
   /// Reads every image and mask and does one real step, without touching the run folder.
