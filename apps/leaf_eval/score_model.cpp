@@ -1,3 +1,6 @@
+#include <filesystem>
+#include <optional>
+
 #include "common/earlier_results.h"
 #include "common/progress.h"
 #include "leaf/config/load.h"
@@ -12,9 +15,34 @@
 namespace leaf::apps {
 namespace {
 
+namespace fs = std::filesystem;
+
+/// The split.csv of the run that a model folder lies in, if it divides this data set and the
+/// configuration names no other.
+std::optional<fs::path> split_of_run(const Config& config, const fs::path& model) {
+  const fs::path run = fs::weakly_canonical(model).parent_path();
+  if (config.data.split.strategy == data::SplitStrategy::kManifest ||
+      !fs::is_regular_file(run / "split.csv") || !fs::is_regular_file(run / "config.yaml")) {
+    return std::nullopt;
+  }
+  const fs::path root = config::load_config(run / "config.yaml", {}).data.root;
+  return fs::weakly_canonical(root) == fs::weakly_canonical(config.data.root)
+             ? std::optional(run / "split.csv")
+             : std::nullopt;
+}
+
+data::SplitPairs divide(const Config& config, const fs::path& model) {
+  if (const auto split_csv = split_of_run(config, model)) {
+    log::info(str("the parts are those of '", split_csv->string(), "'"));
+    return data::split_pairs_of_run(config.data, *split_csv);
+  }
+  return data::split_pairs(config.data, config.seed);
+}
+
 /// The pairs of one part; ConfigError when it is empty.
-std::vector<data::Pair> pairs_of(const Config& config, const std::string& split) {
-  const data::SplitPairs all = data::split_pairs(config.data, config.seed);
+std::vector<data::Pair> pairs_of(const Config& config, const fs::path& model,
+                                 const std::string& split) {
+  const data::SplitPairs all = divide(config, model);
   std::vector<data::Pair> pairs = all.part(parse_enum<data::Split>(split, "--split"));
   if (pairs.empty()) {
     throw ConfigError(str("the ", split, " part is empty (train ", all.train.size(),
@@ -26,7 +54,7 @@ std::vector<data::Pair> pairs_of(const Config& config, const std::string& split)
 }
 
 /// The part of the data set at the model's resolution; every image is used once, so none is kept.
-data::Dataset make_dataset(const Config& config, const std::string& split,
+data::Dataset make_dataset(const Config& config, const fs::path& model, const std::string& split,
                            std::int64_t resolution) {
   data::DataConfig data = config.data;
   if (data.resolution != resolution) {
@@ -35,7 +63,7 @@ data::Dataset make_dataset(const Config& config, const std::string& split,
   }
   data.resolution = resolution;
   data.cache_mb = 0;
-  return {pairs_of(config, split), data};
+  return {pairs_of(config, model, split), data};
 }
 
 Evaluation score(const Segmenter& segmenter, const data::Dataset& dataset,
@@ -81,7 +109,7 @@ int score_model(const EvalOptions& o) {
   const auto folder = find_model_folder(o.model);
   const auto output = o.output.empty() ? sibling(folder, "-eval-" + o.split) : o.output;
   const Preprocessing preprocessing = load_description(folder).preprocessing;
-  const data::Dataset dataset = make_dataset(config, o.split, preprocessing.resolution);
+  const data::Dataset dataset = make_dataset(config, folder, o.split, preprocessing.resolution);
   make_folder(output);
   const SegmenterOptions options = segmenter_options(o, runtime, config.validation);
   const Segmenter segmenter = Segmenter::load(folder, options);

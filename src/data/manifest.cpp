@@ -49,53 +49,65 @@ PairsByImage index_by_image(const PairList& list, const fs::path& root) {
   return result;
 }
 
-const Pair& find_pair(const PairsByImage& known, const Row& row, const fs::path& root,
-                      const Place& place) {
-  if (row.size() < 3) {
-    fail(place, "expected image,mask,split");
-  }
-  const auto pair = known.find(row[0]);
-  if (pair == known.end()) {
-    fail(place, str("no image '", row[0], "' in '", root.string(), "'"));
-  }
-  const std::string mask = pair->second.mask.lexically_relative(root).generic_string();
+void check_mask(const Pair& pair, const Row& row, const fs::path& root, const Place& place) {
+  const std::string mask = pair.mask.lexically_relative(root).generic_string();
   if (mask != row[1]) {
     fail(place, str("the mask of '", row[0], "' is '", mask, "', not '", row[1], "'"));
   }
-  return pair->second;
+}
+
+/// Says what is not in the data set any more, or not in the file.
+void report_changes(const std::string& manifest, std::size_t gone, std::size_t left_out,
+                    const fs::path& root) {
+  if (gone > 0) {
+    log::warn(str("'", manifest, "' lists ", gone,
+                  gone == 1 ? " image that is" : " images that are", " no longer in '",
+                  root.string(), "'"));
+  }
+  if (left_out > 0) {
+    log::warn(str("'", manifest, "' leaves out ", left_out, left_out == 1 ? " image" : " images",
+                  " in '", root.string(), "'"));
+  }
 }
 
 }  // namespace
 
-SplitPairs split_by_manifest(const DataConfig& config, const PairList& list) {
-  if (config.split.manifest.empty()) {
-    throw ConfigError("data.split.manifest is not set; strategy 'manifest' needs a split.csv");
-  }
-  const PairsByImage known = index_by_image(list, config.root);
-  const auto rows = read_csv(config.split.manifest);
+SplitPairs split_by_manifest(const fs::path& manifest, const fs::path& root, const PairList& list,
+                             Gone gone) {
+  const PairsByImage known = index_by_image(list, root);
+  const auto rows = read_csv(manifest);
   SplitPairs result;
   std::set<std::string> training;
   std::set<std::string> scored;
+  std::size_t gone_count = 0;
   for (std::size_t i = 1; i < rows.size(); ++i) {  // the first row names the columns
-    const Place place{config.split.manifest.string(), i + 1};
-    const Pair& pair = find_pair(known, rows[i], config.root, place);
+    const Place place{manifest.string(), i + 1};
+    if (rows[i].size() < 3) {
+      fail(place, "expected image,mask,split");
+    }
+    const std::string& image = rows[i][0];
     std::vector<Pair>& part = part_of(result, rows[i][2], place);
+    const auto pair = known.find(image);
+    if (pair == known.end()) {
+      if (gone == Gone::kError) {
+        fail(place, str("no image '", image, "' in '", root.string(), "'"));
+      }
+      ++gone_count;
+      continue;
+    }
+    check_mask(pair->second, rows[i], root, place);
     const bool trains = &part == &result.train;
-    if ((trains ? !training.insert(rows[i][0]).second : training.contains(rows[i][0])) ||
-        (trains && scored.contains(rows[i][0]))) {
-      fail(place, str("'", rows[i][0], "' is listed for training and once more"));
+    if ((trains ? !training.insert(image).second : training.contains(image)) ||
+        (trains && scored.contains(image))) {
+      fail(place, str("'", image, "' is listed for training and once more"));
     }
     if (!trains) {
-      scored.insert(rows[i][0]);
+      scored.insert(image);
     }
-    part.push_back(pair);
+    part.push_back(pair->second);
   }
   training.merge(scored);
-  if (training.size() < known.size()) {
-    log::warn(str("'", config.split.manifest.string(), "' leaves out ",
-                  known.size() - training.size(), " of the ", known.size(), " images in '",
-                  config.root.string(), "'"));
-  }
+  report_changes(manifest.string(), gone_count, known.size() - training.size(), root);
   return result;
 }
 

@@ -6,7 +6,11 @@
 
 namespace leaf::data {
 
-/// Divides the pairs as the file config.split.manifest says; see split_pairs.
-SplitPairs split_by_manifest(const DataConfig& config, const PairList& list);
+/// What becomes of a row whose image is no longer there.
+enum class Gone { kError, kLeftOut };
+
+/// Divides the pairs as the file says; see split_pairs.
+SplitPairs split_by_manifest(const std::filesystem::path& manifest,
+                             const std::filesystem::path& root, const PairList& list, Gone gone);
 
 }  // namespace leaf::data

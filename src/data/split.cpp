@@ -149,11 +149,21 @@ SplitPairs split_as_published(const DataConfig& config, const PairList& list) {
   return {std::vector<Pair>(begin, begin + train), test, test};
 }
 
+void check_train_part(const SplitPairs& pairs, const DataConfig& config) {
+  if (pairs.train.empty()) {
+    throw DataError(
+        str("no images are left to train on in '", config.root.string(), "'; check data.split"));
+  }
+}
+
 SplitPairs divide(const DataConfig& config, const PairList& list, std::uint64_t seed) {
   const std::size_t count = list.pairs.size();
   switch (config.split.strategy) {
     case SplitStrategy::kManifest:
-      return split_by_manifest(config, list);
+      if (config.split.manifest.empty()) {
+        throw ConfigError("data.split.manifest is not set; strategy 'manifest' needs a split.csv");
+      }
+      return split_by_manifest(config.split.manifest, config.root, list, Gone::kError);
     case SplitStrategy::kPublished:
       return split_as_published(config, list);
     case SplitStrategy::kRandom:
@@ -196,10 +206,13 @@ SplitPairs split_pairs(const DataConfig& config, std::uint64_t seed) {
   if (config.split.strategy != SplitStrategy::kManifest && !list.own_test.empty()) {
     result.test = list.own_test;
   }
-  if (result.train.empty()) {
-    throw DataError(
-        str("no images are left to train on in '", config.root.string(), "'; check data.split"));
-  }
+  check_train_part(result, config);
+  return result;
+}
+
+SplitPairs split_pairs_of_run(const DataConfig& config, const fs::path& split_csv) {
+  SplitPairs result = split_by_manifest(split_csv, config.root, list_pairs(config), Gone::kLeftOut);
+  check_train_part(result, config);
   return result;
 }
 

@@ -28,6 +28,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kCheckpoints = "checkpoints";
+constexpr const char* kSplitFile = "split.csv";
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -71,6 +72,13 @@ void check_files(const data::Dataset& dataset) {
   }
 }
 
+/// A run that is continued keeps its division, whatever has come to the data set or left it.
+data::SplitPairs divide(const Config& config) {
+  const fs::path split_csv = config.output.dir / kSplitFile;
+  return fs::exists(split_csv) ? data::split_pairs_of_run(config.data, split_csv)
+                               : data::split_pairs(config.data, config.seed);
+}
+
 }  // namespace
 
 /// What lives as long as a run.
@@ -88,7 +96,7 @@ struct Trainer::State {
   double best_score = 0.0;
 
   State(const Config& config, c10::Device device)
-      : split(data::split_pairs(config.data, config.seed)),
+      : split(divide(config)),
         train(split.train, config.data),
         validation(split.validation, config.data),
         task(make_task(config, device)),
@@ -148,7 +156,7 @@ void Trainer::open_run_folder(bool resume) {
   }
   make_loader(state_->start_step);
   write_file(folder / "config.yaml", config::dump_yaml(config_));
-  data::write_split_csv(folder / "split.csv", state_->split, config_.data.root);
+  data::write_split_csv(folder / kSplitFile, state_->split, config_.data.root);
   state_->log.emplace(folder, state_->start_step);
 }
 

@@ -112,6 +112,24 @@ TEST(Resume, WithoutACheckpointStartsAtTheFirstStepAndSaysSo) {
   test::expect_same_run(project / "whole", project / "run");
 }
 
+TEST(Resume, TheRunKeepsItsDivision) {
+  const TrainProject project;
+  ASSERT_EQ(project.train("run", up_to(2)).exit_code, 0);
+  const std::string before = read_file(project / "run/split.csv");
+  // Before all others: divided anew, every part would move by one.
+  fs::copy_file(project / "data/images/0001.png", project / "data/images/0000.png");
+  fs::copy_file(project / "data/masks/0001.png", project / "data/masks/0000.png");
+  const auto resumed = project.train("run", {"--resume", "--quiet"});
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_NE(resumed.err.find("leaves out 1 image in "), std::string::npos) << resumed.err;
+  EXPECT_EQ(read_file(project / "run/split.csv"), before);
+  const auto scored = test::run_cpu(
+      "leaf_eval", {"--model", project.path("run"), "--config", project.path("train.yaml"),
+                    "--split", "test", "--output", project.path("scores")});
+  ASSERT_EQ(scored.exit_code, 0) << scored.err;
+  EXPECT_NE(read_file(project / "scores/scores.csv").find("0006"), std::string::npos);
+}
+
 TEST(Resume, AFinishedRunStaysAsItIs) {
   const TrainProject project;
   ASSERT_EQ(project.train("run").exit_code, 0);

@@ -38,6 +38,11 @@ struct SplitPairs {
 /// part.
 SplitPairs split_pairs(const DataConfig& config, std::uint64_t seed);
 
+/// The parts that a run's split.csv states, for whoever continues or scores that run: divided anew,
+/// images that it has learned from could move into the parts that judge it. Images that are gone
+/// or new are left out with a warning. Errors as with kManifest.
+SplitPairs split_pairs_of_run(const DataConfig& config, const std::filesystem::path& split_csv);
+
 /// Writes the manifest (columns image,mask,split; paths relative to `root`), atomically.
 void write_split_csv(const std::filesystem::path& path, const SplitPairs& pairs,
                      const std::filesystem::path& root);

@@ -134,6 +134,19 @@ TEST_F(SplitTest, ManifestReproducesASplit) {
   EXPECT_EQ(names(again.test), names(random.test));
 }
 
+TEST_F(SplitTest, ARunKeepsItsPartsWhenImagesComeAndGo) {
+  const SplitPairs before = split_pairs(config_, 1);
+  write_split_csv(folder_ / "split.csv", before, config_.root);
+  std::filesystem::remove(folder_ / "images/2.png");
+  std::filesystem::remove(folder_ / "masks/2.png");
+  test::touch(folder_ / "images/11.png");
+  test::touch(folder_ / "masks/11.png");
+  const SplitPairs after = split_pairs_of_run(config_, folder_ / "split.csv");
+  EXPECT_EQ(names(after.train), (Names{"1", "3", "4", "5"}));
+  EXPECT_EQ(names(after.validation), names(before.validation));
+  EXPECT_EQ(names(after.test), names(before.test));
+}
+
 TEST_F(SplitTest, ManifestErrorsNameTheRow) {
   config_.split.strategy = SplitStrategy::kManifest;
   EXPECT_NE(error<ConfigError>().find("data.split.manifest"), std::string::npos);
