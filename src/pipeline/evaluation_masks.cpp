@@ -32,6 +32,15 @@ FilesByName files_by_name(const fs::path& folder, const std::string& suffix) {
   return files;
 }
 
+/// Predictions without the pictures that leaf_infer writes beside its masks.
+FilesByName predicted_masks(const fs::path& folder) {
+  FilesByName files = files_by_name(folder, "");
+  std::erase_if(files, [](const auto& item) {
+    return item.first.starts_with("overlays/") || item.first.starts_with("probabilities/");
+  });
+  return files;
+}
+
 void warn_about_extra(const FilesByName& predictions, const FilesByName& truths) {
   std::size_t extra = 0;
   std::string first;
@@ -62,7 +71,7 @@ metrics::ImageScore score_pair(const MaskPair& pair, std::int64_t threshold) {
 }  // namespace
 
 std::vector<MaskPair> pair_masks(const MaskFolders& folders) {
-  const FilesByName predictions = files_by_name(folders.predictions, "");
+  const FilesByName predictions = predicted_masks(folders.predictions);
   const FilesByName truths = files_by_name(folders.truths, folders.truth_suffix);
   std::vector<MaskPair> pairs;
   for (const auto& [name, truth] : truths) {

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "leaf/core/error.h"
@@ -19,6 +21,15 @@
 namespace leaf {
 namespace fs = std::filesystem;
 namespace {
+
+/// WeightsError when `key` gives a path that is not there; an empty one is not given.
+void require_exists(const char* key, const fs::path& path) {
+  std::error_code error;  // other troubles are reported by the reader
+  if (!path.empty() && fs::status(path, error).type() == fs::file_type::not_found) {
+    throw WeightsError(
+        str(key, ": '", path.string(), "' does not exist; see \"Weights\" in README.md"));
+  }
+}
 
 /// The path that a part starts from: its own, or the part's folder in `model.pretrained`; empty
 /// when neither is there.
@@ -146,6 +157,8 @@ Model build_model(const Config& config) {
     log::info("all networks start from random weights (model.init: random)");
     return model;
   }
+  require_exists("model.unet.weights", section.unet_weights);
+  require_exists("model.latent_encoder.weights", section.latent_encoder_weights);
   load_autoencoder(*model.autoencoder, section);
   load_unet(*model.unet, part_path(section.unet_weights, section.pretrained, "unet"), config.seed);
   load_latent_encoder(
@@ -154,6 +167,7 @@ Model build_model(const Config& config) {
 }
 
 void load_autoencoder(models::Autoencoder& autoencoder, const ModelSection& section) {
+  require_exists("model.pretrained", section.pretrained);
   std::vector<fs::path> paths = section.autoencoder_weights;
   if (paths.empty() && !section.pretrained.empty()) {
     paths.push_back(section.pretrained);
@@ -165,6 +179,7 @@ void load_autoencoder(models::Autoencoder& autoencoder, const ModelSection& sect
   }
   std::vector<std::string> sources;
   for (fs::path& path : paths) {
+    require_exists("model.autoencoder.weights", path);
     path = fs::is_directory(path / "vae") ? path / "vae" : path;
     sources.push_back(path.string());
   }
@@ -185,6 +200,7 @@ std::shared_ptr<models::VisionTransformer> build_teacher(const Config& config) {
   } else if (section.weights.empty()) {
     throw ConfigError("alignment.weights: needed for the teacher (or alignment.teacher: none)");
   } else {
+    require_exists("alignment.weights", section.weights);
     io::load_parameters(*teacher, read_part(section.weights, io::WeightPart::kTeacher),
                         section.weights.string());
     log::info(str("teacher ", section.teacher, " from ", section.weights.string()));

@@ -180,6 +180,18 @@ TEST(Eval, ScoresMaskFilesByTheirNames) {
       << outcome.out;
 }
 
+TEST(Eval, PicturesOfLeafInferAreNoPredictions) {
+  const TinyProject project;
+  data::write_png(project / "truth/a.png", test::half_mask(8, 8));
+  for (const char* name : {"a.png", "overlays/a.png", "probabilities/a.png"}) {
+    data::write_png(project / "predicted" / name, test::half_mask(8, 8));
+  }
+  const auto outcome = eval_masks(project);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_FALSE(contains(outcome.err, "no ground truth")) << outcome.err;
+  EXPECT_EQ(column(project / "eval/scores.csv", 0), std::vector<std::string>{"a"});
+}
+
 TEST(Eval, GreyAboveTheThresholdIsForegroundAsInDataSets) {
   const TinyProject project;
   const auto dice_of = [&](int grey, const std::vector<std::string>& more = {}) {

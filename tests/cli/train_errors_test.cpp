@@ -125,7 +125,8 @@ TEST(TrainErrors, Weights) {
   };
   expect({}, {"model.autoencoder.weights: needed", "model.init: random"});
   expect({"model.autoencoder.weights=" + project.path("nowhere.safetensors")},
-         {"cannot read weights", project.path("nowhere.safetensors"), "no such file"});
+         {"model.autoencoder.weights: '" + project.path("nowhere.safetensors"), "does not exist",
+          "\"Weights\" in README.md"});
   expect({"model.autoencoder.weights=" + project.path("config.yaml")},
          {"cannot read weights", project.path("config.yaml"), "expected a safetensors file"});
   const std::string model = "model.pretrained=" + project.path("model");

@@ -61,7 +61,7 @@ struct MaskPair {
 
 /// Pairs the image files of the two folders, and all below, by name; in natural order. DataError
 /// for a truth without prediction or two files of one name; predictions without truth are warned
-/// about.
+/// about, but for leaf_infer's overlays/ and probabilities/, which are none.
 std::vector<MaskPair> pair_masks(const MaskFolders& folders);
 
 /// Scores mask files, at their size; grey values above `threshold` are foreground, in both.

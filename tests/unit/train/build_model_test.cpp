@@ -90,6 +90,26 @@ TEST(BuildModel, FilesThatAreNotThereAreNamed) {
   EXPECT_NE(message.find("vae.safetensors"), std::string::npos) << message;
 }
 
+TEST(BuildModel, PathsThatAreNotThereNameTheirKey) {
+  const test::TemporaryFolder folder;
+  const fs::path gone = folder / "gone";
+  const auto expect = [&](const std::string& key, auto&& set) {
+    Config config = small_config(ModelInit::kPretrained);
+    config.alignment.teacher = "vit_tiny_patch16_224";
+    set(config);
+    const auto message = test::message_of<WeightsError>([&] {
+      key == "alignment.weights" ? void(build_teacher(config)) : void(build_model(config));
+    });
+    EXPECT_EQ(message,
+              str(key, ": '", gone.string(), "' does not exist; see \"Weights\" in README.md"));
+  };
+  expect("model.pretrained", [&](Config& c) { c.model.pretrained = gone; });
+  expect("model.autoencoder.weights", [&](Config& c) { c.model.autoencoder_weights = {gone}; });
+  expect("model.unet.weights", [&](Config& c) { c.model.unet_weights = gone; });
+  expect("model.latent_encoder.weights", [&](Config& c) { c.model.latent_encoder_weights = gone; });
+  expect("alignment.weights", [&](Config& c) { c.alignment.weights = gone; });
+}
+
 TEST(BuildModel, StartsFromAPretrainedFolder) {
   const test::TemporaryFolder folder;
   const Model saved = build_model(small_config());
