@@ -1,5 +1,6 @@
-// Every kind of large 3x3 convolution in the full-size network (256x256, batch 1): packed, against
-// LibTorch's conv2d in channels-last order, in turns on this machine.
+// Every kind of large 3x3 convolution in the full-size network (256x256, batch 1), and those of its
+// deep levels: packed, against LibTorch's conv2d in channels-last order, in turns on this machine.
+// LibTorch runs in float32 and, its weight laid out once, in bfloat16.
 //   cmake --build build/cpu --target conv_layers && build/cpu/bin/conv_layers [THREADS]
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -28,15 +29,35 @@ struct Layer {
 };
 
 // Autoencoder, then U-Net, each from large to small maps.
-const std::vector<Layer> kLayers = {
-    {128, 128, 256},          {256, 128, 256},         {256, 256, 256, true},
-    {128, 256, 128},          {256, 256, 128},         {512, 256, 128},
-    {512, 512, 128, true},    {256, 512, 64},          {512, 512, 64},
-    {512, 512, 64, true},     {512, 512, 32},          {192, 192, 32},
-    {384, 192, 32},           {576, 192, 32},          {384, 384, 32, true},
-    {192, 384, 16},           {384, 384, 16},          {576, 384, 16},
-    {768, 384, 16},           {384, 384, 16, true},    {128, 128, 128, false, 2},
-    {256, 256, 64, false, 2}, {512, 512, 32, false, 2}};
+const std::vector<Layer> kLayers = {{128, 128, 256},
+                                    {256, 128, 256},
+                                    {256, 256, 256, true},
+                                    {128, 256, 128},
+                                    {256, 256, 128},
+                                    {512, 256, 128},
+                                    {512, 512, 128, true},
+                                    {256, 512, 64},
+                                    {512, 512, 64},
+                                    {512, 512, 64, true},
+                                    {512, 512, 32},
+                                    {192, 192, 32},
+                                    {384, 192, 32},
+                                    {576, 192, 32},
+                                    {384, 384, 32, true},
+                                    {192, 384, 16},
+                                    {384, 384, 16},
+                                    {576, 384, 16},
+                                    {768, 384, 16},
+                                    {384, 384, 16, true},
+                                    {128, 128, 128, false, 2},
+                                    {256, 256, 64, false, 2},
+                                    {512, 512, 32, false, 2},
+                                    {384, 384, 8},
+                                    {768, 384, 8},
+                                    {384, 768, 4},
+                                    {768, 768, 4},
+                                    {1536, 768, 4},
+                                    {1536, 768, 2}};
 
 template <typename Run>
 double milliseconds(const Run& run) {
@@ -72,16 +93,41 @@ at::Tensor plain(const Layer& layer, const Problem& p, at::ScalarType type) {
                     p.weight.to(type), p.bias.to(type), layer.stride, 1);
 }
 
-void print(const Layer& layer, double plain_time, double packed_time, double error,
-           const std::string& form) {
+/// LibTorch's in bfloat16, with nothing to convert or to lay out on the way.
+class Bfloat16Convolution {
+ public:
+  Bfloat16Convolution(const Layer& layer, const Problem& p)
+      : layer_(layer), x_(p.x.to(at::kBFloat16)), bias_(p.bias.to(at::kBFloat16)) {
+    const std::vector<std::int64_t> input{1, layer.channels, layer.side * layer.stride,
+                                          layer.side * layer.stride};
+    weight_ = at::mkldnn_reorder_conv2d_weight(p.weight.to(at::kBFloat16).to_mkldnn(), 1,
+                                               layer.stride, 1, 1, input);
+  }
+
+  at::Tensor forward() const {
+    const at::Tensor x =
+        layer_.upsample ? at::upsample_nearest2d(x_, {layer_.side, layer_.side}) : x_;
+    return at::mkldnn_convolution(x, weight_, bias_, 1, layer_.stride, 1, 1);
+  }
+
+ private:
+  Layer layer_;
+  at::Tensor x_, weight_, bias_;
+};
+
+struct Times {
+  double plain, bfloat16, packed;
+};
+
+void print(const Layer& layer, const Times& times, double error, const std::string& form) {
   const char* kind = layer.upsample     ? " upsampled "
                      : layer.stride > 1 ? " stride 2  "
                                         : "           ";
   std::cout << std::setw(4) << layer.channels << " -> " << std::setw(3) << layer.out_channels
             << " at " << std::setw(3) << layer.side << kind << std::fixed << std::setprecision(2)
-            << std::setw(8) << plain_time << " ms " << std::setw(8) << packed_time << " ms "
-            << std::setw(6) << plain_time / packed_time << "x  " << std::scientific
-            << std::setprecision(1) << error << "  " << form << "\n"
+            << std::setw(8) << times.plain << " ms " << std::setw(8) << times.bfloat16 << " ms "
+            << std::setw(8) << times.packed << " ms " << std::setw(6) << times.plain / times.packed
+            << "x  " << std::scientific << std::setprecision(1) << error << "  " << form << "\n"
             << std::flush;
 }
 
@@ -93,17 +139,26 @@ void compare(const Layer& layer, double scale = 1) {
   at::Tensor ours;
   const auto run_packed = [&] { ours = packed.forward(problem.x, {.upsample = layer.upsample}); };
   const auto run_plain = [&] { plain(layer, problem, at::kFloat); };
+  const Bfloat16Convolution bfloat16(layer, problem);
+  const auto run_bfloat16 = [&] { bfloat16.forward(); };
   run_packed();
   run_plain();
+  run_bfloat16();
   std::vector<double> packed_times;
   std::vector<double> plain_times;
+  std::vector<double> bfloat16_times;
   for (int round = 0; round < kRounds; ++round) {
     packed_times.push_back(milliseconds(run_packed));
     plain_times.push_back(milliseconds(run_plain));
+    bfloat16_times.push_back(milliseconds(run_bfloat16));
   }
   const at::Tensor exact = plain(layer, problem, at::kDouble);
   const double error = ((ours.to(at::kDouble) - exact).norm() / exact.norm()).item<double>();
-  print(layer, median(plain_times), median(packed_times), error, packed.form());
+  print(layer,
+        {.plain = median(plain_times),
+         .bfloat16 = median(bfloat16_times),
+         .packed = median(packed_times)},
+        error, packed.form());
 }
 
 }  // namespace
@@ -114,8 +169,9 @@ int main(int argc, char** argv) {
   if (argc > 1) {
     at::set_num_threads(std::atoi(argv[1]));
   }
-  std::cout << "channels and side of the result   LibTorch      packed   gain   error  form ("
-            << at::get_num_threads() << " threads)\n";
+  std::cout
+      << "channels and side of the result   LibTorch     in bf16      packed   gain   error  form ("
+      << at::get_num_threads() << " threads)\n";
   for (const Layer& layer : kLayers) {
     compare(layer);
   }

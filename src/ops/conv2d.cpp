@@ -41,8 +41,7 @@ at::Tensor turned(const at::Tensor& weight) { return weight.flip({2, 3}).transpo
 
 cpu::ConvSize size_of(const at::Tensor& x, std::int64_t out_channels) {
   return {.images = x.size(0),
-          .height = x.size(2),
-          .width = x.size(3),
+          .map = {.height = x.size(2), .width = x.size(3)},
           .channels = x.size(1),
           .out_channels = out_channels};
 }
@@ -156,7 +155,8 @@ cpu::ConvResult run_packed(const at::Tensor& map, const cpu::PackedFilters& filt
 /// Of the result, whether the upsampling runs inside the form or before it.
 cpu::MapSize result_size(const at::Tensor& x, const cpu::PackedFilters& filters, bool upsample) {
   const std::int64_t factor = upsample && filters.form != cpu::ConvForm::kUpsample ? 2 : 1;
-  return cpu::output_size({.height = factor * x.size(2), .width = factor * x.size(3)}, filters);
+  return cpu::output_size({.height = factor * x.size(2), .width = factor * x.size(3)}, filters.form,
+                          filters.kernel, filters.geometry);
 }
 
 /// Whether the kernels can take these arguments. Wrong ones are left to LibTorch, which explains
@@ -234,15 +234,12 @@ struct PackedConv2d::State {
       const at::Tensor& weight = parameters.weight;
       cpu::ConvSize size = size_of(x, weight.size(0));
       size.kernel = weight.size(2);
-      size.stride = parameters.stride;
-      size.padding = parameters.padding;
-      size.pad_end = parameters.pad_end;
+      size.geometry = {.stride = parameters.stride,
+                       .padding = parameters.padding,
+                       .pad_end = parameters.pad_end};
       size.upsample = upsample;
       const auto [form, layout] = cpu::choose_form(size, cpu::Packing::kOnce);
-      filters = cpu::pack_filters(weight, form, layout,
-                                  {.stride = parameters.stride,
-                                   .padding = parameters.padding,
-                                   .pad_end = parameters.pad_end});
+      filters = cpu::pack_filters(weight, form, layout, size.geometry);
       parameters.weight = at::Tensor();
     }
     return *filters;

@@ -7,13 +7,14 @@ namespace leaf::ops::cpu {
 namespace {
 
 bool possible(ConvForm form, const ConvSize& size) {
+  const ConvGeometry& geometry = size.geometry;
   const bool unit_stride =
-      size.kernel == 3 && size.stride == 1 && size.padding == 1 && size.pad_end == 0;
+      size.kernel == 3 && geometry.stride == 1 && geometry.padding == 1 && geometry.pad_end == 0;
   switch (form) {
     case ConvForm::kDirect:
       return true;
     case ConvForm::kStride2:
-      return size.kernel == 3 && size.stride == 2 && !size.upsample;
+      return size.kernel == 3 && geometry.stride == 2 && !size.upsample;
     case ConvForm::kUpsample:
       return unit_stride && size.upsample;
     case ConvForm::kF4x4:
@@ -25,16 +26,10 @@ bool possible(ConvForm form, const ConvSize& size) {
 
 /// Of one image.
 std::int64_t tile_count(ConvForm form, const ConvSize& size) {
-  const auto along = [&](std::int64_t length) {
-    if (form == ConvForm::kUpsample) {  // its phases need one position more than the map has
-      return divide_up(length + 1, form_shape(form).outputs);
-    }
-    const std::int64_t input = size.upsample ? 2 * length : length;
-    const std::int64_t output =
-        (input + 2 * size.padding + size.pad_end - size.kernel) / size.stride + 1;
-    return divide_up(output, form_shape(form).outputs);
-  };
-  return along(size.height) * along(size.width);
+  const std::int64_t factor = size.upsample && form != ConvForm::kUpsample ? 2 : 1;
+  const MapSize map{.height = factor * size.map.height, .width = factor * size.map.width};
+  const auto [rows, columns] = tile_grid(output_size(map, form, size.kernel, size.geometry), form);
+  return rows * columns;
 }
 
 FilterLayout layout_for(ConvForm form, std::int64_t tiles) {

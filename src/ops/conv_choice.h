@@ -2,18 +2,17 @@
 
 #include <cstdint>
 
+#include "conv_geometry.h"
 #include "conv_kernels.h"
 
 namespace leaf::ops::cpu {
 
 struct ConvSize {
   std::int64_t images = 1;
-  std::int64_t height = 0, width = 0;  ///< of x, before any upsampling
+  MapSize map{0, 0};  ///< of x, before any upsampling
   std::int64_t channels = 0, out_channels = 0;
   std::int64_t kernel = 3;
-  std::int64_t stride = 1;
-  std::int64_t padding = 1;
-  std::int64_t pad_end = 0;
+  ConvGeometry geometry = {};
   bool upsample = false;  ///< by 2, before the convolution
 };
 

@@ -17,11 +17,8 @@ std::int64_t panel_count(std::int64_t out_channels) {
 
 /// Geometry and tiles; the other pointers are null.
 ConvProblem make_problem(const at::Tensor& x, const PackedFilters& filters, const at::Tensor& y) {
-  const FormShape shape = form_shape(filters.form);
-  // The phases of an upsampled map are computed over x, and need one position more than x has.
-  const bool upsample = filters.form == ConvForm::kUpsample;
-  const std::int64_t tile_rows = divide_up(upsample ? x.size(2) + 1 : y.size(2), shape.outputs);
-  const std::int64_t tile_columns = divide_up(upsample ? x.size(3) + 1 : y.size(3), shape.outputs);
+  const auto [tile_rows, tile_columns] =
+      tile_grid({.height = y.size(2), .width = y.size(3)}, filters.form);
   return {.form = filters.form,
           .kernel = filters.kernel,
           .stride = filters.geometry.stride,
@@ -216,21 +213,10 @@ PackedFilters pack_filters(const at::Tensor& weight, ConvForm form, FilterLayout
   return filters;
 }
 
-MapSize output_size(const MapSize& map, const PackedFilters& filters) {
-  const auto along = [&](std::int64_t length) {
-    if (filters.form == ConvForm::kUpsample) {
-      return 2 * length;
-    }
-    const ConvGeometry& geometry = filters.geometry;
-    const std::int64_t room = length + 2 * geometry.padding + geometry.pad_end - filters.kernel;
-    return room < 0 ? 0 : room / geometry.stride + 1;
-  };
-  return {.height = along(map.height), .width = along(map.width)};
-}
-
 ConvResult packed_conv(const at::Tensor& x, const PackedFilters& filters, const at::Tensor& bias,
                        const at::Tensor& residual, const at::Tensor& silu_maps) {
-  const auto [height, width] = output_size({.height = x.size(2), .width = x.size(3)}, filters);
+  const auto [height, width] = output_size({.height = x.size(2), .width = x.size(3)}, filters.form,
+                                           filters.kernel, filters.geometry);
   ConvResult result{.y = at::empty({x.size(0), filters.out_channels, height, width},
                                    x.options().memory_format(at::MemoryFormat::ChannelsLast)),
                     .finite = true};

@@ -2,18 +2,13 @@
 
 #include <ATen/core/TensorBody.h>
 
+#include "conv_geometry.h"
 #include "conv_kernels.h"
 
 // Convolution of dense channels-last float32 maps on the CPU with packed filters: directly, or 3x3
 // by Winograd's minimal filtering (Lavin and Gray, "Fast Algorithms for Convolutional Neural
 // Networks", 2016).
 namespace leaf::ops::cpu {
-
-struct ConvGeometry {
-  std::int64_t stride = 1;
-  std::int64_t padding = 1;
-  std::int64_t pad_end = 0;  ///< further zeros, behind the last row and column alone
-};
 
 /// One convolution's filters in panels of the processor's vector width.
 struct PackedFilters {
@@ -33,22 +28,13 @@ PackedFilters pack_filters(const at::Tensor& weight, ConvForm form, FilterLayout
 /// The weight that pack_filters was given, but for rounding.
 at::Tensor unpack_filters(const PackedFilters& filters);
 
-struct MapSize {
-  std::int64_t height;
-  std::int64_t width;
-};
-
-/// The size of packed_conv's result for a map [H,W]; not positive where the map is smaller than
-/// the kernel.
-MapSize output_size(const MapSize& map, const PackedFilters& filters);
-
 struct ConvResult {
   at::Tensor y;
   /// Whether all outputs are: a NaN or infinity in x spreads through its whole tile.
   bool finite;
 };
 
-/// x [N,C,H,W] -> [N,K,H',W'], not empty; H' = 2H with ConvForm::kUpsample. bias [K] or undefined;
+/// x [N,C,H,W] -> [N,K,H',W'] (output_size), not empty. bias [K] or undefined;
 /// residual, of the result's shape and channels-last, is added where defined; with silu_maps
 /// [N,3,C] (normalisation_maps), x is read as silu((x - center) * slope + intercept), not kDirect.
 ConvResult packed_conv(const at::Tensor& x, const PackedFilters& filters, const at::Tensor& bias,
