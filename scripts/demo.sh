@@ -24,6 +24,8 @@ done
 own_data=$data
 if [ -n "$own_data" ]; then
   [ -d "$data/images" ] && [ -d "$data/masks" ] || die "$data has no folders images and masks"
+  count=$(find -L "$data/images" -type f | wc -l)
+  [ "$count" -ge 10 ] || die "$data/images has $count files; a model wants at least 10 pairs, better hundreds"
   output=${output:-runs/demo-$(basename "$data")}
 else
   output=${output:-runs/demo}

@@ -2,6 +2,7 @@
 
 #include <iomanip>
 #include <iostream>
+#include <optional>
 
 #include "leaf/core/strings.h"
 
@@ -16,11 +17,16 @@ void print_row(const char* name, const metrics::Statistics& values, const std::s
   std::cout << (interval.empty() ? "" : "   ") << interval << '\n';
 }
 
+std::string text_of(const std::optional<metrics::Interval>& interval) {
+  return interval ? str(fixed(interval->low, 4), " to ", fixed(interval->high, 4)) : "";
+}
+
 void print_table(const std::string& title, const std::vector<metrics::ImageScore>& scores) {
   const metrics::Summary s = metrics::summarise(scores);
   std::cout << title << ": " << s.count << (s.count == 1 ? " image\n" : " images\n")
-            << "                  mean   median      std   95 % CI of the mean\n";
-  print_row("Dice", s.dice, str(fixed(s.dice_low, 4), " to ", fixed(s.dice_high, 4)));
+            << "                  mean   median      std"
+            << (s.dice_confidence ? "   95 % CI of the mean\n" : "\n");
+  print_row("Dice", s.dice, text_of(s.dice_confidence));
   print_row("IoU", s.iou, "");
   print_row("precision", s.precision, "");
   print_row("recall", s.recall, "");

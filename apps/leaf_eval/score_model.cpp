@@ -9,6 +9,7 @@
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/split.h"
+#include "leaf/pipeline/folders.h"
 #include "leaf_eval/options.h"
 #include "leaf_eval/report.h"
 
@@ -17,17 +18,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The split.csv of the run that a model folder lies in, if it divides this data set and the
+/// The division of the run that a model folder lies in, if it is of this data set and the
 /// configuration names no other.
 std::optional<fs::path> split_of_run(const Config& config, const fs::path& model) {
-  const fs::path run = fs::weakly_canonical(model).parent_path();
-  if (config.data.split.strategy == data::SplitStrategy::kManifest ||
-      !fs::is_regular_file(run / "split.csv") || !fs::is_regular_file(run / "config.yaml")) {
+  const auto run = run_folder_of(model);
+  if (!run || config.data.split.strategy == data::SplitStrategy::kManifest) {
     return std::nullopt;
   }
-  const fs::path root = config::load_config(run / "config.yaml", {}).data.root;
+  const fs::path root = config::load_config(*run / kRunConfig, {}).data.root;
   return fs::weakly_canonical(root) == fs::weakly_canonical(config.data.root)
-             ? std::optional(run / "split.csv")
+             ? std::optional(*run / kRunSplit)
              : std::nullopt;
 }
 

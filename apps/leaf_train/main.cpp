@@ -49,6 +49,9 @@ int dry_run(leaf::Trainer& trainer) {
   const leaf::DryRunReport report = trainer.dry_run();
   std::cout << "images             " << report.train_images << " train, "
             << report.validation_images << " validation, " << report.test_images << " test\n"
+            << "train masks        " << fixed(100 * report.with_foreground, 1)
+            << " % have foreground; of all pixels, " << fixed(100 * report.foreground, 2)
+            << " % are foreground\n"
             << "trained parameters " << report.trained_parameters << "\n";
   for (const auto& [name, value] : report.scores) {
     std::cout << name << std::string(name.size() < 19 ? 19 - name.size() : 1, ' ') << value << "\n";

@@ -23,6 +23,16 @@ std::string location(const fs::path& file, const YAML::Mark& mark) {
   return str(file.string(), ":", mark.line + 1);
 }
 
+/// Whether a line (counted from 0) is indented with a tab, as YAML forbids.
+bool has_tab_indentation(const std::string& text, int line) {
+  std::istringstream in(text);
+  std::string content;
+  for (int i = 0; i <= line; ++i) {
+    std::getline(in, content);
+  }
+  return content.substr(0, content.find_first_not_of(" \t")).find('\t') != std::string::npos;
+}
+
 /// Reads one file, without its base.
 class FileReader {
  public:
@@ -44,10 +54,15 @@ class FileReader {
 
  private:
   YAML::Node parse() const {
+    const std::string text = read_file(file_);
     try {
-      return YAML::Load(read_file(file_));
+      return YAML::Load(text);
     } catch (const YAML::Exception& failure) {
-      throw ConfigError(str(location(file_, failure.mark), ": not valid YAML: ", failure.msg));
+      const std::string reason =
+          has_tab_indentation(text, failure.mark.line)
+              ? "indented with a tab; tabs are not allowed in YAML, use spaces"
+              : "not valid YAML: " + failure.msg;
+      throw ConfigError(str(location(file_, failure.mark), ": ", reason));
     }
   }
 

@@ -42,6 +42,9 @@ void apply(const std::vector<Entry>& entries, const std::vector<Field>& fields, 
   for (const auto& entry : entries) {
     const Field& field = *find_field(fields, entry.key);
     at_place(entry.where, [&] { field.set(prepared(field, entry)); });
+    if (entry.key == "data.root") {
+      resolved.config.data.root_variable = expand_variables(entry.value.items.front()).unset;
+    }
     resolved.origins[entry.key] = entry.origin;
     places[entry.key] = entry.where;
   }

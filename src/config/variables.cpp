@@ -8,19 +8,23 @@
 namespace leaf::config {
 namespace {
 
-/// What stands between the braces -> its value; `from_environment` tells whether that is the
-/// variable's.
-std::string variable_value(const std::string& inside, bool& from_environment) {
+struct Variable {
+  std::string name;
+  std::string value;
+  bool from_environment;  ///< otherwise `value` is the default
+};
+
+/// What stands between the braces.
+Variable read_variable(const std::string& inside) {
   const auto mark = inside.find(":-");
   const std::string name = inside.substr(0, mark);
   const char* value = std::getenv(name.c_str());
   const bool has_default = mark != std::string::npos;
-  from_environment = value != nullptr && (!has_default || *value != '\0');
-  if (from_environment) {
-    return value;
+  if (value != nullptr && (!has_default || *value != '\0')) {
+    return {name, value, true};
   }
   if (has_default) {
-    return inside.substr(mark + 2);
+    return {name, inside.substr(mark + 2), false};
   }
   throw ConfigError(str("the environment variable '", name, "' is not set: set it, or write ${",
                         name, ":-default}"));
@@ -41,10 +45,12 @@ Expanded expand_variables(const std::string& text) {
     if (close == std::string::npos) {
       throw ConfigError(str("'", text, "': a '${' without its '}' (write $${ for a literal ${)"));
     }
-    bool from_environment = false;
-    result.text += text.substr(done, open - done);
-    result.text += variable_value(text.substr(open + 2, close - open - 2), from_environment);
-    result.starts_with_variable |= open == 0 && from_environment;
+    const Variable variable = read_variable(text.substr(open + 2, close - open - 2));
+    result.text += text.substr(done, open - done) + variable.value;
+    result.starts_with_variable |= open == 0 && variable.from_environment;
+    if (!variable.from_environment && result.unset.empty()) {
+      result.unset = variable.name;
+    }
     done = close + 1;
   }
   result.text += text.substr(done);

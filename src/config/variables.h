@@ -8,6 +8,8 @@ struct Expanded {
   std::string text;
   /// True when the text begins with a value from the environment.
   bool starts_with_variable = false;
+  /// The first variable whose default stands in for it; empty without one.
+  std::string unset;
 };
 
 /// Replaces ${VAR} and ${VAR:-default} (the default also serves an empty variable); $${ stands for

@@ -49,6 +49,12 @@ PairsByImage index_by_image(const PairList& list, const fs::path& root) {
   return result;
 }
 
+void check_columns(const Row& row, const Place& place) {
+  if (row.size() < 3) {
+    fail(place, "expected image,mask,split");
+  }
+}
+
 void check_mask(const Pair& pair, const Row& row, const fs::path& root, const Place& place) {
   const std::string mask = pair.mask.lexically_relative(root).generic_string();
   if (mask != row[1]) {
@@ -70,6 +76,24 @@ void report_changes(const std::string& manifest, std::size_t gone, std::size_t l
   }
 }
 
+/// The images that have a part. An image may be scored in several parts, but one that is trained on
+/// stands in no other row.
+class UsedImages {
+ public:
+  void add(const std::string& image, bool trains, const Place& place) {
+    if (training_.contains(image) || (trains && scored_.contains(image))) {
+      fail(place, str("'", image, "' is listed for training and once more"));
+    }
+    (trains ? training_ : scored_).insert(image);
+  }
+
+  std::size_t size() const { return training_.size() + scored_.size(); }
+
+ private:
+  std::set<std::string> training_;
+  std::set<std::string> scored_;
+};
+
 }  // namespace
 
 SplitPairs split_by_manifest(const fs::path& manifest, const fs::path& root, const PairList& list,
@@ -77,37 +101,24 @@ SplitPairs split_by_manifest(const fs::path& manifest, const fs::path& root, con
   const PairsByImage known = index_by_image(list, root);
   const auto rows = read_csv(manifest);
   SplitPairs result;
-  std::set<std::string> training;
-  std::set<std::string> scored;
+  UsedImages used;
   std::size_t gone_count = 0;
   for (std::size_t i = 1; i < rows.size(); ++i) {  // the first row names the columns
     const Place place{manifest.string(), i + 1};
-    if (rows[i].size() < 3) {
-      fail(place, "expected image,mask,split");
-    }
+    check_columns(rows[i], place);
     const std::string& image = rows[i][0];
     std::vector<Pair>& part = part_of(result, rows[i][2], place);
-    const auto pair = known.find(image);
-    if (pair == known.end()) {
-      if (gone == Gone::kError) {
-        fail(place, str("no image '", image, "' in '", root.string(), "'"));
-      }
+    if (const auto pair = known.find(image); pair != known.end()) {
+      check_mask(pair->second, rows[i], root, place);
+      used.add(image, &part == &result.train, place);
+      part.push_back(pair->second);
+    } else if (gone == Gone::kLeftOut) {
       ++gone_count;
-      continue;
+    } else {
+      fail(place, str("no image '", image, "' in '", root.string(), "'"));
     }
-    check_mask(pair->second, rows[i], root, place);
-    const bool trains = &part == &result.train;
-    if ((trains ? !training.insert(image).second : training.contains(image)) ||
-        (trains && scored.contains(image))) {
-      fail(place, str("'", image, "' is listed for training and once more"));
-    }
-    if (!trains) {
-      scored.insert(image);
-    }
-    part.push_back(pair->second);
   }
-  training.merge(scored);
-  report_changes(manifest.string(), gone_count, known.size() - training.size(), root);
+  report_changes(manifest.string(), gone_count, known.size() - used.size(), root);
   return result;
 }
 

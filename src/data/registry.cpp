@@ -141,7 +141,9 @@ PairList list_pairs(const DataConfig& config) {
     throw ConfigError("data.root is not set; give the folder that holds the data set");
   }
   if (!fs::is_directory(config.root)) {
-    throw DataError(str("data.root '", config.root.string(), "' is not a folder"));
+    throw DataError(str("data.root '", config.root.string(), "' is not a folder; set ",
+                        config.root_variable.empty() ? "" : config.root_variable + " or ",
+                        "data.root"));
   }
   return layout.find(config);
 }

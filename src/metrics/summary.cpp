@@ -2,7 +2,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <tuple>
 
 #include "leaf/core/csv.h"
 #include "leaf/core/error.h"
@@ -48,7 +47,7 @@ Statistics statistics(const Values& values) {
 }
 
 /// The 2.5 % and 97.5 % percentiles of the mean over resampled images.
-std::pair<double, double> confidence_interval(const Values& values, std::uint64_t seed) {
+Interval confidence_interval(const Values& values, std::uint64_t seed) {
   constexpr std::size_t kResamples = 1000;
   RandomStream draw(seed, Purpose::kBootstrap);
   Values means(kResamples);
@@ -65,6 +64,14 @@ std::pair<double, double> confidence_interval(const Values& values, std::uint64_
 
 nlohmann::ordered_json to_json(const Statistics& statistics) {
   return {{"mean", statistics.mean}, {"median", statistics.median}, {"std", statistics.std}};
+}
+
+nlohmann::ordered_json to_json(const std::optional<Interval>& interval) {
+  nlohmann::ordered_json json;
+  if (interval) {
+    json = {interval->low, interval->high};
+  }
+  return json;
 }
 
 }  // namespace
@@ -91,7 +98,9 @@ Summary summarise(const std::vector<ImageScore>& scores, std::uint64_t seed) {
   summary.iou = statistics(collect(scores, &ImageScore::iou));
   summary.precision = statistics(collect(scores, &ImageScore::precision));
   summary.recall = statistics(collect(scores, &ImageScore::recall));
-  std::tie(summary.dice_low, summary.dice_high) = confidence_interval(dice_values, seed);
+  if (dice_values.size() > 1) {
+    summary.dice_confidence = confidence_interval(dice_values, seed);
+  }
   return summary;
 }
 
@@ -99,7 +108,7 @@ std::string summary_json(const Summary& summary) {
   const nlohmann::ordered_json json = {
       {"count", summary.count},
       {"dice", to_json(summary.dice)},
-      {"dice_confidence_95", {summary.dice_low, summary.dice_high}},
+      {"dice_confidence_95", to_json(summary.dice_confidence)},
       {"iou", to_json(summary.iou)},
       {"precision", to_json(summary.precision)},
       {"recall", to_json(summary.recall)},

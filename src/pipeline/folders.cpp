@@ -39,4 +39,11 @@ bool is_teacher_folder(const fs::path& folder) {
   return content.is_object() && content.value("_class_name", nlohmann::json()) == kTeacherClass;
 }
 
+std::optional<fs::path> run_folder_of(const fs::path& model) {
+  const fs::path run = fs::weakly_canonical(model).parent_path();
+  return fs::is_regular_file(run / kRunConfig) && fs::is_regular_file(run / kRunSplit)
+             ? std::optional(run)
+             : std::nullopt;
+}
+
 }  // namespace leaf

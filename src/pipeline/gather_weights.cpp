@@ -95,8 +95,10 @@ void report(const io::KnownWeights& known, const fs::path& path) {
                   io::parameter_count(tensors), " parameters"));
   }
   if (!known.unused.empty()) {
-    log::info(str("'", path.string(), "': ", known.unused.size(),
-                  " further tensors are not needed (--verbose names them)"));
+    const bool one = known.unused.size() == 1;
+    log::info(str("'", path.string(), "': ", known.unused.size(), " further ",
+                  one ? "tensor is" : "tensors are", " not needed (--verbose names ",
+                  one ? "it)" : "them)"));
   }
   for (const std::string& name : known.unused) {
     log::debug(str("not needed: ", name));

@@ -2,13 +2,8 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cmath>
-#include <future>
-#include <optional>
-#include <thread>
 #include <utility>
 
 #include "leaf/config/load.h"
@@ -18,8 +13,10 @@
 #include "leaf/core/log.h"
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
+#include "leaf/pipeline/folders.h"
 #include "leaf/train/checkpoint.h"
 #include "leaf/train/run_log.h"
+#include "trainer_state.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -28,7 +25,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kCheckpoints = "checkpoints";
-constexpr const char* kSplitFile = "split.csv";
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -41,67 +37,35 @@ AdamWOptions optimizer_options(const TrainSection& train) {
           .weight_decay = train.weight_decay};
 }
 
-std::int64_t element_count(const NamedParameters& parameters) {
-  std::int64_t count = 0;
-  for (const auto& [name, parameter] : parameters) {
-    count += parameter.numel();
-  }
-  return count;
-}
-
 /// True where the steps that the configuration gives for validation fall on `step`.
 bool validation_is_due(const ValidationSection& validation, std::int64_t step) {
   const std::int64_t since_start = step - validation.start_steps;
   return since_start >= 0 && since_start % validation.steps == 0;
 }
 
-/// Decodes every pair once; throws what it finds wrong with one of them.
-void check_files(const data::Dataset& dataset) {
-  std::atomic<std::size_t> next = 0;
-  const auto decode_all = [&] {
-    for (std::size_t i = next++; i < dataset.size(); i = next++) {
-      dataset.decoded(i);
-    }
-  };
-  std::vector<std::future<void>> threads;
-  for (unsigned i = 0; i < std::max(1U, std::thread::hardware_concurrency()); ++i) {
-    threads.push_back(std::async(std::launch::async, decode_all));
-  }
-  for (std::future<void>& thread : threads) {
-    thread.get();
-  }
-}
-
 /// A run that is continued keeps its division, whatever has come to the data set or left it.
 data::SplitPairs divide(const Config& config) {
-  const fs::path split_csv = config.output.dir / kSplitFile;
+  const fs::path split_csv = config.output.dir / kRunSplit;
   return fs::exists(split_csv) ? data::split_pairs_of_run(config.data, split_csv)
                                : data::split_pairs(config.data, config.seed);
 }
 
 }  // namespace
 
-/// What lives as long as a run.
-struct Trainer::State {
-  data::SplitPairs split;
-  data::Dataset train, validation;
-  std::unique_ptr<TrainingTask> task;
-  AdamW optimizer;
-  std::unique_ptr<data::Loader> loader;
-  std::optional<RunLog> log;
-  std::int64_t start_step = 0;
-  std::int64_t saved_step = 0;  ///< of the newest checkpoint; 0 when there is none
-  bool validation_due = false;  ///< of the last step that is done
-  std::int64_t best_step = 0;
-  double best_score = 0.0;
+Trainer::State::State(const Config& config, c10::Device device)
+    : split(divide(config)),
+      train(split.train, config.data),
+      validation(split.validation, config.data),
+      task(make_task(config, device)),
+      optimizer(task->parameters(), optimizer_options(config.train)) {}
 
-  State(const Config& config, c10::Device device)
-      : split(divide(config)),
-        train(split.train, config.data),
-        validation(split.validation, config.data),
-        task(make_task(config, device)),
-        optimizer(task->parameters(), optimizer_options(config.train)) {}
-};
+std::int64_t Trainer::State::trained_parameters() const {
+  std::int64_t count = 0;
+  for (const auto& [name, parameter] : task->parameters()) {
+    count += parameter.numel();
+  }
+  return count;
+}
 
 Trainer::Trainer(Config config, c10::Device device) : config_(std::move(config)), device_(device) {}
 
@@ -112,7 +76,7 @@ void Trainer::prepare() {
   log::info(str("images: ", state_->split.train.size(), " to train, ",
                 state_->split.validation.size(), " to validate, ", state_->split.test.size(),
                 " to test"));
-  log::info(str("trained parameters: ", element_count(state_->task->parameters())));
+  log::info(str("trained parameters: ", state_->trained_parameters()));
 }
 
 TrainingResult Trainer::run(bool resume, const TrainerCallbacks& callbacks) {
@@ -155,8 +119,9 @@ void Trainer::open_run_folder(bool resume) {
     log::warn(str("no checkpoint in '", checkpoints.string(), "', starting at step 0"));
   }
   make_loader(state_->start_step);
-  write_file(folder / "config.yaml", config::dump_yaml(config_));
-  data::write_split_csv(folder / kSplitFile, state_->split, config_.data.root);
+  state_->empty_masks.emplace(state_->train);
+  write_file(folder / kRunConfig, config::dump_yaml(config_));
+  data::write_split_csv(folder / kRunSplit, state_->split, config_.data.root);
   state_->log.emplace(folder, state_->start_step);
 }
 
@@ -222,13 +187,11 @@ void Trainer::repeat_steps(TrainingResult& result, const TrainerCallbacks& callb
     save(result.steps);
   }
   while (result.steps < train.max_train_steps && !result.interrupted) {
-    const auto start = Clock::now();
-    Scores scores = train_step(result.steps);
+    const Scores scores = train_step(result.steps);
     const std::int64_t done = ++result.steps;
     const bool last = done == train.max_train_steps;
     state_->validation_due =
         state_->validation.size() > 0 && (last || validation_is_due(config_.validation, done));
-    scores["seconds_per_step"] = seconds_since(start);
     if (callbacks.on_step) {
       callbacks.on_step(done, scores);
     }
@@ -246,21 +209,13 @@ void Trainer::repeat_steps(TrainingResult& result, const TrainerCallbacks& callb
 }
 
 Scores Trainer::train_step(std::int64_t step) {
+  const auto start = Clock::now();
   const TrainSection& train = config_.train;
-  const std::int64_t accumulation = train.gradient_accumulation_steps;
   const double rate = warmup_learning_rate(train.learning_rate, train.num_warmup_steps, step);
   Scores scores{{"learning_rate", rate}};
   state_->optimizer.zero_grad();
-  for (std::int64_t micro = 0; micro < accumulation; ++micro) {
-    const data::Batch batch = state_->loader->next();
-    seed_dropout(config_.seed, batch.step);
-    const TaskLoss loss = state_->task->loss(batch);
-    (loss.total / accumulation).backward();
-    const double share = 1.0 / static_cast<double>(accumulation);
-    scores["loss"] += loss.total.item<double>() * share;
-    for (const auto& [name, part] : loss.parts) {
-      scores[name] += part.item<double>() * share;
-    }
+  for (std::int64_t micro = 0; micro < train.gradient_accumulation_steps; ++micro) {
+    add_gradients(scores);
   }
   if (!std::isfinite(scores["loss"])) {
     throw Error(str("the loss is not finite at step ", step + 1,
@@ -269,7 +224,25 @@ Scores Trainer::train_step(std::int64_t step) {
   scores["grad_norm"] = state_->optimizer.clip_gradients(train.max_grad_norm);
   state_->optimizer.step(rate);
   state_->task->after_update(step + 1);
+  scores[kSecondsPerStep] = seconds_since(start);
   return scores;
+}
+
+/// Adds what the next batch contributes to a step: its gradients, and its losses to `scores`.
+void Trainer::add_gradients(Scores& scores) {
+  const std::int64_t accumulation = config_.train.gradient_accumulation_steps;
+  const data::Batch batch = state_->loader->next();
+  if (state_->empty_masks) {
+    state_->empty_masks->look_at(batch.masks);
+  }
+  seed_dropout(config_.seed, batch.step);
+  const TaskLoss loss = state_->task->loss(batch);
+  (loss.total / accumulation).backward();
+  const double share = 1.0 / static_cast<double>(accumulation);
+  scores["loss"] += loss.total.item<double>() * share;
+  for (const auto& [name, part] : loss.parts) {
+    scores[name] += part.item<double>() * share;
+  }
 }
 
 void Trainer::validate(std::int64_t step, const TrainerCallbacks& callbacks) {
@@ -300,26 +273,6 @@ void Trainer::save(std::int64_t step) {
                     .optimizer = state_->optimizer.state()},
                    config_.train.checkpoints_total_limit);
   state_->saved_step = step;
-}
-
-DryRunReport Trainer::dry_run() {
-  prepare();
-  make_loader(0);
-  check_files(state_->train);
-  check_files(state_->validation);
-  check_files(data::Dataset(state_->split.test, config_.data));
-  DryRunReport report;
-  report.train_images = state_->split.train.size();
-  report.validation_images = state_->split.validation.size();
-  report.test_images = state_->split.test.size();
-  report.trained_parameters = element_count(state_->task->parameters());
-  const auto start = Clock::now();
-  report.scores = train_step(0);
-  report.seconds_per_step = seconds_since(start);
-  report.estimated_seconds =
-      report.seconds_per_step * static_cast<double>(config_.train.max_train_steps);
-  report.peak_memory_bytes = peak_memory_bytes();
-  return report;
 }
 
 }  // namespace leaf

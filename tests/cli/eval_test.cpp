@@ -192,6 +192,25 @@ TEST(Eval, PicturesOfLeafInferAreNoPredictions) {
   EXPECT_EQ(column(project / "eval/scores.csv", 0), std::vector<std::string>{"a"});
 }
 
+TEST(Eval, OneImageHasNoConfidenceInterval) {
+  const TinyProject project;
+  const auto score = [&](const std::string& name) {
+    data::write_png(project / "predicted" / name, test::half_mask(8, 8));
+    data::write_png(project / "truth" / name, test::half_mask(8, 8));
+    const auto outcome = eval_masks(project);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return outcome.out;
+  };
+  const auto interval = [&] {
+    return project.json("eval/summary.json")["scores"].at("dice_confidence_95");
+  };
+  const std::string one = score("a.png");
+  EXPECT_FALSE(contains(one, "95 % CI") || contains(one, " to ")) << one;
+  EXPECT_TRUE(interval().is_null());
+  EXPECT_TRUE(contains(score("b.png"), "1.0000 to 1.0000"));
+  EXPECT_EQ(interval().dump(), "[1.0,1.0]");
+}
+
 TEST(Eval, GreyAboveTheThresholdIsForegroundAsInDataSets) {
   const TinyProject project;
   const auto dice_of = [&](int grey, const std::vector<std::string>& more = {}) {

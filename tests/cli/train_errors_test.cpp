@@ -75,7 +75,13 @@ TEST(TrainErrors, MissingFiles) {
   const TrainProject project;
   expect_refused(project, "run", {"--set", "data.root="}, {"data.root is not set"});
   expect_refused(project, "run", {"--set", "data.root=" + project.path("nowhere")},
-                 {"data.root", "nowhere' is not a folder"});
+                 {"data.root", "nowhere' is not a folder; set data.root"});
+  write_file(project / "unset.yaml",
+             "base: train.yaml\ndata: {root: \"${LEAF_TEST_UNSET:-nowhere}/x\"}\n");
+  expect_refused(
+      project, "run", {},
+      {project.path("nowhere/x") + "' is not a folder; set LEAF_TEST_UNSET or data.root"},
+      "unset.yaml");
   fs::rename(project / "data/masks/0002.png", project / "data/masks/0099.png");
   expect_bad_data(project, {"1 of 6 images have no mask", "images/0002.png", "masks/0002",
                             "1 of 6 masks have no image", "masks/0099.png", "add or remove files"});

@@ -91,6 +91,31 @@ TEST(Train, DryRunReadsTheImagesOfAllParts) {
   }
 }
 
+TEST(Train, MasksWithoutForegroundAreCalledOut) {
+  const TrainProject project;
+  for (const auto& mask : list_folder(project / "data/masks")) {
+    data::write_png(mask, at::zeros({64, 64}, at::kByte));
+  }
+  const std::string warning = "warning: no mask has foreground (looked at 4 in '" +
+                              project.path("data") +
+                              "'); for masks of 0 and 1 set data.mask_threshold: 0\n";
+  const auto dry = project.train("run", {"--dry-run", "--quiet"});
+  EXPECT_EQ(dry.exit_code, 0);
+  EXPECT_EQ(dry.err, warning);
+  expect_parts(dry.out, {"train masks        0.0 % have foreground;"});
+  const auto run = project.train("run", {"--quiet"});
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_EQ(run.err, warning);
+
+  data::write_png(project / "data/masks/0001.png", test::half_mask(64, 64));
+  const auto one = project.train("one", {"--dry-run", "--quiet"});
+  EXPECT_EQ(one.exit_code, 0);
+  EXPECT_EQ(one.err, "");
+  expect_parts(one.out, {"train masks        25.0 % have foreground; of all pixels, 12.50 % are "
+                         "foreground\n"});
+  EXPECT_EQ(project.train("one", {"--quiet"}).err, "");
+}
+
 TEST(Train, WritesARunFolder) {
   const TrainProject project;
   const auto outcome = project.train("run");

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,11 @@ struct Statistics {
   double std = 0;
 };
 
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+
 struct Summary {
   std::int64_t count = 0;
   std::int64_t both_empty = 0;
@@ -66,14 +72,15 @@ struct Summary {
   Statistics precision;
   Statistics recall;
   /// 95 % confidence interval of the mean Dice: percentiles of the means of 1000 seeded resamples.
-  double dice_low = 0;
-  double dice_high = 0;
+  /// One image tells nothing about it.
+  std::optional<Interval> dice_confidence;
 };
 
 /// DataError when there are no scores.
 Summary summarise(const std::vector<ImageScore>& scores, std::uint64_t seed = 1337);
 
-/// A JSON object with everything in `summary` and the convention for empty images.
+/// A JSON object with everything in `summary` (null for an interval that there is not) and the
+/// convention for empty images.
 std::string summary_json(const Summary& summary);
 
 /// One row per image: name,dice,iou,precision,recall,tp,fp,fn,tn,both_empty,one_sided_empty.

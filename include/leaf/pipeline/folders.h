@@ -22,4 +22,13 @@ bool is_autoencoder_folder(const std::filesystem::path& folder);
 /// WeightsError for a config.json that is no JSON.
 bool is_teacher_folder(const std::filesystem::path& folder);
 
+/// What a training run writes into its folder before its first step: every key, resolved, and which
+/// image is in which part.
+inline constexpr const char* kRunConfig = "config.yaml";
+inline constexpr const char* kRunSplit = "split.csv";
+
+/// The folder of the run that a model folder (`best`, `last`) lies in, known by these two files;
+/// nothing when the model lies elsewhere.
+std::optional<std::filesystem::path> run_folder_of(const std::filesystem::path& model);
+
 }  // namespace leaf

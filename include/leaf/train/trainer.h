@@ -37,6 +37,9 @@ struct TrainingResult {
 /// What a dry run found out.
 struct DryRunReport {
   std::size_t train_images = 0, validation_images = 0, test_images = 0;
+  /// Shares (0 to 1) of the train part: of the images, those whose mask has foreground; of the
+  /// pixels at data.resolution, those that are foreground.
+  double with_foreground = 0.0, foreground = 0.0;
   std::int64_t trained_parameters = 0;
   Scores scores;  ///< of the one step
   double seconds_per_step = 0.0;
@@ -54,10 +57,11 @@ class Trainer {
   /// checkpoint is continued (from the start, with a warning, where there is none). The state on
   /// the disk is complete at every moment. A new run that fails before its first step is done
   /// leaves nothing; a DataError or FileError after that comes after an attempt to save a
-  /// checkpoint.
+  /// checkpoint. Warns where the first masks are all empty.
   TrainingResult run(bool resume, const TrainerCallbacks& callbacks = {});
 
-  /// Reads every image and mask and does one real step, without touching the run folder.
+  /// Reads every image and mask and does one real step, without touching the run folder. Warns
+  /// where no mask of the train part has foreground.
   DryRunReport dry_run();
 
  private:
@@ -70,6 +74,7 @@ class Trainer {
   void repeat_steps(TrainingResult& result, const TrainerCallbacks& callbacks);
   std::string save_after_failure(std::int64_t step);
   Scores train_step(std::int64_t step);
+  void add_gradients(Scores& scores);
   void validate(std::int64_t step, const TrainerCallbacks& callbacks);
   void save(std::int64_t step);
 

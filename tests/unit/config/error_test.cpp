@@ -87,6 +87,14 @@ TEST_F(ConfigFiles, WrongShapes) {
   EXPECT_EQ(error_of("seed: 1\ntrain: 2: 3\n"), "refuge.yaml:2: not valid YAML: illegal map value");
 }
 
+TEST_F(ConfigFiles, TabsAreNamed) {
+  const std::string message = "indented with a tab; tabs are not allowed in YAML, use spaces";
+  EXPECT_EQ(error_of("train:\n\tlog_steps: 1\n"), "refuge.yaml:2: " + message);
+  EXPECT_EQ(error_of("seed: 1\ntrain:\n  log_steps: 1\n \tuse_ema: true\n"),
+            "refuge.yaml:4: " + message);
+  EXPECT_EQ(error_of("seed:\t1\n"), "no error");
+}
+
 TEST_F(ConfigFiles, RepeatedKeys) {
   EXPECT_EQ(error_of("seed: 1\ntask: segmentation\nseed: 2\n"),
             "refuge.yaml:3: key 'seed' is given twice, first in line 1; keep one");

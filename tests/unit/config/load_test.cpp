@@ -120,6 +120,19 @@ TEST_F(ConfigFiles, VariablesAreExpanded) {
   EXPECT_EQ(load_config({}, {"data.root=${LEAF_TEST_A}/y"}).data.root, "/data/y");
 }
 
+TEST_F(ConfigFiles, AVariableThatTheRootLacksIsRemembered) {
+  const auto variable = [&](const std::optional<std::string>& value,
+                            const std::vector<std::string>& overrides = {}) {
+    const ScopedVariable scoped("LEAF_TEST_A", value);
+    return load_config(write("a.yaml", "data: {root: \"${LEAF_TEST_A:-/other}/x\"}\n"), overrides)
+        .data.root_variable;
+  };
+  EXPECT_EQ(variable(std::nullopt), "LEAF_TEST_A");
+  EXPECT_EQ(variable(""), "LEAF_TEST_A");
+  EXPECT_EQ(variable("/data"), "");
+  EXPECT_EQ(variable(std::nullopt, {"data.root=/y"}), "");
+}
+
 TEST_F(ConfigFiles, ADumpLoadsBackToAnEqualConfiguration) {
   const auto file = write("a.yaml", R"(
 seed: 7

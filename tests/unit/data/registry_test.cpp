@@ -46,7 +46,11 @@ TEST(Registry, UnknownNameSuggestsAndLists) {
 
 TEST(Registry, RootMustBeGivenAndThere) {
   EXPECT_THROW(list_pairs(config_for("folder", "")), ConfigError);
-  EXPECT_NE(data_error(config_for("folder", "/no/where")).find("/no/where"), std::string::npos);
+  DataConfig config = config_for("folder", "/no/where");
+  EXPECT_EQ(data_error(config), "data.root '/no/where' is not a folder; set data.root");
+  config.root_variable = "LEAF_DATA_DIR";
+  EXPECT_EQ(data_error(config),
+            "data.root '/no/where' is not a folder; set LEAF_DATA_DIR or data.root");
 }
 
 TEST(Registry, FolderPairsByNameInNaturalOrderAndSubFolders) {

@@ -67,8 +67,8 @@ TEST(Summary, OneImage) {
   EXPECT_DOUBLE_EQ(s.dice.mean, 0.8);
   EXPECT_DOUBLE_EQ(s.dice.median, 0.8);
   EXPECT_EQ(s.dice.std, 0.0);
-  EXPECT_DOUBLE_EQ(s.dice_low, 0.8);
-  EXPECT_DOUBLE_EQ(s.dice_high, 0.8);
+  EXPECT_FALSE(s.dice_confidence);
+  EXPECT_NE(summary_json(s).find("\"dice_confidence_95\": null"), std::string::npos);
 }
 
 TEST(Summary, NothingToScore) { EXPECT_THROW(summarise({}), DataError); }
@@ -79,11 +79,12 @@ TEST(Summary, ConfidenceIntervalIsSeededAndOfTheRightWidth) {
     scores.push_back(score({i, 0, 400 - i, 0}));
   }
   const Summary s = summarise(scores, 3);
-  EXPECT_EQ(s.dice_low, summarise(scores, 3).dice_low);
-  EXPECT_NE(s.dice_low, summarise(scores, 4).dice_low);
+  ASSERT_TRUE(s.dice_confidence);
+  EXPECT_EQ(s.dice_confidence->low, summarise(scores, 3).dice_confidence->low);
+  EXPECT_NE(s.dice_confidence->low, summarise(scores, 4).dice_confidence->low);
   const double half_width = 1.96 * s.dice.std / 20;  // of a normal mean over 400
-  EXPECT_NEAR(s.dice_low, s.dice.mean - half_width, 0.2 * half_width);
-  EXPECT_NEAR(s.dice_high, s.dice.mean + half_width, 0.2 * half_width);
+  EXPECT_NEAR(s.dice_confidence->low, s.dice.mean - half_width, 0.2 * half_width);
+  EXPECT_NEAR(s.dice_confidence->high, s.dice.mean + half_width, 0.2 * half_width);
 }
 
 TEST(Summary, JsonStatesTheConvention) {

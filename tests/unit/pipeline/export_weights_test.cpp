@@ -128,6 +128,17 @@ TEST(Folders, AKindIsFoundInTheFolderItselfOrARunsBestOrLast) {
   EXPECT_EQ(find_folder(folder.path(), is_parts_folder), folder / "best");
 }
 
+TEST(Folders, ARunIsKnownByItsConfigurationAndItsDivision) {
+  const test::TemporaryFolder folder;
+  fs::create_directories(folder / "run/best");
+  write_file(folder / "run" / kRunConfig, "");
+  EXPECT_FALSE(run_folder_of(folder / "run/best"));
+  write_file(folder / "run" / kRunSplit, "");
+  EXPECT_EQ(run_folder_of(folder / "run/best"), fs::weakly_canonical(folder / "run"));
+  EXPECT_EQ(run_folder_of(folder / "run/best/"), fs::weakly_canonical(folder / "run"));
+  EXPECT_FALSE(run_folder_of(folder / "run"));
+}
+
 TEST(Folders, ATeachersIsKnownByItsClass) {
   const test::TemporaryFolder folder;
   EXPECT_FALSE(is_teacher_folder(folder.path()));

@@ -1,0 +1,87 @@
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <future>
+#include <thread>
+#include <vector>
+
+#include "empty_masks.h"
+#include "leaf/core/device.h"
+#include "trainer_state.h"
+
+namespace leaf {
+namespace {
+
+/// What the masks of some images hold, as they are trained on.
+struct MaskContent {
+  std::size_t with_foreground = 0;
+  std::int64_t foreground = 0;  ///< pixels
+  std::int64_t pixels = 0;
+};
+
+/// Decodes the pairs from `next` on, which several threads share.
+MaskContent decode_rest(const data::Dataset& dataset, std::atomic<std::size_t>& next) {
+  MaskContent content;
+  for (std::size_t i = next++; i < dataset.size(); i = next++) {
+    const at::Tensor mask = dataset.decoded(i).mask;
+    const auto* begin = mask.const_data_ptr<std::uint8_t>();
+    const std::int64_t foreground = std::count(begin, begin + mask.numel(), std::uint8_t{1});
+    content.with_foreground += foreground > 0 ? 1 : 0;
+    content.foreground += foreground;
+    content.pixels += mask.numel();
+  }
+  return content;
+}
+
+/// Decodes every pair once; throws what it finds wrong with one of them.
+MaskContent check_files(const data::Dataset& dataset) {
+  std::atomic<std::size_t> next = 0;
+  std::vector<std::future<MaskContent>> threads;
+  for (unsigned i = 0; i < std::max(1U, std::thread::hardware_concurrency()); ++i) {
+    threads.push_back(std::async(std::launch::async, [&] { return decode_rest(dataset, next); }));
+  }
+  MaskContent all;
+  for (std::future<MaskContent>& thread : threads) {
+    const MaskContent part = thread.get();
+    all.with_foreground += part.with_foreground;
+    all.foreground += part.foreground;
+    all.pixels += part.pixels;
+  }
+  return all;
+}
+
+template <typename Count>
+double share(Count part, Count whole) {
+  return static_cast<double>(part) / static_cast<double>(whole);
+}
+
+}  // namespace
+
+DryRunReport Trainer::dry_run() {
+  prepare();
+  make_loader(0);
+  const MaskContent masks = check_files(state_->train);
+  if (masks.foreground == 0) {
+    warn_of_empty_masks(state_->train.size(), config_.data);
+  }
+  check_files(state_->validation);
+  check_files(data::Dataset(state_->split.test, config_.data));
+  DryRunReport report;
+  report.train_images = state_->split.train.size();
+  report.validation_images = state_->split.validation.size();
+  report.test_images = state_->split.test.size();
+  report.with_foreground = share(masks.with_foreground, report.train_images);
+  report.foreground = share(masks.foreground, masks.pixels);
+  report.trained_parameters = state_->trained_parameters();
+  report.scores = train_step(0);
+  report.seconds_per_step = report.scores.extract(kSecondsPerStep).mapped();
+  report.estimated_seconds =
+      report.seconds_per_step * static_cast<double>(config_.train.max_train_steps);
+  report.peak_memory_bytes = peak_memory_bytes();
+  return report;
+}
+
+}  // namespace leaf

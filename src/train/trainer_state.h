@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "empty_masks.h"
+#include "leaf/data/dataset.h"
+#include "leaf/data/loader.h"
+#include "leaf/data/split.h"
+#include "leaf/train/optimizer.h"
+#include "leaf/train/run_log.h"
+#include "leaf/train/task.h"
+#include "leaf/train/trainer.h"
+
+namespace leaf {
+
+/// Among the scores of every step.
+inline constexpr const char* kSecondsPerStep = "seconds_per_step";
+
+/// What lives as long as a run.
+struct Trainer::State {
+  data::SplitPairs split;
+  data::Dataset train, validation;
+  std::unique_ptr<TrainingTask> task;
+  AdamW optimizer;
+  std::unique_ptr<data::Loader> loader;
+  std::optional<EmptyMaskWatch> empty_masks;  ///< of a run; a dry run looks at every mask
+  std::optional<RunLog> log;
+  std::int64_t start_step = 0;
+  std::int64_t saved_step = 0;  ///< of the newest checkpoint; 0 when there is none
+  bool validation_due = false;  ///< of the last step that is done
+  std::int64_t best_step = 0;
+  double best_score = 0.0;
+
+  State(const Config& config, c10::Device device);
+  std::int64_t trained_parameters() const;
+};
+
+}  // namespace leaf
