@@ -14,6 +14,10 @@ if(LEAF_ASAN)
   target_link_options(leaf_options INTERFACE -fsanitize=address,undefined)
 endif()
 
+# Programs and tests spend their time in the library: built quickly, they run no slower.
+add_library(leaf_quick_build INTERFACE)
+target_compile_options(leaf_quick_build INTERFACE $<$<CONFIG:Release>:-O1>)
+
 find_program(LEAF_CCACHE ccache)
 mark_as_advanced(LEAF_CCACHE)
 if(LEAF_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)

@@ -38,7 +38,7 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_flag("--print-config", arguments.print_config,
                "Show the resolved configuration with the origin of each value, and stop [off]");
   app.add_flag("--dry-run", arguments.dry_run,
-               "Check data, weights and memory, run one step, estimate the whole run, stop [off]");
+               "Check data, masks, weights and memory, run one step, estimate the run, stop [off]");
   leaf::apps::add_common_options(app, arguments.common);
   app.get_option("--precision")
       ->description("Arithmetic of the networks: fp32 or bf16 [train.mixed_precision]")

@@ -60,7 +60,8 @@ class FileReader {
     } catch (const YAML::Exception& failure) {
       const std::string reason =
           has_tab_indentation(text, failure.mark.line)
-              ? "indented with a tab; tabs are not allowed in YAML, use spaces"
+              ? str("indented with a tab; tabs are not allowed in YAML, use spaces (", failure.msg,
+                    ")")
               : "not valid YAML: " + failure.msg;
       throw ConfigError(str(location(file_, failure.mark), ": ", reason));
     }

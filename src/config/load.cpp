@@ -19,11 +19,18 @@ std::string absolute_path(const fs::path& folder, const fs::path& path) {
   return (full.has_filename() ? full : full.parent_path()).string();
 }
 
+struct Prepared {
+  Value value;
+  std::string unset;  ///< see Expanded
+};
+
 /// Expands variables and makes paths absolute.
-Value prepared(const Field& field, const Entry& entry) {
+Prepared prepare(const Field& field, const Entry& entry) {
+  std::string unset;
   Value value{.items = {}, .is_list = entry.value.is_list};
   for (const auto& item : entry.value.items) {
     const Expanded expanded = expand_variables(item);
+    unset = expanded.unset;
     if (!field.is_path) {
       value.items.push_back(expanded.text);
       continue;
@@ -34,16 +41,17 @@ Value prepared(const Field& field, const Entry& entry) {
   if (field.is_list && !value.is_list && value.items.front().empty()) {
     value.items.clear();  // "weights:" without a value
   }
-  return value;
+  return {.value = value, .unset = unset};
 }
 
 void apply(const std::vector<Entry>& entries, const std::vector<Field>& fields, Resolved& resolved,
            std::map<std::string, std::string>& places) {
   for (const auto& entry : entries) {
     const Field& field = *find_field(fields, entry.key);
-    at_place(entry.where, [&] { field.set(prepared(field, entry)); });
+    const Prepared prepared = at_place(entry.where, [&] { return prepare(field, entry); });
+    at_place(entry.where, [&] { field.set(prepared.value); });
     if (entry.key == "data.root") {
-      resolved.config.data.root_variable = expand_variables(entry.value.items.front()).unset;
+      resolved.config.data.root_variable = prepared.unset;
     }
     resolved.origins[entry.key] = entry.origin;
     places[entry.key] = entry.where;

@@ -154,9 +154,9 @@ cpu::ConvResult run_packed(const at::Tensor& map, const cpu::PackedFilters& filt
 
 /// Of the result, whether the upsampling runs inside the form or before it.
 cpu::MapSize result_size(const at::Tensor& x, const cpu::PackedFilters& filters, bool upsample) {
-  const std::int64_t factor = upsample && filters.form != cpu::ConvForm::kUpsample ? 2 : 1;
-  return cpu::output_size({.height = factor * x.size(2), .width = factor * x.size(3)}, filters.form,
-                          filters.kernel, filters.geometry);
+  const cpu::MapSize map =
+      cpu::input_size({.height = x.size(2), .width = x.size(3)}, filters.form, upsample);
+  return cpu::output_size(map, filters.form, filters.kernel, filters.geometry);
 }
 
 /// Whether the kernels can take these arguments. Wrong ones are left to LibTorch, which explains

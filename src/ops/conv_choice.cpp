@@ -26,8 +26,7 @@ bool possible(ConvForm form, const ConvSize& size) {
 
 /// Of one image.
 std::int64_t tile_count(ConvForm form, const ConvSize& size) {
-  const std::int64_t factor = size.upsample && form != ConvForm::kUpsample ? 2 : 1;
-  const MapSize map{.height = factor * size.map.height, .width = factor * size.map.width};
+  const MapSize map = input_size(size.map, form, size.upsample);
   const auto [rows, columns] = tile_grid(output_size(map, form, size.kernel, size.geometry), form);
   return rows * columns;
 }

@@ -9,7 +9,7 @@ namespace leaf::ops::cpu {
 
 struct ConvSize {
   std::int64_t images = 1;
-  MapSize map{0, 0};  ///< of x, before any upsampling
+  MapSize map = {};  ///< of x, before any upsampling
   std::int64_t channels = 0, out_channels = 0;
   std::int64_t kernel = 3;
   ConvGeometry geometry = {};

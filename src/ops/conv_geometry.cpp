@@ -2,6 +2,11 @@
 
 namespace leaf::ops::cpu {
 
+MapSize input_size(const MapSize& map, ConvForm form, bool upsample) {
+  const std::int64_t factor = upsample && form != ConvForm::kUpsample ? 2 : 1;
+  return {.height = factor * map.height, .width = factor * map.width};
+}
+
 MapSize output_size(const MapSize& map, ConvForm form, std::int64_t kernel,
                     const ConvGeometry& geometry) {
   const auto along = [&](std::int64_t length) {

@@ -8,8 +8,8 @@
 namespace leaf::ops::cpu {
 
 struct MapSize {
-  std::int64_t height;
-  std::int64_t width;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
 };
 
 struct ConvGeometry {
@@ -17,6 +17,10 @@ struct ConvGeometry {
   std::int64_t padding = 1;
   std::int64_t pad_end = 0;  ///< further zeros, behind the last row and column alone
 };
+
+/// The map that a form reads where nearest-neighbour upsampling by 2 comes first: kUpsample does
+/// that itself.
+MapSize input_size(const MapSize& map, ConvForm form, bool upsample);
 
 /// The size of the result for a map [H,W], which kUpsample doubles first; 0 where the map is
 /// smaller than the kernel.

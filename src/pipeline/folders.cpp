@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 
 std::optional<fs::path> find_folder(const fs::path& path,
                                     const std::function<bool(const fs::path&)>& is_kind) {
-  for (const fs::path& folder : {path, path / "best", path / "last"}) {
+  for (const fs::path& folder : {path, path / kRunBest, path / kRunLast}) {
     if (is_kind(folder)) {
       return folder;
     }

@@ -95,10 +95,9 @@ void report(const io::KnownWeights& known, const fs::path& path) {
                   io::parameter_count(tensors), " parameters"));
   }
   if (!known.unused.empty()) {
-    const bool one = known.unused.size() == 1;
     log::info(str("'", path.string(), "': ", known.unused.size(), " further ",
-                  one ? "tensor is" : "tensors are", " not needed (--verbose names ",
-                  one ? "it)" : "them)"));
+                  known.unused.size() == 1 ? "tensor is" : "tensors are",
+                  " not needed (see --verbose)"));
   }
   for (const std::string& name : known.unused) {
     log::debug(str("not needed: ", name));

@@ -20,6 +20,12 @@ struct MaskContent {
   std::size_t with_foreground = 0;
   std::int64_t foreground = 0;  ///< pixels
   std::int64_t pixels = 0;
+
+  void add(const MaskContent& other) {
+    with_foreground += other.with_foreground;
+    foreground += other.foreground;
+    pixels += other.pixels;
+  }
 };
 
 /// Decodes the pairs from `next` on, which several threads share.
@@ -29,14 +35,14 @@ MaskContent decode_rest(const data::Dataset& dataset, std::atomic<std::size_t>& 
     const at::Tensor mask = dataset.decoded(i).mask;
     const auto* begin = mask.const_data_ptr<std::uint8_t>();
     const std::int64_t foreground = std::count(begin, begin + mask.numel(), std::uint8_t{1});
-    content.with_foreground += foreground > 0 ? 1 : 0;
-    content.foreground += foreground;
-    content.pixels += mask.numel();
+    content.add({.with_foreground = foreground > 0 ? 1U : 0U,
+                 .foreground = foreground,
+                 .pixels = mask.numel()});
   }
   return content;
 }
 
-/// Decodes every pair once; throws what it finds wrong with one of them.
+/// Decodes every pair once and tells what the masks hold; throws what it finds wrong with a pair.
 MaskContent check_files(const data::Dataset& dataset) {
   std::atomic<std::size_t> next = 0;
   std::vector<std::future<MaskContent>> threads;
@@ -45,10 +51,7 @@ MaskContent check_files(const data::Dataset& dataset) {
   }
   MaskContent all;
   for (std::future<MaskContent>& thread : threads) {
-    const MaskContent part = thread.get();
-    all.with_foreground += part.with_foreground;
-    all.foreground += part.foreground;
-    all.pixels += part.pixels;
+    all.add(thread.get());
   }
   return all;
 }
@@ -65,7 +68,7 @@ DryRunReport Trainer::dry_run() {
   make_loader(0);
   const MaskContent masks = check_files(state_->train);
   if (masks.foreground == 0) {
-    warn_of_empty_masks(state_->train.size(), config_.data);
+    warn_of_empty_masks(state_->train.size(), state_->train);
   }
   check_files(state_->validation);
   check_files(data::Dataset(state_->split.test, config_.data));

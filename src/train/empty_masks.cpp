@@ -9,22 +9,22 @@
 
 namespace leaf {
 
-void warn_of_empty_masks(std::size_t count, const data::DataConfig& config) {
-  log::warn(str("no mask has foreground (looked at ", count, " in '", config.root.string(), "'); ",
-                config.mask_threshold > 0 ? "for masks of 0 and 1 set data.mask_threshold: 0"
-                                          : "check that these are the masks"));
+void warn_of_empty_masks(std::size_t count, const data::Dataset& dataset) {
+  log::warn(str("no mask has foreground (looked at ", count, " in '",
+                dataset.config().root.string(),
+                "'); check that these are the masks, and what values they hold"));
 }
 
-void EmptyMaskWatch::look_at(const at::Tensor& masks) {
+void EmptyMaskWatch::look_at(const data::Batch& batch) {
   constexpr std::size_t kEnough = 64;
   if (done_) {
     return;
   }
-  seen_ += static_cast<std::size_t>(masks.size(0));
-  const bool empty = !masks.any().item<bool>();
-  done_ = !empty || seen_ >= std::min(kEnough, dataset_.size());
+  seen_.insert(batch.indices.begin(), batch.indices.end());
+  const bool empty = !batch.masks.any().item<bool>();
+  done_ = !empty || seen_.size() >= std::min(kEnough, dataset_.size());
   if (done_ && empty) {
-    warn_of_empty_masks(seen_, dataset_.config());
+    warn_of_empty_masks(seen_.size(), dataset_);
   }
 }
 

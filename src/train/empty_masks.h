@@ -1,15 +1,14 @@
 #pragma once
 
-#include <ATen/core/TensorBody.h>
-
 #include <cstddef>
+#include <set>
 
-#include "leaf/data/dataset.h"
+#include "leaf/data/loader.h"
 
 namespace leaf {
 
-/// Warns that `count` masks of the data set were looked at and none has foreground.
-void warn_of_empty_masks(std::size_t count, const data::DataConfig& config);
+/// Warns that none of the masks of `dataset` that were looked at, `count`, has foreground.
+void warn_of_empty_masks(std::size_t count, const data::Dataset& dataset);
 
 /// Looks at the masks that a run trains on until one has foreground; warns once where the first 64,
 /// or as many as the data set has, are all empty.
@@ -18,12 +17,11 @@ class EmptyMaskWatch {
   /// `dataset` must outlive the watch.
   explicit EmptyMaskWatch(const data::Dataset& dataset) : dataset_(dataset) {}
 
-  /// The masks of a batch: float [N,1,R,R].
-  void look_at(const at::Tensor& masks);
+  void look_at(const data::Batch& batch);
 
  private:
   const data::Dataset& dataset_;
-  std::size_t seen_ = 0;
+  std::set<std::size_t> seen_;
   bool done_ = false;
 };
 

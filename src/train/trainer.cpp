@@ -233,7 +233,7 @@ void Trainer::add_gradients(Scores& scores) {
   const std::int64_t accumulation = config_.train.gradient_accumulation_steps;
   const data::Batch batch = state_->loader->next();
   if (state_->empty_masks) {
-    state_->empty_masks->look_at(batch.masks);
+    state_->empty_masks->look_at(batch);
   }
   seed_dropout(config_.seed, batch.step);
   const TaskLoss loss = state_->task->loss(batch);
@@ -250,7 +250,7 @@ void Trainer::validate(std::int64_t step, const TrainerCallbacks& callbacks) {
   const Scores scores = state_->task->validate(state_->validation);
   release_unused_memory();
   if (state_->best_step == 0 || scores.at(kScore) > state_->best_score) {
-    state_->task->save_model(config_.output.dir / "best");
+    state_->task->save_model(config_.output.dir / kRunBest);
     state_->best_step = step;
     state_->best_score = scores.at(kScore);
   }
@@ -263,7 +263,7 @@ void Trainer::validate(std::int64_t step, const TrainerCallbacks& callbacks) {
 
 /// The checkpoint comes last: a run that is killed in between writes the same model folder again.
 void Trainer::save(std::int64_t step) {
-  state_->task->save_model(config_.output.dir / "last");
+  state_->task->save_model(config_.output.dir / kRunLast);
   write_checkpoint(config_.output.dir / kCheckpoints,
                    {.step = step,
                     .best_score = state_->best_score,

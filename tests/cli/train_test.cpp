@@ -98,7 +98,7 @@ TEST(Train, MasksWithoutForegroundAreCalledOut) {
   }
   const std::string warning = "warning: no mask has foreground (looked at 4 in '" +
                               project.path("data") +
-                              "'); for masks of 0 and 1 set data.mask_threshold: 0\n";
+                              "'); check that these are the masks, and what values they hold\n";
   const auto dry = project.train("run", {"--dry-run", "--quiet"});
   EXPECT_EQ(dry.exit_code, 0);
   EXPECT_EQ(dry.err, warning);

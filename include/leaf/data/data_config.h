@@ -44,8 +44,8 @@ struct DataConfig {
   /// folder | cvc-clinicdb | isic2018 | qata-cov19 | refuge2
   std::string dataset = "folder";
   std::filesystem::path root;
-  /// An environment variable in what `root` was given as that is not set, so that its default
-  /// stands in; for messages.
+  /// The environment variable that `root` names and that is not set, so that its default stands in;
+  /// for messages, not a key.
   std::string root_variable;
   /// `folder` only: sub-folders of root, and what a mask's name has beyond its image's name.
   std::string images = "images";

@@ -72,14 +72,14 @@ struct Summary {
   Statistics precision;
   Statistics recall;
   /// 95 % confidence interval of the mean Dice: percentiles of the means of 1000 seeded resamples.
-  /// One image tells nothing about it.
+  /// Empty for a single image.
   std::optional<Interval> dice_confidence;
 };
 
 /// DataError when there are no scores.
 Summary summarise(const std::vector<ImageScore>& scores, std::uint64_t seed = 1337);
 
-/// A JSON object with everything in `summary` (null for an interval that there is not) and the
+/// A JSON object with everything in `summary` (null for an empty interval) and the
 /// convention for empty images.
 std::string summary_json(const Summary& summary);
 

@@ -6,6 +6,14 @@
 
 namespace leaf {
 
+/// What a training run writes into its folder before its first step: every key, resolved, and which
+/// image is in which part.
+inline constexpr const char* kRunConfig = "config.yaml";
+inline constexpr const char* kRunSplit = "split.csv";
+/// Its models: best by validation, and the newest.
+inline constexpr const char* kRunBest = "best";
+inline constexpr const char* kRunLast = "last";
+
 /// The folder of a kind that a user means by `path`: that folder itself or, in a run folder, `best`
 /// or else `last`; nothing when none of them is of the kind.
 std::optional<std::filesystem::path> find_folder(
@@ -21,11 +29,6 @@ bool is_autoencoder_folder(const std::filesystem::path& folder);
 /// Whether a folder holds a teacher, by the class that only our own config.json states.
 /// WeightsError for a config.json that is no JSON.
 bool is_teacher_folder(const std::filesystem::path& folder);
-
-/// What a training run writes into its folder before its first step: every key, resolved, and which
-/// image is in which part.
-inline constexpr const char* kRunConfig = "config.yaml";
-inline constexpr const char* kRunSplit = "split.csv";
 
 /// The folder of the run that a model folder (`best`, `last`) lies in, known by these two files;
 /// nothing when the model lies elsewhere.

@@ -57,7 +57,7 @@ class Trainer {
   /// checkpoint is continued (from the start, with a warning, where there is none). The state on
   /// the disk is complete at every moment. A new run that fails before its first step is done
   /// leaves nothing; a DataError or FileError after that comes after an attempt to save a
-  /// checkpoint. Warns where the first masks are all empty.
+  /// checkpoint. Warns where the first 64 masks (or all) are empty.
   TrainingResult run(bool resume, const TrainerCallbacks& callbacks = {});
 
   /// Reads every image and mask and does one real step, without touching the run folder. Warns

@@ -88,10 +88,10 @@ TEST_F(ConfigFiles, WrongShapes) {
 }
 
 TEST_F(ConfigFiles, TabsAreNamed) {
-  const std::string message = "indented with a tab; tabs are not allowed in YAML, use spaces";
-  EXPECT_EQ(error_of("train:\n\tlog_steps: 1\n"), "refuge.yaml:2: " + message);
-  EXPECT_EQ(error_of("seed: 1\ntrain:\n  log_steps: 1\n \tuse_ema: true\n"),
-            "refuge.yaml:4: " + message);
+  const std::string message = "indented with a tab; tabs are not allowed in YAML, use spaces (";
+  EXPECT_TRUE(error_of("train:\n\tlog_steps: 1\n").starts_with("refuge.yaml:2: " + message));
+  EXPECT_TRUE(error_of("seed: 1\ntrain:\n  log_steps: 1\n \tuse_ema: true\n")
+                  .starts_with("refuge.yaml:4: " + message));
   EXPECT_EQ(error_of("seed:\t1\n"), "no error");
 }
 

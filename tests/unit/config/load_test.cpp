@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "config_files.h"
 #include "leaf/config/schema.h"
 #include "leaf/core/strings.h"
