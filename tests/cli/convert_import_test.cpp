@@ -78,10 +78,11 @@ TEST(ConvertImport, ForeignWeightsSegment) {
                                "--to", project.path("start")});
   EXPECT_EQ(imported.exit_code, 0) << imported.err;
   EXPECT_EQ(imported.out, "");
-  expect_contains(imported.err,
-                  {"autoencoder of CompVis latent diffusion", "unet of CompVis latent diffusion",
-                   "holds no moving average of the U-Net", "1 further tensor is not needed (see --verbose)",
-                   "widened from 4 to 8 channels", "copy of the autoencoder's encoder"});
+  expect_contains(
+      imported.err,
+      {"autoencoder of CompVis latent diffusion", "unet of CompVis latent diffusion",
+       "holds no moving average of the U-Net", "1 further tensor is not needed (see --verbose)",
+       "widened from 4 to 8 channels", "copy of the autoencoder's encoder"});
   const Outcome infer =
       run_cpu("leaf_infer", {"--model", project.path("start"), "--input",
                              project.path("data/images"), "--output", project.path("masks")});
