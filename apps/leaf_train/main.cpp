@@ -38,7 +38,8 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_flag("--print-config", arguments.print_config,
                "Show the resolved configuration with the origin of each value, and stop [off]");
   app.add_flag("--dry-run", arguments.dry_run,
-               "Check data, masks, weights and memory, run one step, estimate the run, stop [off]");
+               "Check data, masks and weights, run a step and a validation batch, estimate time "
+               "and memory, stop [off]");
   leaf::apps::add_common_options(app, arguments.common);
   app.get_option("--precision")
       ->description("Arithmetic of the networks: fp32 or bf16 [train.mixed_precision]")
@@ -57,8 +58,11 @@ int dry_run(leaf::Trainer& trainer) {
     std::cout << name << std::string(name.size() < 19 ? 19 - name.size() : 1, ' ') << value << "\n";
   }
   std::cout << "one step           " << leaf::duration_text(report.seconds_per_step) << "\n"
+            << "one validation     about " << leaf::duration_text(report.seconds_per_validation)
+            << "\n"
             << "whole run          about " << leaf::duration_text(report.estimated_seconds) << "\n"
-            << "peak memory        " << leaf::bytes_text(report.peak_memory_bytes) << "\n";
+            << "peak memory        " << leaf::bytes_text(report.peak_memory_bytes) << " ("
+            << leaf::bytes_text(report.step_memory_bytes) << " without validation)\n";
   return leaf::kExitSuccess;
 }
 

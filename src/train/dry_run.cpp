@@ -63,6 +63,21 @@ double share(Count part, Count whole) {
 
 }  // namespace
 
+/// Validation in batches may take more memory than a step does, and most of a run's time.
+double Trainer::time_validation() {
+  const std::vector<data::Pair>& pairs = state_->split.validation;
+  const auto count =
+      std::min(pairs.size(), static_cast<std::size_t>(config_.validation.batch_size));
+  if (count == 0) {
+    return 0;
+  }
+  const data::Dataset first(std::vector<data::Pair>(pairs.begin(), pairs.begin() + count),
+                            config_.data);
+  const auto start = Clock::now();
+  state_->task->validate(first);
+  return seconds_since(start) / share(count, pairs.size());
+}
+
 DryRunReport Trainer::dry_run() {
   prepare();
   make_loader(0);
@@ -81,8 +96,13 @@ DryRunReport Trainer::dry_run() {
   report.trained_parameters = state_->trained_parameters();
   report.scores = train_step(0);
   report.seconds_per_step = report.scores.extract(kSecondsPerStep).mapped();
-  report.estimated_seconds =
-      report.seconds_per_step * static_cast<double>(config_.train.max_train_steps);
+  report.step_memory_bytes = peak_memory_bytes();
+  report.seconds_per_validation = time_validation();
+  for (std::int64_t step = 1; step <= config_.train.max_train_steps; ++step) {
+    report.estimated_seconds +=
+        report.seconds_per_step +
+        (validation_is_due(config_, step) ? report.seconds_per_validation : 0);
+  }
   report.peak_memory_bytes = peak_memory_bytes();
   return report;
 }

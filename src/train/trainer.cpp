@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <chrono>
 #include <cmath>
 #include <utility>
 
@@ -22,25 +21,13 @@ namespace leaf {
 namespace fs = std::filesystem;
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr const char* kCheckpoints = "checkpoints";
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 AdamWOptions optimizer_options(const TrainSection& train) {
   return {.beta1 = train.adam_beta1,
           .beta2 = train.adam_beta2,
           .epsilon = train.adam_epsilon,
           .weight_decay = train.weight_decay};
-}
-
-/// True where the steps that the configuration gives for validation fall on `step`.
-bool validation_is_due(const ValidationSection& validation, std::int64_t step) {
-  const std::int64_t since_start = step - validation.start_steps;
-  return since_start >= 0 && since_start % validation.steps == 0;
 }
 
 /// A run that is continued keeps its division, whatever has come to the data set or left it.
@@ -51,6 +38,16 @@ data::SplitPairs divide(const Config& config) {
 }
 
 }  // namespace
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+bool validation_is_due(const Config& config, std::int64_t step) {
+  const std::int64_t since_start = step - config.validation.start_steps;
+  return step == config.train.max_train_steps ||
+         (since_start >= 0 && since_start % config.validation.steps == 0);
+}
 
 Trainer::State::State(const Config& config, c10::Device device)
     : split(divide(config)),
@@ -190,8 +187,7 @@ void Trainer::repeat_steps(TrainingResult& result, const TrainerCallbacks& callb
     const Scores scores = train_step(result.steps);
     const std::int64_t done = ++result.steps;
     const bool last = done == train.max_train_steps;
-    state_->validation_due =
-        state_->validation.size() > 0 && (last || validation_is_due(config_.validation, done));
+    state_->validation_due = state_->validation.size() > 0 && validation_is_due(config_, done);
     if (callbacks.on_step) {
       callbacks.on_step(done, scores);
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,6 +18,13 @@ namespace leaf {
 
 /// Among the scores of every step.
 inline constexpr const char* kSecondsPerStep = "seconds_per_step";
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start);
+
+/// Whether the validation part, where there is one, is scored after a step; after the last it
+/// always is.
+bool validation_is_due(const Config& config, std::int64_t step);
 
 /// What lives as long as a run.
 struct Trainer::State {

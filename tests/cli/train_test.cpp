@@ -73,10 +73,18 @@ TEST(Train, DryRunReportsAndLeavesNothing) {
   const auto before = test::contents(project.folder.path());
   const auto outcome = project.train("runs/new", {"--dry-run"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  expect_parts(outcome.out, {"images             4 train, 1 validation, 1 test\n",
-                             "trained parameters ", "loss  ", "one step           ",
-                             "whole run          about ", "peak memory        "});
+  expect_parts(outcome.out,
+               {"images             4 train, 1 validation, 1 test\n", "trained parameters ",
+                "loss  ", "one step           ", "one validation     about ",
+                "whole run          about ", "peak memory        "});
   EXPECT_TRUE(test::contents(project.folder.path()) == before);
+}
+
+TEST(Train, DryRunWithoutValidation) {
+  const TrainProject project;
+  const auto outcome = project.train("run", {"--dry-run", "--set", "data.split.validation=0"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  expect_parts(outcome.out, {", 0 validation, ", "one validation     about 0"});
 }
 
 TEST(Train, DryRunReadsTheImagesOfAllParts) {

@@ -43,7 +43,9 @@ struct DryRunReport {
   std::int64_t trained_parameters = 0;
   Scores scores;  ///< of the one step
   double seconds_per_step = 0.0;
-  double estimated_seconds = 0.0;  ///< of all steps of the configuration
+  double seconds_per_validation = 0.0;  ///< of the whole part, from its first batch; 0 without one
+  double estimated_seconds = 0.0;       ///< of all steps and validations of the configuration
+  double step_memory_bytes = 0.0;       ///< peak of this process before it validated
   double peak_memory_bytes = 0.0;
 };
 
@@ -60,8 +62,8 @@ class Trainer {
   /// checkpoint. Warns where the first 64 masks (or all) are empty.
   TrainingResult run(bool resume, const TrainerCallbacks& callbacks = {});
 
-  /// Reads every image and mask and does one real step, without touching the run folder. Warns
-  /// where no mask of the train part has foreground.
+  /// Reads every image and mask, does one real step and scores one batch for validation, without
+  /// touching the run folder. Warns where no mask of the train part has foreground.
   DryRunReport dry_run();
 
  private:
@@ -75,6 +77,7 @@ class Trainer {
   std::string save_after_failure(std::int64_t step);
   Scores train_step(std::int64_t step);
   void add_gradients(Scores& scores);
+  double time_validation();
   void validate(std::int64_t step, const TrainerCallbacks& callbacks);
   void save(std::int64_t step);
 
