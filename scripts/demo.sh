@@ -70,6 +70,11 @@ if [ -z "$own_data" ]; then
   images=$output/new/images
 fi
 
+if [ -n "$own_data" ] && [ ! -e "$output/autoencoder.complete" ]; then
+  say "reading $data"
+  "$bin/leaf_train" --config configs/demo/autoencoder.yaml --set "data.root=$data" \
+    --set "output.dir=$output/autoencoder" --dry-run --quiet
+fi
 train autoencoder
 train segmentation --set "model.autoencoder.weights=$output/autoencoder/best"
 

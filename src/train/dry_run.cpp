@@ -10,6 +10,7 @@
 
 #include "empty_masks.h"
 #include "leaf/core/device.h"
+#include "leaf/core/error.h"
 #include "trainer_state.h"
 
 namespace leaf {
@@ -83,7 +84,7 @@ DryRunReport Trainer::dry_run() {
   make_loader(0);
   const MaskContent masks = check_files(state_->train);
   if (masks.foreground == 0) {
-    warn_of_empty_masks(state_->train.size(), state_->train);
+    throw DataError(empty_masks_text(state_->train.size(), state_->train));
   }
   check_files(state_->validation);
   check_files(data::Dataset(state_->split.test, config_.data));

@@ -9,10 +9,9 @@
 
 namespace leaf {
 
-void warn_of_empty_masks(std::size_t count, const data::Dataset& dataset) {
-  log::warn(str("no mask has foreground (looked at ", count, " in '",
-                dataset.config().root.string(),
-                "'); check that these are the masks, and what values they hold"));
+std::string empty_masks_text(std::size_t count, const data::Dataset& dataset) {
+  return str("no mask has foreground (looked at ", count, " in '", dataset.config().root.string(),
+             "'); check data.masks and data.mask_threshold against the values they hold");
 }
 
 void EmptyMaskWatch::look_at(const data::Batch& batch) {
@@ -24,7 +23,7 @@ void EmptyMaskWatch::look_at(const data::Batch& batch) {
   const bool empty = !batch.masks.any().item<bool>();
   done_ = !empty || seen_.size() >= std::min(kEnough, dataset_.size());
   if (done_ && empty) {
-    warn_of_empty_masks(seen_.size(), dataset_);
+    log::warn(empty_masks_text(seen_.size(), dataset_));
   }
 }
 

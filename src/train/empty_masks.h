@@ -2,13 +2,14 @@
 
 #include <cstddef>
 #include <set>
+#include <string>
 
 #include "leaf/data/loader.h"
 
 namespace leaf {
 
-/// Warns that none of the masks of `dataset` that were looked at, `count`, has foreground.
-void warn_of_empty_masks(std::size_t count, const data::Dataset& dataset);
+/// Says that none of the masks of `dataset` that were looked at, `count`, has foreground.
+std::string empty_masks_text(std::size_t count, const data::Dataset& dataset);
 
 /// Looks at the masks that a run trains on until one has foreground; warns once where the first 64,
 /// or as many as the data set has, are all empty.

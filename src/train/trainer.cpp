@@ -9,6 +9,7 @@
 #include "leaf/core/cpu_allocator.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/folder_lock.h"
 #include "leaf/core/log.h"
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
@@ -85,6 +86,7 @@ TrainingResult Trainer::run(bool resume, const TrainerCallbacks& callbacks) {
   }
   const std::vector<fs::path> new_parents = missing_parents(folder);
   make_folder(folder);
+  const FolderLock lock(folder);
   TrainingResult result;
   try {
     log::open_file(folder / "log.txt");

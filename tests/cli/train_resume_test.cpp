@@ -5,6 +5,7 @@
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/folder_lock.h"
 #include "leaf/pipeline/model.h"
 #include "train_project.h"
 
@@ -148,6 +149,19 @@ TEST(Resume, AnExistingRunIsRefusedWithoutIt) {
   test::expect_usage_error(project.train("run"), "leaf_train",
                            {project.path("run"), "exists already", "--resume"});
   EXPECT_TRUE(test::contents(project / "run") == before);
+}
+
+TEST(Resume, TwoProgramsDoNotTrainIntoOneFolder) {
+  const TrainProject project;
+  EXPECT_EQ(project.train("run").exit_code, 0);
+  const auto before = test::contents(project / "run");
+  {
+    const FolderLock other(project / "run");
+    test::expect_usage_error(project.train("run", {"--resume", "--quiet"}), "leaf_train",
+                             {"another program is writing into '" + project.path("run")});
+    EXPECT_TRUE(test::contents(project / "run") == before);
+  }
+  EXPECT_EQ(project.train("run", {"--resume", "--quiet"}).exit_code, 0);
 }
 
 TEST(Resume, WhatDoesNotFitLeavesTheRunAlone) {

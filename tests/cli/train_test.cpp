@@ -104,16 +104,13 @@ TEST(Train, MasksWithoutForegroundAreCalledOut) {
   for (const auto& mask : list_folder(project / "data/masks")) {
     data::write_png(mask, at::zeros({64, 64}, at::kByte));
   }
-  const std::string warning = "warning: no mask has foreground (looked at 4 in '" +
-                              project.path("data") +
-                              "'); check that these are the masks, and what values they hold\n";
-  const auto dry = project.train("run", {"--dry-run", "--quiet"});
-  EXPECT_EQ(dry.exit_code, 0);
-  EXPECT_EQ(dry.err, warning);
-  expect_parts(dry.out, {"train masks        0.0 % have foreground;"});
+  const std::string message =
+      "no mask has foreground (looked at 4 in '" + project.path("data") +
+      "'); check data.masks and data.mask_threshold against the values they hold";
+  test::expect_usage_error(project.train("run", {"--dry-run", "--quiet"}), "leaf_train", {message});
   const auto run = project.train("run", {"--quiet"});
   EXPECT_EQ(run.exit_code, 0);
-  EXPECT_EQ(run.err, warning);
+  EXPECT_EQ(run.err, "warning: " + message + "\n");
 
   data::write_png(project / "data/masks/0001.png", test::half_mask(64, 64));
   const auto one = project.train("one", {"--dry-run", "--quiet"});

@@ -59,11 +59,12 @@ class Trainer {
   /// checkpoint is continued (from the start, with a warning, where there is none). The state on
   /// the disk is complete at every moment. A new run that fails before its first step is done
   /// leaves nothing; a DataError or FileError after that comes after an attempt to save a
-  /// checkpoint. Warns where the first 64 masks (or all) are empty.
+  /// checkpoint. Warns where the first 64 masks (or all) are empty. FileError
+  /// while another program trains into the same folder.
   TrainingResult run(bool resume, const TrainerCallbacks& callbacks = {});
 
   /// Reads every image and mask, does one real step and scores one batch for validation, without
-  /// touching the run folder. Warns where no mask of the train part has foreground.
+  /// touching the run folder. DataError where no mask of the train part has foreground.
   DryRunReport dry_run();
 
  private:

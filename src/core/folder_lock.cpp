@@ -1,0 +1,29 @@
+#include "leaf/core/folder_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+
+namespace leaf {
+
+FolderLock::FolderLock(const std::filesystem::path& folder)
+    : descriptor_(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  if (descriptor_ >= 0 && flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    close(descriptor_);
+    throw FileError(str("another program is writing into '", folder.string(),
+                        "'; wait for its end, or choose another folder"));
+  }
+}
+
+FolderLock::~FolderLock() {
+  if (descriptor_ >= 0) {
+    close(descriptor_);
+  }
+}
+
+}  // namespace leaf
