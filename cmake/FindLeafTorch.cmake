@@ -7,11 +7,6 @@ if(TARGET leaf::torch)
 endif()
 
 if(LEAF_CUDA OR Torch_DIR)
-  # No CUDA source is compiled here. An architecture spares the package its test program for the GPU that is
-  # there, which CMake 3.25 cannot compile as C++20 with CUDA 13.
-  if(NOT TORCH_CUDA_ARCH_LIST AND NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST})
-    set(TORCH_CUDA_ARCH_LIST 8.0)
-  endif()
   find_package(Torch QUIET PATHS ${LEAF_LIBTORCH})
   if(NOT Torch_FOUND)
     message(FATAL_ERROR "LibTorch's CMake package not found: pass -DTorch_DIR=.../share/cmake/Torch")

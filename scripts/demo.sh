@@ -68,13 +68,13 @@ if [ -z "$own_data" ]; then
   make_phantoms "$data" 800 1
   make_phantoms "$output/new" 12 2  # never trained on, never chosen by
   images=$output/new/images
-fi
-
-if [ -n "$own_data" ] && [ ! -e "$output/autoencoder.complete" ]; then
+elif [ ! -e "$output/autoencoder" ]; then
+  # What is wrong with a pair shows before minutes of training.
   say "reading $data"
   "$bin/leaf_train" --config configs/demo/autoencoder.yaml --set "data.root=$data" \
     --set "output.dir=$output/autoencoder" --dry-run --quiet
 fi
+
 train autoencoder
 train segmentation --set "model.autoencoder.weights=$output/autoencoder/best"
 

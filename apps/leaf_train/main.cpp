@@ -57,12 +57,18 @@ int dry_run(leaf::Trainer& trainer) {
   for (const auto& [name, value] : report.scores) {
     std::cout << name << std::string(name.size() < 19 ? 19 - name.size() : 1, ' ') << value << "\n";
   }
-  std::cout << "one step           " << leaf::duration_text(report.seconds_per_step) << "\n"
-            << "one validation     about " << leaf::duration_text(report.seconds_per_validation)
-            << "\n"
-            << "whole run          about " << leaf::duration_text(report.estimated_seconds) << "\n"
-            << "peak memory        " << leaf::bytes_text(report.peak_memory_bytes) << " ("
-            << leaf::bytes_text(report.step_memory_bytes) << " without validation)\n";
+  const bool validates = report.validation_images > 0;
+  std::cout << "one step           " << leaf::duration_text(report.seconds_per_step) << "\n";
+  if (validates) {
+    std::cout << "one validation     about " << leaf::duration_text(report.seconds_per_validation)
+              << "\n";
+  }
+  std::cout << "whole run          about " << leaf::duration_text(report.estimated_seconds) << "\n"
+            << "peak memory        " << leaf::bytes_text(report.peak_memory_bytes);
+  if (validates) {
+    std::cout << " (" << leaf::bytes_text(report.step_memory_bytes) << " without validation)";
+  }
+  std::cout << "\n";
   return leaf::kExitSuccess;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "empty_masks.h"
+#include "leaf/core/cpu_allocator.h"
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
 #include "trainer_state.h"
@@ -64,7 +65,8 @@ double share(Count part, Count whole) {
 
 }  // namespace
 
-/// Validation in batches may take more memory than a step does, and most of a run's time.
+/// Scores the first batch; returns the seconds that the whole validation part would take.
+/// Validation may need more memory than a step, and most of a run's time.
 double Trainer::time_validation() {
   const std::vector<data::Pair>& pairs = state_->split.validation;
   const auto count =
@@ -74,6 +76,7 @@ double Trainer::time_validation() {
   }
   const data::Dataset first(std::vector<data::Pair>(pairs.begin(), pairs.begin() + count),
                             config_.data);
+  release_unused_memory();  // as a run does before it validates
   const auto start = Clock::now();
   state_->task->validate(first);
   return seconds_since(start) / share(count, pairs.size());

@@ -20,6 +20,7 @@ namespace leaf {
 inline constexpr const char* kSecondsPerStep = "seconds_per_step";
 
 using Clock = std::chrono::steady_clock;
+/// Until now.
 double seconds_since(Clock::time_point start);
 
 /// Whether the validation part, where there is one, is scored after a step; after the last it

@@ -4,12 +4,12 @@
 
 namespace leaf {
 
-/// Marks a folder as written to by this program, for others that ask by the same class. Ends with
-/// the object or the program, however that ends, and leaves no file. Does nothing where the file
-/// system has no locks.
+/// Marks a folder as written to by this program, for others that ask by the same class. Ends with the
+/// object or the program, however that ends, and leaves no file. Warns, and does nothing, where the
+/// file system cannot lock a folder (NFS).
 class FolderLock {
  public:
-  /// The folder must exist. FileError when another program holds it.
+  /// FileError when another program holds the folder, or it cannot be opened.
   explicit FolderLock(const std::filesystem::path& folder);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;

@@ -59,8 +59,8 @@ class Trainer {
   /// checkpoint is continued (from the start, with a warning, where there is none). The state on
   /// the disk is complete at every moment. A new run that fails before its first step is done
   /// leaves nothing; a DataError or FileError after that comes after an attempt to save a
-  /// checkpoint. Warns where the first 64 masks (or all) are empty. FileError
-  /// while another program trains into the same folder.
+  /// checkpoint. FileError while another program trains into the same folder. Warns where the
+  /// first 64 masks (or all) are empty.
   TrainingResult run(bool resume, const TrainerCallbacks& callbacks = {});
 
   /// Reads every image and mask, does one real step and scores one batch for validation, without
