@@ -4,9 +4,9 @@
 
 namespace leaf {
 
-/// Marks a folder as written to by this program, for others that ask by the same class. Ends with the
-/// object or the program, however that ends, and leaves no file. Warns, and does nothing, where the
-/// file system cannot lock a folder (NFS).
+/// Marks a folder as written to by this program, for others that ask by the same class. Ends with
+/// the object or the program, however that ends, and leaves no file. Warns, and does nothing, where
+/// the file system cannot lock a folder (NFS).
 class FolderLock {
  public:
   /// FileError when another program holds the folder, or it cannot be opened.
