@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <exception>
 #include <string>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/log.h"
+#include "leaf/core/stopwatch.h"
 #include "leaf/core/strings.h"
 #include "leaf/pipeline/folder_inference.h"
 #include "leaf_infer/options.h"
@@ -65,7 +65,7 @@ int exit_code(const InferenceReport& report) {
 }
 
 int run(InferOptions& o) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   const Runtime runtime = apply(o.common);
   o.segmenter.device = runtime.device;
   o.segmenter.precision = runtime.precision;
@@ -75,12 +75,12 @@ int run(InferOptions& o) {
   make_folder(o.inference.output);
   const auto folder = find_model_folder(o.model);
   const Segmenter segmenter = Segmenter::load(folder, o.segmenter);
-  const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
+  const double load_seconds = watch.seconds();
   if (!o.inference.skip_existing) {
     note_earlier_results(o.inference.output);
   }
   handle_interrupts();
-  InferenceSummary summary{folder, o.segmenter, o.inference, load.count(), {}};
+  InferenceSummary summary{folder, o.segmenter, o.inference, load_seconds, {}};
   const InferenceReport& report = summary.report;
   try {
     infer(segmenter, inputs, o, summary.report);

@@ -3,13 +3,13 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <chrono>
 #include <exception>
 #include <functional>
 #include <utility>
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/stopwatch.h"
 #include "leaf/data/exif.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/transforms.h"
@@ -19,16 +19,6 @@
 namespace leaf {
 namespace fs = std::filesystem;
 namespace {
-
-class Stopwatch {
- public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 /// An image in memory, or the reason why it is not there.
 struct Decoded {

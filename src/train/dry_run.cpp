@@ -12,6 +12,7 @@
 #include "leaf/core/cpu_allocator.h"
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
+#include "leaf/core/stopwatch.h"
 #include "trainer_state.h"
 
 namespace leaf {
@@ -77,9 +78,9 @@ double Trainer::time_validation() {
   const data::Dataset first(std::vector<data::Pair>(pairs.begin(), pairs.begin() + count),
                             config_.data);
   release_unused_memory();  // as a run does before it validates
-  const auto start = Clock::now();
+  const Stopwatch watch;
   state_->task->validate(first);
-  return seconds_since(start) / share(count, pairs.size());
+  return watch.seconds() / share(count, pairs.size());
 }
 
 DryRunReport Trainer::dry_run() {

@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <chrono>
 #include <cmath>
 #include <utility>
 
@@ -13,6 +12,7 @@
 #include "leaf/core/folder_lock.h"
 #include "leaf/core/log.h"
 #include "leaf/core/random.h"
+#include "leaf/core/stopwatch.h"
 #include "leaf/core/strings.h"
 #include "leaf/pipeline/folders.h"
 #include "leaf/train/checkpoint.h"
@@ -40,10 +40,6 @@ data::SplitPairs divide(const Config& config) {
 }
 
 }  // namespace
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 bool validation_is_due(const Config& config, std::int64_t step) {
   const std::int64_t since_start = step - config.validation.start_steps;
@@ -208,7 +204,7 @@ void Trainer::repeat_steps(TrainingResult& result, const TrainerCallbacks& callb
 }
 
 Scores Trainer::train_step(std::int64_t step) {
-  const auto start = Clock::now();
+  const Stopwatch watch;
   const TrainSection& train = config_.train;
   const double rate = warmup_learning_rate(train.learning_rate, train.num_warmup_steps, step);
   Scores scores{{"learning_rate", rate}};
@@ -223,7 +219,7 @@ Scores Trainer::train_step(std::int64_t step) {
   scores["grad_norm"] = state_->optimizer.clip_gradients(train.max_grad_norm);
   state_->optimizer.step(rate);
   state_->task->after_update(step + 1);
-  scores[kSecondsPerStep] = seconds_since(start);
+  scores[kSecondsPerStep] = watch.seconds();
   return scores;
 }
 

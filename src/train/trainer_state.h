@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -18,10 +17,6 @@ namespace leaf {
 
 /// Among the scores of every step.
 inline constexpr const char* kSecondsPerStep = "seconds_per_step";
-
-using Clock = std::chrono::steady_clock;
-/// Until now.
-double seconds_since(Clock::time_point start);
 
 /// Whether the validation part, where there is one, is scored after a step; after the last it
 /// always is.
