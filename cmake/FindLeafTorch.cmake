@@ -1,13 +1,13 @@
-# Makes leaf::torch. With LEAF_CUDA, or when Torch_DIR is given, LibTorch's own package is used. Without
-# a GPU toolkit that package cannot be used (the wheel's TorchConfig stops without nvcc), so the two
-# libraries that the CPU needs are imported directly from LEAF_LIBTORCH.
+# Makes leaf::torch. When Torch_DIR is given, LibTorch's own package is used. Otherwise the libraries that
+# leaf uses are imported directly from LEAF_LIBTORCH: the wheel's package stops where no GPU toolkit is
+# installed, and asks for libraries that a program needs only where it runs. LEAF_CUDA adds two of them.
 if(TARGET leaf::torch)
   set(LeafTorch_FOUND TRUE)
   return()
 endif()
 
-if(LEAF_CUDA OR Torch_DIR)
-  find_package(Torch QUIET PATHS ${LEAF_LIBTORCH})
+if(Torch_DIR)
+  find_package(Torch QUIET)
   if(NOT Torch_FOUND)
     message(FATAL_ERROR "LibTorch's CMake package not found: pass -DTorch_DIR=.../share/cmake/Torch")
   endif()
@@ -28,8 +28,17 @@ else()
     ${LEAF_LIBTORCH}/lib/libtorch_cpu.so)
   add_library(leaf::torch INTERFACE IMPORTED GLOBAL)
   find_package(Threads REQUIRED)
+  set(leaf_torch_libraries leaf_torch_cpu leaf_c10 Threads::Threads)
+  if(LEAF_CUDA)
+    if(NOT EXISTS ${LEAF_LIBTORCH}/lib/libtorch_cuda.so)
+      message(FATAL_ERROR "LEAF_CUDA: '${LEAF_LIBTORCH}' is a LibTorch without CUDA")
+    endif()
+    # Nothing refers to libtorch_cuda: it registers its operators when it is loaded.
+    list(PREPEND leaf_torch_libraries -Wl,--no-as-needed ${LEAF_LIBTORCH}/lib/libtorch_cuda.so
+         ${LEAF_LIBTORCH}/lib/libc10_cuda.so -Wl,--as-needed)
+  endif()
   set_target_properties(leaf::torch PROPERTIES
-    INTERFACE_LINK_LIBRARIES "leaf_torch_cpu;leaf_c10;Threads::Threads"
+    INTERFACE_LINK_LIBRARIES "${leaf_torch_libraries}"
     INTERFACE_LINK_OPTIONS "-Wl,--allow-shlib-undefined"
     INTERFACE_INCLUDE_DIRECTORIES
     "${LEAF_LIBTORCH}/include;${LEAF_LIBTORCH}/include/torch/csrc/api/include")

@@ -33,7 +33,9 @@ Runtime apply(const CommonOptions& options) {
     log::set_level(options.verbose ? log::Level::kVerbose : log::Level::kNormal);
   }
   set_threads(options.threads);
-  return {parse_device(options.device), parse_enum<Precision>(options.precision, "--precision")};
+  const c10::Device device = parse_device(options.device);
+  set_up_gpu(device);
+  return {device, parse_enum<Precision>(options.precision, "--precision")};
 }
 
 }  // namespace leaf::apps

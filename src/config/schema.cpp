@@ -219,6 +219,10 @@ Fields train_fields(TrainSection& t) {
       fields,
       {choice("train.mixed_precision", t.mixed_precision,
               "Arithmetic of the networks; weights stay float32."),
+       boolean(
+           "train.cuda_graph", t.cuda_graph,
+           "On a GPU, record a step's forward and backward pass once and replay it: a faster step "
+           "where launching kernels takes longer than they do. Without gradient accumulation."),
        boolean("train.use_ema", t.use_ema, "Keep and validate an average of the U-Net's weights."),
        number("train.ema_decay", t.ema_decay, from_to_below(0, 1),
               "Largest decay of that average; it rises with the steps."),

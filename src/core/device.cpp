@@ -1,5 +1,6 @@
 #include "leaf/core/device.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
@@ -33,6 +34,21 @@ c10::Device parse_device(std::string_view text) {
     throw ConfigError(str("--device ", text, ": there are only ", at::getNumGPUs(), " GPUs"));
   }
   return {c10::kCUDA, static_cast<c10::DeviceIndex>(index)};
+}
+
+void set_up_gpu(c10::Device device) {
+  if (device.is_cuda()) {
+    at::globalContext().setAllowTF32CuBLAS(false);
+    at::globalContext().setAllowTF32CuDNN(false);
+    at::globalContext().setBenchmarkCuDNN(true);
+  }
+}
+
+at::Tensor to_device(const at::Tensor& tensor, c10::Device device) {
+  if (!device.is_cuda() || !tensor.device().is_cpu()) {
+    return tensor.to(device);
+  }
+  return tensor.pin_memory().to(device, /*non_blocking=*/true);
 }
 
 void set_threads(int threads) {

@@ -48,12 +48,14 @@ at::Tensor make_betas(const SchedulerConfig& config) {
   return squaredcos_betas(count);
 }
 
-NoiseScheduler::NoiseScheduler(const SchedulerConfig& config)
-    : config_(config), alphas_cumprod_(at::cumprod(1 - make_betas(config), 0)) {}
+NoiseScheduler::NoiseScheduler(const SchedulerConfig& config, c10::Device device)
+    : config_(config),
+      alphas_cumprod_(at::cumprod(1 - make_betas(config), 0)),
+      device_alphas_cumprod_(alphas_cumprod_.to(device)) {}
 
 NoiseScheduler::AlphaSigma NoiseScheduler::alpha_sigma(const at::Tensor& timestep,
                                                        const at::Tensor& like) const {
-  const at::Tensor abar = alphas_cumprod_.to(like.device())
+  const at::Tensor abar = device_alphas_cumprod_.to(like.device())
                               .index_select(0, timestep.to(like.device()))
                               .reshape({-1, 1, 1, 1});
   return {abar.sqrt().to(like.scalar_type()), (1 - abar).sqrt().to(like.scalar_type())};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "leaf/core/device.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "leaf/ops/attention.h"
@@ -146,7 +147,8 @@ std::vector<VisionTransformerConfig> known_transformers() {
 }
 
 at::Tensor per_channel(const std::array<double, 3>& values, const at::Tensor& like) {
-  return at::tensor(at::ArrayRef<double>(values), like.options()).reshape({1, 3, 1, 1});
+  const at::Tensor numbers = at::tensor(at::ArrayRef<double>(values), like.scalar_type());
+  return to_device(numbers.reshape({1, 3, 1, 1}), like.device());
 }
 
 }  // namespace

@@ -47,4 +47,12 @@ void to_channels_last(torch::nn::Module& module) {
   }
 }
 
+void round_weights(torch::nn::Module& module, at::ScalarType type) {
+  for (auto& parameter : module.parameters()) {
+    if (parameter.dim() >= 2) {
+      parameter.set_data(parameter.data().to(type));
+    }
+  }
+}
+
 }  // namespace leaf::nn

@@ -4,6 +4,7 @@
 #include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "cuda/group_norm_cuda.h"
 #include "group_norm_cpu.h"
 #include "leaf/core/error.h"
 
@@ -61,6 +62,10 @@ at::Tensor normalise(const at::Tensor& x, std::int64_t groups, const cpu::Channe
 
 at::Tensor group_norm(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight,
                       const at::Tensor& bias, double eps) {
+  if (cuda::takes(x, groups)) {
+    const auto [gain, offset] = cpu::each_image(x, weight, bias, {});
+    return cuda::normalise(x, gain, offset, groups, eps, /*silu=*/false);
+  }
   return on_fast_path(x, groups, weight, bias)
              ? normalise(x, groups, cpu::each_image(x, weight, bias, {}), eps, /*silu=*/false)
              : at::group_norm(x, groups, weight, bias, eps);
@@ -69,6 +74,10 @@ at::Tensor group_norm(const at::Tensor& x, std::int64_t groups, const at::Tensor
 at::Tensor group_norm_silu(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight,
                            const at::Tensor& bias, double eps,
                            const std::optional<ScaleShift>& modulation) {
+  if (cuda::takes(x, groups)) {
+    const auto [gain, offset] = cpu::each_image(x, weight, bias, modulation);
+    return cuda::normalise(x, gain, offset, groups, eps, /*silu=*/true);
+  }
   if (on_fast_path(x, groups, weight, bias)) {
     return normalise(x, groups, cpu::each_image(x, weight, bias, modulation), eps, /*silu=*/true);
   }

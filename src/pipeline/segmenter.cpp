@@ -3,9 +3,12 @@
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
+#include <functional>
+#include <mutex>
 #include <string_view>
 #include <utility>
 
+#include "leaf/core/cuda_graph.h"
 #include "leaf/core/error.h"
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
@@ -27,16 +30,58 @@ std::uint64_t pixel_hash(const at::Tensor& image) {
       {static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::size_t>(bytes.numel())});
 }
 
+/// Both inputs on the device and channels-last -> probability [N, 1, R, R] on the device.
+at::Tensor run_networks(const Model& model, const diffusion::NoiseScheduler& scheduler,
+                        const SegmenterOptions& options, const at::Tensor& images,
+                        const at::Tensor& noise) {
+  const AutocastGuard autocast(options.device, options.precision);
+  const at::Tensor image_latent = model.latent_encoder->encode(images).to(at::kFloat);
+  const auto denoise = [&](const at::Tensor& noisy, const at::Tensor& timestep) {
+    return model.unet->forward(at::cat({image_latent, noisy}, 1), timestep);
+  };
+  const at::Tensor latent =
+      diffusion::sample_ddim(scheduler, denoise, noise, options.num_inference_steps);
+  return image_to_probability(model.autoencoder->decode(latent).to(at::kFloat));
+}
+
 }  // namespace
+
+/// The recorded networks. Their result is overwritten by the next call: one thread at a time.
+struct Segmenter::Recorded {
+  explicit Recorded(std::function<Tensors(const Tensors&)> function)
+      : networks(std::move(function)) {}
+
+  at::Tensor call(const at::Tensor& images, const at::Tensor& noise) {
+    const std::lock_guard lock(mutex);
+    return networks({images, noise}).front().cpu();
+  }
+
+  std::mutex mutex;
+  RecordedFunction networks;
+};
 
 Segmenter Segmenter::load(const std::filesystem::path& folder, const SegmenterOptions& options) {
   Model model = load_model(folder);
   prepare_for_inference(model, options);
-  return {std::move(model), options};
+  Segmenter segmenter(std::move(model), options);
+  segmenter.record_calls();
+  return segmenter;
 }
 
 Segmenter::Segmenter(Model model, const SegmenterOptions& options)
-    : model_(std::move(model)), options_(options), scheduler_(model_.description.scheduler) {}
+    : model_(std::move(model)),
+      options_(options),
+      scheduler_(model_.description.scheduler, options.device) {}
+
+/// More steps than one read the schedule in between, which cannot be recorded.
+void Segmenter::record_calls() {
+  if (options_.device.is_cuda() && options_.num_inference_steps == 1) {
+    recorded_ = std::make_shared<Recorded>(
+        [model = model_, options = options_, scheduler = scheduler_](const Tensors& inputs) {
+          return Tensors{run_networks(model, scheduler, options, inputs[0], inputs[1])};
+        });
+  }
+}
 
 at::Tensor Segmenter::starting_noise(const at::Tensor& images) const {
   const models::AutoencoderConfig& config = model_.description.autoencoder;
@@ -57,16 +102,12 @@ at::Tensor Segmenter::probability(const at::Tensor& images) const {
 
 at::Tensor Segmenter::probability(const at::Tensor& images, const at::Tensor& noise) const {
   const c10::InferenceMode inference;
-  const AutocastGuard autocast(options_.device, options_.precision);
-  const at::Tensor x = images.to(options_.device).contiguous(at::MemoryFormat::ChannelsLast);
-  const at::Tensor image_latent = model_.latent_encoder->encode(x).to(at::kFloat);
-  const auto denoise = [&](const at::Tensor& noisy, const at::Tensor& timestep) {
-    return model_.unet->forward(at::cat({image_latent, noisy}, 1), timestep);
-  };
-  const at::Tensor latent = diffusion::sample_ddim(
-      scheduler_, denoise, noise.to(options_.device).contiguous(at::MemoryFormat::ChannelsLast),
-      options_.num_inference_steps);
-  return image_to_probability(model_.autoencoder->decode(latent).to(at::kFloat)).cpu();
+  const at::Tensor x =
+      to_device(images, options_.device).contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor start =
+      to_device(noise, options_.device).contiguous(at::MemoryFormat::ChannelsLast);
+  return recorded_ ? recorded_->call(x, start)
+                   : run_networks(model_, scheduler_, options_, x, start).cpu();
 }
 
 Segmentation Segmenter::segment(const at::Tensor& rgb) const {
@@ -103,6 +144,9 @@ void prepare_for_inference(Model& model, const SegmenterOptions& options) {
       nn::pack_convolutions(*part);
     } else {
       nn::to_channels_last(*part);
+      if (options.device.is_cuda() && options.precision == Precision::kBFloat16) {
+        nn::round_weights(*part, at::kBFloat16);
+      }
     }
   }
   if (own_kernels) {

@@ -99,7 +99,7 @@ DryRunReport Trainer::dry_run() {
   report.with_foreground = share(masks.with_foreground, report.train_images);
   report.foreground = share(masks.foreground, masks.pixels);
   report.trained_parameters = state_->trained_parameters();
-  report.scores = train_step(0);
+  report.scores = train_step(0, /*read=*/true);
   report.seconds_per_step = report.scores.extract(kSecondsPerStep).mapped();
   report.step_memory_bytes = peak_memory_bytes();
   report.seconds_per_validation = time_validation();

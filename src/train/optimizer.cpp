@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
@@ -20,14 +21,13 @@ AdamW::AdamW(const NamedParameters& parameters, const AdamWOptions& options) : o
   }
 }
 
-void AdamW::step(double learning_rate) {
+void AdamW::step(double learning_rate, const at::Tensor& skip) {
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> parameters, gradients, exp_avgs, exp_avg_sqs, updates;
   for (const Slot& slot : slots_) {
     if (!slot.parameter.grad().defined()) {
       continue;
     }
-    slot.updates.add_(1);
     parameters.push_back(slot.parameter);
     gradients.push_back(slot.parameter.grad());
     exp_avgs.push_back(slot.exp_avg);
@@ -37,9 +37,11 @@ void AdamW::step(double learning_rate) {
   if (parameters.empty()) {
     return;  // LibTorch's operators refuse empty lists
   }
+  at::_foreach_add_(updates, skip.defined() ? 1 - skip : at::ones({}, updates[0].options()));
   at::_fused_adamw_(parameters, gradients, exp_avgs, exp_avg_sqs, /*max_exp_avg_sqs=*/{}, updates,
                     learning_rate, options_.beta1, options_.beta2, options_.weight_decay,
-                    options_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
+                    options_.epsilon, /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{},
+                    skip.defined() ? std::optional(skip) : std::nullopt);
 }
 
 void AdamW::zero_grad() {
@@ -48,7 +50,7 @@ void AdamW::zero_grad() {
   }
 }
 
-double AdamW::clip_gradients(double max_norm) {
+at::Tensor AdamW::clip_gradients(double max_norm) {
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> gradients;
   for (const Slot& slot : slots_) {
@@ -57,15 +59,12 @@ double AdamW::clip_gradients(double max_norm) {
     }
   }
   if (gradients.empty()) {
-    return 0.0;
+    return at::zeros({});
   }
   const at::Tensor norm = at::stack(at::_foreach_norm(gradients, 2)).norm();
-  const auto value = norm.item<double>();
-  const double factor = max_norm / (value + 1e-6);
-  if (factor < 1.0) {
-    at::_foreach_mul_(gradients, factor);
-  }
-  return value;
+  const at::Tensor factor = (max_norm / (norm.to(at::kDouble) + 1e-6)).clamp_max(1.0);
+  at::_foreach_mul_(gradients, factor.to(norm.scalar_type()));
+  return norm;
 }
 
 io::TensorMap AdamW::state() const {

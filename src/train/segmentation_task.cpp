@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include "leaf/core/cuda_graph.h"
 #include "leaf/core/log.h"
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
@@ -24,7 +25,8 @@ class SegmentationTask : public TrainingTask {
         precision_(training_precision(config)),
         model_(build_model(config)),
         teacher_(build_teacher(config)),
-        scheduler_(config.diffusion.scheduler) {
+        scheduler_(config.diffusion.scheduler, device),
+        recorded_([this](const Tensors& inputs) { return step_and_gradients(inputs); }) {
     parts_ = {.unet = model_.unet, .latent_encoder = model_.latent_encoder, .projector = nullptr};
     if (teacher_) {
       parts_.projector = std::make_shared<models::FeatureProjector>(
@@ -61,15 +63,26 @@ class SegmentationTask : public TrainingTask {
 
   TaskLoss loss(const data::Batch& batch) override {
     const AutocastGuard autocast(device_, precision_);
-    const StepLosses losses = compute_losses(parts_, scheduler_, make_input(batch),
-                                             {.diffusion = config_.diffusion.loss,
-                                              .lambda = config_.alignment.lambda,
-                                              .reduction = config_.alignment.reduction});
-    TaskLoss result{.total = losses.total, .parts = {{"loss_prediction", losses.prediction}}};
-    if (losses.distillation.defined()) {
-      result.parts["loss_distillation"] = losses.distillation;
+    const StepLosses losses = step_losses(make_input(batch));
+    return task_loss({losses.total, losses.prediction, losses.distillation});
+  }
+
+  /// With train.cuda_graph, the forward and backward pass as one recording.
+  TaskLoss add_gradients(const data::Batch& batch, std::int64_t batches) override {
+    if (!config_.train.cuda_graph || batches > 1) {
+      return TrainingTask::add_gradients(batch, batches);
     }
-    return result;
+    const StepInput input = autocast_input(batch);
+    Tensors inputs{input.images, input.mask_latents, input.noise, input.timesteps};
+    if (input.teacher_tokens.defined()) {
+      inputs.push_back(input.teacher_tokens);
+    }
+    const Tensors results = recorded_(inputs);
+    std::size_t i = kLosses;
+    for (const auto& [name, parameter] : parameters()) {
+      parameter.mutable_grad() = results[i++];
+    }
+    return task_loss({results[0], results[1], results[2]});
   }
 
   void after_update(std::int64_t update) override {
@@ -129,6 +142,53 @@ class SegmentationTask : public TrainingTask {
   }
 
  private:
+  static constexpr std::size_t kLosses = 3;  ///< before the gradients in a recording's results
+
+  StepLosses step_losses(const StepInput& input) const {
+    return compute_losses(parts_, scheduler_, input,
+                          {.diffusion = config_.diffusion.loss,
+                           .lambda = config_.alignment.lambda,
+                           .reduction = config_.alignment.reduction});
+  }
+
+  /// losses: total, prediction, distillation; the last may be undefined.
+  static TaskLoss task_loss(const Tensors& losses) {
+    TaskLoss result{.total = losses[0], .parts = {{"loss_prediction", losses[1]}}};
+    if (losses[2].defined()) {
+      result.parts["loss_distillation"] = losses[2];
+    }
+    return result;
+  }
+
+  StepInput autocast_input(const data::Batch& batch) const {
+    const AutocastGuard autocast(device_, precision_);
+    return make_input(batch);
+  }
+
+  /// A step's inputs -> its losses, then the gradients of parameters() in their order.
+  Tensors step_and_gradients(const Tensors& inputs) {
+    const NamedParameters learned = parameters();
+    for (const auto& [name, parameter] : learned) {
+      parameter.mutable_grad().reset();
+    }
+    StepLosses losses;
+    {
+      const AutocastGuard autocast(device_, precision_);
+      losses = step_losses({.images = inputs[0],
+                            .mask_latents = inputs[1],
+                            .noise = inputs[2],
+                            .timesteps = inputs[3],
+                            .teacher_tokens = inputs.size() > 4 ? inputs[4] : at::Tensor()});
+    }
+    losses.total.backward();
+    Tensors results{losses.total.detach(), losses.prediction.detach(),
+                    losses.distillation.defined() ? losses.distillation.detach() : at::Tensor()};
+    for (const auto& [name, parameter] : learned) {
+      results.push_back(parameter.grad());
+    }
+    return results;
+  }
+
   std::vector<torch::nn::Module*> all_modules() {
     std::vector<torch::nn::Module*> modules{model_.autoencoder.get(), model_.latent_encoder.get(),
                                             model_.unet.get()};
@@ -154,8 +214,8 @@ class SegmentationTask : public TrainingTask {
   StepInput make_input(const data::Batch& batch) const {
     const at::NoGradGuard no_grad;
     StepInput input;
-    input.images = batch.images.to(device_).contiguous(at::MemoryFormat::ChannelsLast);
-    const at::Tensor masks = batch.masks.to(device_);
+    input.images = to_device(batch.images, device_).contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor masks = to_device(batch.masks, device_);
     input.mask_latents = model_.autoencoder->encode(mask_to_image(masks)).to(at::kFloat);
     if (teacher_) {
       const std::int64_t side = input.mask_latents.size(2) / 2;
@@ -177,8 +237,8 @@ class SegmentationTask : public TrainingTask {
       noise.push_back(
           normal_tensor(shape.slice(1), RandomStream(config_.seed, Purpose::kNoise, step, i)));
     }
-    input.timesteps = timesteps.to(device_);
-    input.noise = at::stack(noise).to(device_).contiguous(at::MemoryFormat::ChannelsLast);
+    input.timesteps = to_device(timesteps, device_);
+    input.noise = to_device(at::stack(noise), device_).contiguous(at::MemoryFormat::ChannelsLast);
   }
 
   Config config_;
@@ -189,6 +249,7 @@ class SegmentationTask : public TrainingTask {
   std::shared_ptr<models::UNet> ema_unet_;
   TrainedParts parts_;
   diffusion::NoiseScheduler scheduler_;
+  RecordedFunction recorded_;
 };
 
 }  // namespace

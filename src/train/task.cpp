@@ -1,5 +1,6 @@
 #include "leaf/train/task.h"
 
+#include <ATen/ATen.h>
 #include <torch/nn/module.h>
 
 namespace leaf {
@@ -7,6 +8,12 @@ namespace leaf {
 std::unique_ptr<TrainingTask> make_task(const Config& config, c10::Device device) {
   return config.task == Task::kAutoencoder ? make_autoencoder_task(config, device)
                                            : make_segmentation_task(config, device);
+}
+
+TaskLoss TrainingTask::add_gradients(const data::Batch& batch, std::int64_t batches) {
+  const TaskLoss result = loss(batch);
+  (result.total / batches).backward();
+  return result;
 }
 
 Precision training_precision(const Config& config) {

@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
 #include <utility>
 
 #include "leaf/config/load.h"
@@ -183,61 +182,88 @@ void Trainer::repeat_steps(TrainingResult& result, const TrainerCallbacks& callb
     save(result.steps);
   }
   while (result.steps < train.max_train_steps && !result.interrupted) {
-    const Scores scores = train_step(result.steps);
-    const std::int64_t done = ++result.steps;
+    const std::int64_t done = result.steps + 1;
     const bool last = done == train.max_train_steps;
     state_->validation_due = state_->validation.size() > 0 && validation_is_due(config_, done);
+    const bool logged = done % train.log_steps == 0 || last;
+    const bool saved = done % train.checkpoint_steps == 0 || last;
+    const Scores& scores =
+        train_step(result.steps, logged || saved || state_->validation_due || device_.is_cpu());
+    result.steps = done;
     if (callbacks.on_step) {
       callbacks.on_step(done, scores);
     }
     result.interrupted = !last && callbacks.stop_requested && callbacks.stop_requested();
-    if (done % train.log_steps == 0 || last) {
+    if (logged) {
       state_->log->write(done, "train", scores);
     }
     if (state_->validation_due) {
       validate(done, callbacks);
     }
-    if (done % train.checkpoint_steps == 0 || last || result.interrupted) {
+    if (saved || result.interrupted) {
       save(done);
     }
   }
 }
 
-Scores Trainer::train_step(std::int64_t step) {
-  const Stopwatch watch;
+/// Reading the scores waits for the device: without `read` those that were read last are returned.
+/// A step whose loss or gradient is not finite changes nothing, and ends the run when it is read.
+const Scores& Trainer::train_step(std::int64_t step, bool read) {
   const TrainSection& train = config_.train;
+  if (state_->unread_steps++ == 0) {
+    state_->unread_time = Stopwatch();
+  }
   const double rate = warmup_learning_rate(train.learning_rate, train.num_warmup_steps, step);
-  Scores scores{{"learning_rate", rate}};
   state_->optimizer.zero_grad();
+  StepScalars scalars;
   for (std::int64_t micro = 0; micro < train.gradient_accumulation_steps; ++micro) {
-    add_gradients(scores);
+    add_gradients(scalars);
   }
-  if (!std::isfinite(scores["loss"])) {
-    throw Error(str("the loss is not finite at step ", step + 1,
-                    "; lower train.learning_rate and continue with --resume"));
-  }
-  scores["grad_norm"] = state_->optimizer.clip_gradients(train.max_grad_norm);
-  state_->optimizer.step(rate);
+  scalars["grad_norm"] = state_->optimizer.clip_gradients(train.max_grad_norm);
+  const at::Tensor finite = at::isfinite(scalars["loss"]) & at::isfinite(scalars["grad_norm"]);
+  const at::Tensor skip = finite.logical_not().to(at::kFloat);
+  state_->optimizer.step(rate, skip);
   state_->task->after_update(step + 1);
-  scores[kSecondsPerStep] = watch.seconds();
-  return scores;
+  state_->skipped = state_->skipped.defined() ? state_->skipped + skip : skip;
+  if (read || state_->scores.empty()) {
+    read_scores(step, scalars);
+  }
+  state_->scores["learning_rate"] = rate;
+  return state_->scores;
 }
 
-/// Adds what the next batch contributes to a step: its gradients, and its losses to `scores`.
-void Trainer::add_gradients(Scores& scores) {
+/// Adds what the next batch contributes to a step: its gradients, and its losses to `scalars`.
+void Trainer::add_gradients(StepScalars& scalars) {
   const std::int64_t accumulation = config_.train.gradient_accumulation_steps;
   const data::Batch batch = state_->loader->next();
   if (state_->empty_masks) {
     state_->empty_masks->look_at(batch);
   }
   seed_dropout(config_.seed, batch.step);
-  const TaskLoss loss = state_->task->loss(batch);
-  (loss.total / accumulation).backward();
-  const double share = 1.0 / static_cast<double>(accumulation);
-  scores["loss"] += loss.total.item<double>() * share;
+  const TaskLoss loss = state_->task->add_gradients(batch, accumulation);
+  const auto add = [&](const std::string& name, const at::Tensor& value) {
+    const at::Tensor part = value.detach().to(at::kDouble) / accumulation;
+    at::Tensor& sum = scalars[name];
+    sum = sum.defined() ? sum + part : part;
+  };
+  add("loss", loss.total);
   for (const auto& [name, part] : loss.parts) {
-    scores[name] += part.item<double>() * share;
+    add(name, part);
   }
+}
+
+void Trainer::read_scores(std::int64_t step, const StepScalars& scalars) {
+  if (state_->skipped.item<float>() > 0) {
+    throw Error(str("the loss is not finite at step ", step + 1,
+                    "; lower train.learning_rate and continue with --resume"));
+  }
+  state_->scores.clear();
+  for (const auto& [name, value] : scalars) {
+    state_->scores[name] = value.item<double>();
+  }
+  state_->scores[kSecondsPerStep] =
+      state_->unread_time.seconds() / static_cast<double>(state_->unread_steps);
+  state_->unread_steps = 0;
 }
 
 void Trainer::validate(std::int64_t step, const TrainerCallbacks& callbacks) {

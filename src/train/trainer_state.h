@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "empty_masks.h"
+#include "leaf/core/stopwatch.h"
 #include "leaf/data/dataset.h"
 #include "leaf/data/loader.h"
 #include "leaf/data/split.h"
@@ -36,6 +37,10 @@ struct Trainer::State {
   bool validation_due = false;  ///< of the last step that is done
   std::int64_t best_step = 0;
   double best_score = 0.0;
+  Scores scores;                  ///< of the step that was read last
+  std::int64_t unread_steps = 0;  ///< steps since, and the time that they take
+  Stopwatch unread_time;
+  at::Tensor skipped;  ///< how many steps were not finite, on the device
 
   State(const Config& config, c10::Device device);
   std::int64_t trained_parameters() const;

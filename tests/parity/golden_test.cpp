@@ -9,11 +9,10 @@
 #include "leaf/models/unet.h"
 #include "leaf/pipeline/segmenter.h"
 #include "leaf/pipeline/verify.h"
+#include "support/test_device.h"
 
 namespace leaf {
 namespace {
-
-constexpr double kTolerance = 1e-4;
 
 /// The fixture holds every other row and column of large maps: those of ours.
 at::Tensor at_pixels_of(const at::Tensor& theirs, const at::Tensor& ours) {
@@ -21,19 +20,21 @@ at::Tensor at_pixels_of(const at::Tensor& theirs, const at::Tensor& ours) {
   return step == 1 ? ours : ours.slice(-2, 0, {}, step).slice(-1, 0, {}, step);
 }
 
-void expect_golden(const std::filesystem::path& folder, const ModelDescription& description) {
+void expect_golden(const std::filesystem::path& folder, const ModelDescription& description,
+                   const SegmenterOptions& options, double tolerance) {
   const io::TensorMap recorded = test::golden_activations(folder);
   Model model = test::formula_model(description);
-  prepare_for_inference(model, {});
-  const io::TensorMap computed = compute_activations(model, recorded);
+  prepare_for_inference(model, options);
+  const io::TensorMap computed = compute_activations(model, recorded, options);
   for (const auto& [name, theirs] : recorded) {
     if (name.starts_with("input.")) {
       continue;
     }
     ASSERT_TRUE(computed.contains(name)) << name;
-    const double error = relative_error(at_pixels_of(theirs, computed.at(name)), theirs);
+    const at::Tensor ours = computed.at(name).to(at::kCPU, at::kFloat);
+    const double error = relative_error(at_pixels_of(theirs, ours), theirs);
     std::cout << "  " << name << "  relative error " << error << "\n";
-    EXPECT_LE(error, kTolerance) << name;
+    EXPECT_LE(error, tolerance) << name;
   }
 }
 
@@ -42,13 +43,33 @@ void expect_complete_set(const std::string& part, const ModelDescription& descri
   if (!folder) {
     GTEST_SKIP() << "LEAF_GOLDEN_DIR is not set, or has no folder '" << part << "'";
   }
-  expect_golden(*folder, description);
+  expect_golden(*folder, description, {.device = test::test_device()},
+                test::kFloat32Tolerance.network);
 }
 
 }  // namespace
 
 TEST(Golden, SmallNetworks) {
-  expect_golden(test::golden_fixture(), test::small_golden_description());
+  expect_golden(test::golden_fixture(), test::small_golden_description(),
+                {.device = test::test_device()}, test::kFloat32Tolerance.network);
+}
+
+TEST(Golden, SmallNetworksInBFloat16) {
+  expect_golden(test::golden_fixture(), test::small_golden_description(),
+                {.device = test::test_device(), .precision = Precision::kBFloat16},
+                test::kBFloat16Tolerance.network);
+}
+
+TEST(Golden, SmallNetworksInTensorFloat32) {
+  if (!test::test_device().is_cuda()) {
+    GTEST_SKIP() << "LEAF_TEST_DEVICE names no GPU";
+  }
+  const SegmenterOptions options{.device = test::test_device()};
+  at::globalContext().setAllowTF32CuBLAS(true);
+  at::globalContext().setAllowTF32CuDNN(true);
+  expect_golden(test::golden_fixture(), test::small_golden_description(), options,
+                test::kTensorFloat32Tolerance.network);
+  set_up_gpu(options.device);
 }
 
 TEST(Golden, SmallNetworksOnTheCompleteSet) {

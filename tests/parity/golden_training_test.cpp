@@ -8,9 +8,11 @@
 #include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
 #include "leaf/models/autoencoder_kl.h"
+#include "leaf/nn/module.h"
 #include "leaf/train/optimizer.h"
 #include "leaf/train/train_step.h"
 #include "support/golden.h"
+#include "support/test_device.h"
 
 namespace leaf {
 namespace {
@@ -36,7 +38,7 @@ class TrainingReplay {
       : recipe_(recipe),
         golden_(io::read_safetensors(folder / recipe.file)),
         inputs_(io::read_safetensors(folder / "activations.safetensors")),
-        scheduler_({}) {
+        scheduler_({}, test::test_device()) {
     models::AutoencoderConfig autoencoder{.ch = 32, .ch_mult = {1, 1, 2, 2}};
     parts_.unet = std::make_shared<models::UNet>(
         models::UNetConfig{.model_channels = 32, .channel_mult = {1, 1, 2, 2, 2}, .dropout = 0.0});
@@ -45,6 +47,12 @@ class TrainingReplay {
     test::fill_by_formula(*parts_.unet, "unet.");
     test::fill_by_formula(*parts_.latent_encoder, "latent_encoder.");
     test::fill_by_formula(*parts_.projector, "projector.");
+    for (torch::nn::Module* module : {static_cast<torch::nn::Module*>(parts_.unet.get()),
+                                      static_cast<torch::nn::Module*>(parts_.latent_encoder.get()),
+                                      static_cast<torch::nn::Module*>(parts_.projector.get())}) {
+      module->to(test::test_device());
+      nn::to_channels_last(*module);
+    }
     collect(*parts_.unet, "unet.");
     collect(*parts_.projector, "projector.");
     collect(*parts_.latent_encoder, "latent_encoder.");
@@ -64,7 +72,7 @@ class TrainingReplay {
     const std::map<std::string, at::Tensor> trained(parameters_.begin(), parameters_.end());
     for (const auto& [name, update] : updates) {
       const double error =
-          test::relative_error(trained.at(name).detach() - initial_.at(name), update);
+          test::relative_error((trained.at(name).detach() - initial_.at(name)).cpu(), update);
       worst = std::max(worst, error);
       EXPECT_LE(error, 0.01) << "update." << name;
     }
@@ -83,23 +91,25 @@ class TrainingReplay {
     return golden_.at(name + "." + std::to_string(k));
   }
 
+  static at::Tensor on_device(const at::Tensor& t) { return t.to(test::test_device()); }
+
   void step(AdamW& optimizer, std::int64_t k) {
     const auto scalar = [&](const char* name) { return golden(name, k).item<double>(); };
     const auto label = [&](const char* name) {
       return name + std::string(".") + std::to_string(k);
     };
-    const StepInput input{.images = inputs_.at("input.image"),
-                          .mask_latents = inputs_.at("vae.mask_latent"),
-                          .noise = golden("noise", k),
-                          .timesteps = golden("timestep", k),
-                          .teacher_tokens = golden("teacher", k)};
+    const StepInput input{.images = on_device(inputs_.at("input.image")),
+                          .mask_latents = on_device(inputs_.at("vae.mask_latent")),
+                          .noise = on_device(golden("noise", k)),
+                          .timesteps = on_device(golden("timestep", k)),
+                          .teacher_tokens = on_device(golden("teacher", k))};
     const StepLosses losses = compute_losses(parts_, scheduler_, input, {.lambda = 0.75});
     expect_near(losses.prediction.item<double>(), scalar("loss.pred"), label("loss.pred"));
     expect_near(losses.distillation.item<double>(), scalar("loss.distill"), label("loss.distill"));
     expect_near(losses.total.item<double>(), scalar("loss.total"), label("loss.total"));
     optimizer.zero_grad();
     losses.total.backward();
-    expect_near(optimizer.clip_gradients(recipe_.max_grad_norm), scalar("grad_norm"),
+    expect_near(optimizer.clip_gradients(recipe_.max_grad_norm).item<double>(), scalar("grad_norm"),
                 label("grad_norm"));
     const double rate = warmup_learning_rate(recipe_.learning_rate, recipe_.warmup_steps, k);
     expect_near(rate, scalar("lr"), label("lr"));
@@ -111,7 +121,7 @@ class TrainingReplay {
   void expect_ema(std::int64_t k) const {
     const auto names = parts_.unet->named_parameters().keys();
     const auto index = std::find(names.begin(), names.end(), "out.2.weight") - names.begin();
-    const at::Tensor update = average_[index] - initial_.at("unet.out.2.weight");
+    const at::Tensor update = (average_[index] - initial_.at("unet.out.2.weight")).cpu();
     const at::Tensor expected = golden("ema_update.unet.out.2.weight", k);
     if (expected.norm().item<double>() < 1e-7) {
       EXPECT_LE(update.norm().item<double>(), 1e-7);

@@ -85,6 +85,8 @@ struct TrainSection {
   std::int64_t train_batch_size = 4;
   std::int64_t gradient_accumulation_steps = 1;
   MixedPrecision mixed_precision = MixedPrecision::kNo;
+  /// Records a step's forward and backward pass on the GPU once and replays it.
+  bool cuda_graph = false;
   bool use_ema = true;
   double ema_decay = 0.9999;
   bool train_latent_encoder = true;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ATen/core/TensorBody.h>
 #include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
 
@@ -19,6 +20,13 @@ inline EnumNames<Precision> enum_names(Precision /*tag*/) {
 /// "auto", "cpu", "cuda" or "cuda:N"; "auto" takes a GPU when there is one. ConfigError on anything
 /// else and on a GPU that is not there.
 c10::Device parse_device(std::string_view text);
+
+/// Makes float32 mean float32 on a GPU (TF32 off), and lets cuDNN time its algorithms for each
+/// shape once. A process does this once, before it computes; nothing on the CPU.
+void set_up_gpu(c10::Device device);
+
+/// A copy on `device`, from memory of the CPU without waiting for the copy's end.
+at::Tensor to_device(const at::Tensor& tensor, c10::Device device);
 
 /// Sets how many CPU threads LibTorch's operators use; 0 keeps one per core.
 void set_threads(int threads);

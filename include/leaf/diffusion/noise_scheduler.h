@@ -15,7 +15,8 @@ at::Tensor make_betas(const SchedulerConfig& config);
 /// inversions for each parameterization (paper, section 2 and equation 3).
 class NoiseScheduler {
  public:
-  explicit NoiseScheduler(const SchedulerConfig& config);
+  /// `device`: where latents will be; others work as well, and wait for a copy.
+  explicit NoiseScheduler(const SchedulerConfig& config, c10::Device device = c10::kCPU);
 
   /// latent z, noise [N, L, h, w], timestep [N] int64 -> z_t [N, L, h, w]
   at::Tensor add_noise(const at::Tensor& latent, const at::Tensor& noise,
@@ -45,6 +46,7 @@ class NoiseScheduler {
 
   SchedulerConfig config_;
   at::Tensor alphas_cumprod_;
+  at::Tensor device_alphas_cumprod_;
 };
 
 /// The timesteps of a DDIM loop, in the order in which they are visited. One step starts at T-1

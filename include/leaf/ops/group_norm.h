@@ -19,7 +19,8 @@ struct ScaleShift {
 /// float32 maps [N,C,H,W] in channels-last order on the CPU take a kernel of our own: LibTorch's
 /// forms the variance as E[x^2] - E[x]^2 in float32, which loses digits as soon as |mean| exceeds
 /// the spread. Statistics here are summed in double, in an order that the number of threads does
-/// not change. Everything else (other devices, types and layouts; autocast) is LibTorch's
+/// not change. On a GPU, channels-last maps in float32, float16 and bfloat16 take one as well, with
+/// statistics in float32. Everything else (other types and layouts; autocast on the CPU) is LibTorch's
 /// operators, composed.
 at::Tensor group_norm(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight,
                       const at::Tensor& bias, double eps);

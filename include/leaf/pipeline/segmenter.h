@@ -61,11 +61,16 @@ class Segmenter {
   const Model& model() const { return model_; }
 
  private:
+  struct Recorded;
+
   at::Tensor starting_noise(const at::Tensor& images) const;
+  void record_calls();
+
 
   Model model_;
   SegmenterOptions options_;
   diffusion::NoiseScheduler scheduler_;
+  std::shared_ptr<Recorded> recorded_;  ///< of a model prepared for a GPU; null elsewhere
 };
 
 /// Moves a model to the device and puts its weights into the form in which inference runs fastest.

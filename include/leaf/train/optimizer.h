@@ -27,13 +27,14 @@ class AdamW {
  public:
   AdamW(const NamedParameters& parameters, const AdamWOptions& options);
 
-  /// One update at this learning rate.
-  void step(double learning_rate);
+  /// One update at this learning rate; none where `skip`, a float scalar on the parameters' device,
+  /// is 1: a decision that the CPU need not know.
+  void step(double learning_rate, const at::Tensor& skip = {});
   void zero_grad();
 
   /// Scales all gradients so that their global L2 norm is at most `max_norm`; returns the norm
-  /// before.
-  double clip_gradients(double max_norm);
+  /// before, a scalar on the parameters' device. Waits for nothing.
+  at::Tensor clip_gradients(double max_norm);
 
   /// Both moments of every parameter (NAME.exp_avg, NAME.exp_avg_sq), and how often it was updated.
   io::TensorMap state() const;

@@ -39,6 +39,9 @@ class TrainingTask {
   /// The loss of one batch. Random draws are addressed by batch.step and the index in the batch.
   virtual TaskLoss loss(const data::Batch& batch) = 0;
 
+  /// Adds the gradients of that loss, divided by `batches`, to the parameters'; returns the loss.
+  virtual TaskLoss add_gradients(const data::Batch& batch, std::int64_t batches);
+
   /// Called after the optimizer's update number `update` (from 1).
   virtual void after_update(std::int64_t update) = 0;
 

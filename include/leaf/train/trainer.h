@@ -69,6 +69,8 @@ class Trainer {
 
  private:
   struct State;
+  /// Named scalars of a step, on the device.
+  using StepScalars = std::map<std::string, at::Tensor>;
   void prepare();
   void open_run_folder(bool resume);
   void restore(const std::filesystem::path& checkpoint);
@@ -76,8 +78,9 @@ class Trainer {
   void run_steps(TrainingResult& result, const TrainerCallbacks& callbacks);
   void repeat_steps(TrainingResult& result, const TrainerCallbacks& callbacks);
   std::string save_after_failure(std::int64_t step);
-  Scores train_step(std::int64_t step);
-  void add_gradients(Scores& scores);
+  const Scores& train_step(std::int64_t step, bool read);
+  void add_gradients(StepScalars& scalars);
+  void read_scores(std::int64_t step, const StepScalars& scalars);
   double time_validation();
   void validate(std::int64_t step, const TrainerCallbacks& callbacks);
   void save(std::int64_t step);

@@ -144,12 +144,12 @@ TEST(ClipGradients, ScalesToTheGlobalNorm) {
   const at::Tensor a = make_parameter({1}, 1);
   const at::Tensor b = make_parameter({1}, 2);
   AdamW optimizer({{"a", a}, {"b", b}, {"none", make_parameter({1}, 3)}}, {});
-  EXPECT_EQ(optimizer.clip_gradients(1.0), 0.0);
+  EXPECT_EQ(optimizer.clip_gradients(1.0).item<double>(), 0.0);
   a.mutable_grad() = at::full({1}, 3.0F);
   b.mutable_grad() = at::full({1}, -4.0F);
-  EXPECT_NEAR(optimizer.clip_gradients(10.0), 5.0, 1e-6);
+  EXPECT_NEAR(optimizer.clip_gradients(10.0).item<double>(), 5.0, 1e-6);
   EXPECT_FLOAT_EQ(a.grad().item<float>(), 3.0F);
-  EXPECT_NEAR(optimizer.clip_gradients(0.5), 5.0, 1e-6);
+  EXPECT_NEAR(optimizer.clip_gradients(0.5).item<double>(), 5.0, 1e-6);
   EXPECT_NEAR(a.grad().item<float>(), 0.3, 1e-6);
   EXPECT_NEAR(b.grad().item<float>(), -0.4, 1e-6);
 }

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Builds with CUDA and packs what a bare machine with a GPU needs to prove it, into build/gpu/bundle.tar.xz:
+# programs, tests, fixtures, the shared libraries that Debian brings. That machine has Python with torch
+# 2.11+cu130, whose libraries the programs then use; scripts/gpu/check.sh runs there.
+#   ./scripts/gpu/prepare.sh [BUILD]     BUILD: build folder to use (default: build/cuda, made where missing)
+#   LEAF_CUDA_COMPILER                   nvcc, where it is not /usr/local/cuda/bin/nvcc
+#   LEAF_GOLDEN_DIR                      packed as well, where it is set
+set -euo pipefail
+source "$(dirname "$0")/../common.sh"
+
+build=${1:-build/cuda} bundle=build/gpu/bundle
+targets=(leaf_programs unit_ops unit_train unit_models parity_golden)
+nvcc=${LEAF_CUDA_COMPILER:-/usr/local/cuda/bin/nvcc}
+[ -x "$nvcc" ] || die "no CUDA compiler at $nvcc; install the CUDA toolkit 13.0, or set LEAF_CUDA_COMPILER"
+scripts/setup.sh
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLEAF_CUDA=ON -DLEAF_WERROR=ON \
+  -DCMAKE_CUDA_COMPILER="$nvcc" >build/configure.log 2>&1 || { cat build/configure.log >&2; exit 1; }
+cmake --build "$build" --target "${targets[@]}"
+
+rm -rf build/gpu
+mkdir -p "$bundle"/{bin,lib,fixtures,golden}
+cp "$build"/bin/leaf_* "$build"/tests/{unit_ops,unit_train,unit_models,parity_golden} "$bundle/bin/"
+strip "$bundle"/bin/*
+cp -r tests/fixtures/golden_small "$bundle/fixtures/"
+golden=${LEAF_GOLDEN_DIR:-../shared/golden}
+[ ! -d "$golden" ] || cp -r "$golden"/{small,full} "$bundle/golden/"
+
+# OpenCV's reader of geographic formats alone would bring 100 MB; every call of it answers "nothing here".
+stub_gdal() {
+  local codecs gdal
+  codecs=$(ldd "$bundle/bin/leaf_train" | awk '/libopencv_imgcodecs/ {print $3}')
+  gdal=$(ldd "$codecs" | awk '/libgdal/ {print $3}')
+  [ -n "$gdal" ] || return 0
+  comm -12 <(nm -D --undefined-only "$codecs" | awk '{print $NF}' | sed 's/@.*//' | sort -u) \
+    <(nm -D --defined-only "$gdal" | awk '{print $NF}' | sed 's/@.*//' | sort -u) |
+    awk '{print ".globl " $1 "\n.type " $1 ",@function\n" $1 ": xor %eax,%eax\n ret"}' |
+    gcc -shared -x assembler - -o "$bundle/lib/$(basename "$gdal")" -Wl,-soname,"$(basename "$gdal")" -Wl,-z,noexecstack
+}
+stub_gdal
+# LibTorch, CUDA, the C library and g++'s are there already.
+system='/(linux-vdso|ld-linux|libc|libm|libdl|librt|libpthread|libstdc..|libgcc_s|libgomp)[.-]'
+for program in "$bundle"/bin/*; do
+  LD_LIBRARY_PATH=$bundle/lib ldd "$program" | awk '$3 ~ /^\/(usr\/)?lib\// {print $3}'
+done | grep -Ev "$system" | sort -u | xargs -I{} cp -L {} "$bundle/lib/"
+strip --strip-unneeded "$bundle"/lib/*.so* 2>/dev/null || true
+tar -C build/gpu -c bundle | xz -T0 -6 >build/gpu/bundle.tar.xz
+rm -rf "$bundle"
+say "build/gpu/bundle.tar.xz: $(du -m build/gpu/bundle.tar.xz | cut -f1) MB; now scripts/gpu/check.sh on the machine"

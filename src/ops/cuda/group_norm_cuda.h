@@ -1,0 +1,19 @@
+#pragma once
+
+#include <ATen/core/TensorBody.h>
+
+#include <cstdint>
+
+// GroupNorm of channels-last maps on a GPU; the composed form in ops/group_norm.cpp is its oracle.
+namespace leaf::ops::cuda {
+
+/// Whether the kernels take this map: dense channels-last float32, float16 or bfloat16 [N,C,H,W] on
+/// a GPU whose rows are whole 16-byte vectors. Never in a build without CUDA.
+bool takes(const at::Tensor& x, std::int64_t groups);
+
+/// silu((x - mean) * rstd * gain + offset), or that without SiLU; gain, offset float32 [N,C] on x's
+/// device. Differentiable once.
+at::Tensor normalise(const at::Tensor& x, const at::Tensor& gain, const at::Tensor& offset,
+                     std::int64_t groups, double eps, bool silu);
+
+}  // namespace leaf::ops::cuda
