@@ -106,6 +106,7 @@ TEST(Infer, APipeAndAnEndlessFileAreThatImagesFailure) {
   data::write_png(project / "in/a.png", phantom(1, 40, 56));
   ASSERT_EQ(::mkfifo((project / "in/pipe.png").c_str(), 0600), 0);
   fs::create_symlink("/dev/zero", project / "in/zero.png");
+  write_file(project / "out/pipe.png", "earlier");
   const auto outcome = infer(project, {"in"}, "out");
   EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
   for (const std::string name : {"in/pipe.png", "in/zero.png"}) {
@@ -113,6 +114,8 @@ TEST(Infer, APipeAndAnEndlessFileAreThatImagesFailure) {
               std::string::npos)
         << outcome.err;
   }
+  EXPECT_NE(outcome.err.find("its earlier mask was removed"), std::string::npos) << outcome.err;
+  EXPECT_FALSE(fs::exists(project / "out/pipe.png"));
   expect_mask(project / "out/a.png", 40, 56);
 }
 
