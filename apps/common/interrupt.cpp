@@ -15,8 +15,9 @@ namespace {
 std::atomic<bool> g_interrupted = false;
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-void on_signal(int) {
-  if (g_interrupted.exchange(true)) {
+/// A closing terminal may send SIGHUP twice: only the other signals insist.
+void on_signal(int number) {
+  if (g_interrupted.exchange(true) && number != SIGHUP) {
     ::_exit(kExitInterrupted);
   }
   constexpr std::string_view kNotice = "\ninterrupted: saving (again to stop at once)\n";
@@ -26,8 +27,18 @@ void on_signal(int) {
 }  // namespace
 
 void handle_interrupts() {
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  std::signal(SIGPIPE, SIG_IGN);  // "| tee log" ends with the same Ctrl-C
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  // A second signal gets through while the first one's notice waits for a reader.
+  action.sa_flags = SA_RESTART | SA_NODEFER;
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  struct sigaction hangup {};
+  ::sigaction(SIGHUP, nullptr, &hangup);
+  if (hangup.sa_handler != SIG_IGN) {  // as under nohup
+    ::sigaction(SIGHUP, &action, nullptr);
+  }
 }
 
 bool interrupted() { return g_interrupted; }

@@ -2,8 +2,9 @@
 
 namespace leaf::apps {
 
-/// From now on the first SIGINT (Ctrl-C) or SIGTERM only makes interrupted() true, so that the
-/// program can save and stop; the second ends it at once with exit code 130.
+/// From now on the first SIGINT (Ctrl-C), SIGTERM or SIGHUP (a closed terminal) only makes
+/// interrupted() true, so that the program can save and stop; a further SIGINT or SIGTERM ends it
+/// at once with exit code 130. Closed output is no reason to end.
 void handle_interrupts();
 
 bool interrupted();

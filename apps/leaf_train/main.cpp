@@ -1,5 +1,6 @@
 // leaf_train: trains what a configuration file describes.
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <optional>
@@ -129,7 +130,18 @@ void set_precision(leaf::config::Resolved& resolved, leaf::Precision precision) 
   resolved.origins["train.mixed_precision"] = "--precision";
 }
 
+/// Several processes would train the same run side by side and fight over its folder.
+void refuse_several_processes() {
+  const char* size = std::getenv("WORLD_SIZE");
+  if (size != nullptr && std::atoi(size) > 1) {
+    throw leaf::ConfigError(str("WORLD_SIZE=", size,
+                                ": leaf_train is one process on one device; start it without a "
+                                "launcher, or unset WORLD_SIZE"));
+  }
+}
+
 int run(const Arguments& arguments, bool precision_given) {
+  refuse_several_processes();
   const leaf::apps::Runtime runtime = leaf::apps::apply(arguments.common);
   leaf::config::Resolved resolved = leaf::config::resolve(arguments.config, arguments.overrides);
   if (precision_given) {

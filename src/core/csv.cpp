@@ -1,27 +1,28 @@
 #include "leaf/core/csv.h"
 
-#include <sstream>
+#include <utility>
 
 #include "leaf/core/files.h"
 
 namespace leaf {
 namespace {
 
-std::vector<std::string> parse_row(const std::string& line) {
+/// The record that starts at `at`, which moves behind it: a quoted field may hold line breaks.
+std::vector<std::string> parse_record(const std::string& text, std::size_t& at) {
   std::vector<std::string> fields(1);
   bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const bool doubled = quoted && line[i] == '"' && i + 1 < line.size() && line[i + 1] == '"';
-    if (doubled) {
-      fields.back() += line[i++];
-    } else if (line[i] == '"') {
+  for (; at < text.size() && (quoted || text[at] != '\n'); ++at) {
+    if (quoted && text.compare(at, 2, "\"\"") == 0) {
+      fields.back() += text[at++];
+    } else if (text[at] == '"') {
       quoted = !quoted;
-    } else if (line[i] == ',' && !quoted) {
+    } else if (text[at] == ',' && !quoted) {
       fields.emplace_back();
-    } else {
-      fields.back() += line[i];
+    } else if (quoted || text[at] != '\r' || (at + 1 < text.size() && text[at + 1] != '\n')) {
+      fields.back() += text[at];
     }
   }
+  ++at;
   return fields;
 }
 
@@ -43,14 +44,11 @@ std::vector<std::vector<std::string>> read_csv(const std::filesystem::path& path
   if (content.starts_with("\xEF\xBB\xBF")) {  // the byte order mark that spreadsheets write
     content.erase(0, 3);
   }
-  std::istringstream lines(content);
   std::vector<std::vector<std::string>> rows;
-  for (std::string line; std::getline(lines, line);) {
-    if (line.ends_with('\r')) {
-      line.pop_back();
-    }
-    if (!line.empty()) {
-      rows.push_back(parse_row(line));
+  for (std::size_t at = 0; at < content.size();) {
+    auto fields = parse_record(content, at);
+    if (fields.size() > 1 || !fields.front().empty()) {
+      rows.push_back(std::move(fields));
     }
   }
   return rows;

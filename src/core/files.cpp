@@ -1,6 +1,7 @@
 #include "leaf/core/files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <system_error>
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
@@ -74,20 +76,59 @@ void fill_or_remove(const fs::path& temporary, const Fill& fill) {
   }
 }
 
+[[noreturn]] void throw_errno() { throw std::system_error(errno, std::generic_category()); }
+
+struct Descriptor {
+  ~Descriptor() { ::close(number); }
+  const int number;
+};
+
+/// The size of a regular file. A pipe would be waited for, and a device may never end.
+std::size_t regular_size(int descriptor, const fs::path& path) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) {
+    throw_errno();
+  }
+  if (!S_ISREG(status.st_mode)) {
+    throw FileError(str("cannot read '", path.string(), "': it is ",
+                        S_ISDIR(status.st_mode) ? "a folder" : "not a regular file"));
+  }
+  return static_cast<std::size_t>(status.st_size);
+}
+
+/// What the file holds when it is opened, never more.
+std::string read_regular(const fs::path& path) {
+  const int opened = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (opened < 0) {
+    throw_errno();
+  }
+  const Descriptor file{opened};
+  const std::size_t size = regular_size(file.number, path);
+  std::string content(std::max<std::size_t>(size, 1), '\0');  // one read shows errors of any file
+  std::size_t filled = 0;
+  ssize_t count = 1;
+  while (count != 0 && filled < content.size()) {
+    count = ::read(file.number, content.data() + filled, content.size() - filled);
+    if (count < 0 && errno != EINTR) {
+      throw_errno();
+    }
+    filled += static_cast<std::size_t>(std::max<ssize_t>(count, 0));
+  }
+  if (filled < size) {
+    throw FileError(str("cannot read '", path.string(), "': it was cut short meanwhile"));
+  }
+  content.resize(size);
+  return content;
+}
+
 }  // namespace
 
 std::string read_file(const fs::path& path) {
-  std::error_code failure;
-  if (fs::is_directory(path, failure)) {
-    throw FileError(str("cannot read '", path.string(), "': it is a folder"));
+  try {
+    return read_regular(path);
+  } catch (const std::system_error& failure) {
+    throw FileError(str("cannot read '", path.string(), "': ", failure.code().message()));
   }
-  std::ifstream in(path, std::ios::binary);
-  if (!in) {
-    throw FileError(str("cannot read '", path.string(), "': ", std::strerror(errno)));
-  }
-  std::ostringstream content;
-  content << in.rdbuf();
-  return std::move(content).str();
 }
 
 void write_file(const fs::path& path, std::string_view content) {

@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <chrono>
 #include <thread>
@@ -97,6 +98,25 @@ TEST(Infer, WritesOneMaskPerImageAndNamesTheBroken) {
   EXPECT_NEAR(first["foreground_fraction"], share, 1e-9);
   EXPECT_EQ(summary["images"][2]["input"], project.path("in/broken.png"));
   EXPECT_NE(summary["images"][2]["error"], "");
+}
+
+TEST(Infer, APipeAndAnEndlessFileAreThatImagesFailure) {
+  const TinyProject project;
+  project.with_model();
+  data::write_png(project / "in/a.png", phantom(1, 40, 56));
+  ASSERT_EQ(::mkfifo((project / "in/pipe.png").c_str(), 0600), 0);
+  fs::create_symlink("/dev/zero", project / "in/zero.png");
+  write_file(project / "out/pipe.png", "earlier");
+  const auto outcome = infer(project, {"in"}, "out");
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  for (const std::string name : {"in/pipe.png", "in/zero.png"}) {
+    EXPECT_NE(outcome.err.find(project.path(name) + "': it is not a regular file"),
+              std::string::npos)
+        << outcome.err;
+  }
+  EXPECT_NE(outcome.err.find("its earlier mask was removed"), std::string::npos) << outcome.err;
+  EXPECT_FALSE(fs::exists(project / "out/pipe.png"));
+  expect_mask(project / "out/a.png", 40, 56);
 }
 
 TEST(Infer, MasksFitTheStoredPixelsOfTurnedPhotographs) {

@@ -115,6 +115,13 @@ TEST(TrainErrors, MasksOfAnotherSize) {
                             "images/0002.png' is 64x64", "resize one of them"});
 }
 
+TEST(TrainErrors, SeveralProcesses) {
+  const TrainProject project;
+  ::setenv("WORLD_SIZE", "2", 1);
+  expect_refused(project, "run", {}, {"WORLD_SIZE=2", "one process", "unset WORLD_SIZE"});
+  ::unsetenv("WORLD_SIZE");
+}
+
 TEST(TrainErrors, TooFewImages) {
   const TrainProject project;
   expect_refused(project, "run", {"--set", "train.train_batch_size=5"},

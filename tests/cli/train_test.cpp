@@ -80,6 +80,26 @@ TEST(Train, DryRunReportsAndLeavesNothing) {
   EXPECT_TRUE(test::contents(project.folder.path()) == before);
 }
 
+TEST(Train, NeitherClosedOutputNorAClosedTerminalStopsTheSaving) {
+  const TrainProject project;
+  const auto bash = [&](const std::string& run, const std::string& steps, std::string script) {
+    std::string command = std::string(LEAF_BIN_DIR) + "/leaf_train";
+    for (const auto& word : project.arguments(run, {"--set", "train.max_train_steps=" + steps})) {
+      command += " " + word;
+    }
+    write_file(project / "script", script.replace(script.find("TRAIN"), 5, command));
+    return WEXITSTATUS(std::system(("bash " + project.path("script")).c_str()));
+  };
+  EXPECT_EQ(bash("pipe", "4", "TRAIN 2>&1 | true; exit ${PIPESTATUS[0]}"), 0);
+  EXPECT_EQ(test::checkpoint_step(project / "pipe"), 4);
+  const std::string saved = project.path("hangup/checkpoints/step-0000002/state.json");
+  EXPECT_EQ(bash("hangup", "100000",
+                 "TRAIN 2> /dev/null & while [ ! -e " + saved +
+                     " ]; do sleep 0.01; done; kill -HUP $!; kill -HUP $!; wait $!"),
+            130);
+  EXPECT_NO_THROW(test::expect_intact(project / "hangup"));
+}
+
 TEST(Train, DryRunWithoutValidation) {
   const TrainProject project;
   const auto outcome = project.train("run", {"--dry-run", "--set", "data.split.validation=0"});

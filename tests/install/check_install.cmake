@@ -20,6 +20,7 @@ if(NOT output MATCHES "^leaf [0-9]+[.][0-9]+[.][0-9]+\nno model: .*no-such-model
   message(FATAL_ERROR "the consumer printed: ${output}")
 endif()
 
+run(${CMAKE_COMMAND} -P ${CMAKE_CURRENT_LIST_DIR}/../check_programs.cmake ${work}/prefix/bin)
 # The installed programs start from where they are.
 file(GLOB programs ${work}/prefix/bin/*)
 foreach(program IN LISTS programs)

@@ -7,7 +7,7 @@
 namespace leaf {
 
 /// The rows of a comma-separated file, header included, blank lines left out. Fields may be quoted
-/// as RFC 4180 says, but hold no line breaks; FileError when the file cannot be read.
+/// as RFC 4180 says, and then hold line breaks too; FileError when the file cannot be read.
 std::vector<std::vector<std::string>> read_csv(const std::filesystem::path& path);
 
 /// One row of at least one field, with its line break; fields that need quotes get them.

@@ -31,4 +31,11 @@ TEST(Csv, WindowsLinesBlankLinesAndByteOrderMark) {
 
 TEST(Csv, MissingFile) { EXPECT_THROW(read_csv("/no/such.csv"), FileError); }
 
+TEST(Csv, ALineBreakInAFieldComesBack) {
+  const test::TemporaryFolder folder;
+  const std::vector<std::vector<std::string>> rows{{"a\nb.png", "x"}, {"c\r\nd", "\"q\",\n"}};
+  write_file(folder / "rows.csv", csv_row(rows[0]) + "\r\n" + csv_row(rows[1]));
+  EXPECT_EQ(read_csv(folder / "rows.csv"), rows);
+}
+
 }  // namespace leaf

@@ -1,6 +1,7 @@
 #include "leaf/core/files.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "leaf/core/error.h"
 #include "support/temporary_folder.h"
@@ -54,6 +55,15 @@ TEST(Files, LeftoversOfAKilledProgramGo) {
             (std::vector<fs::path>{folder / ".hidden", folder / "best", folder / "model"}));
   EXPECT_EQ(read_file(folder / "model/a"), "kept");
   EXPECT_EQ(read_file(folder / "best/a"), "moved aside");
+}
+
+TEST(Files, OnlyRegularFilesAreRead) {
+  const test::TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  fs::create_symlink("/dev/zero", folder / "endless");
+  EXPECT_THROW(read_file(folder / "pipe"), FileError);
+  EXPECT_THROW(read_file(folder / "endless"), FileError);
+  EXPECT_THROW(read_file("/proc/self/mem"), FileError);  // reading it fails
 }
 
 TEST(Files, AMadeFolderIsRemovedWithTheParentsThatWereNotThere) {

@@ -1,0 +1,22 @@
+# cmake -P check_programs.cmake FOLDER: what is asked of every program there. Libraries are looked for in
+# absolute places alone, so that no file of the current folder is loaded as one; addresses of functions are
+# resolved and locked at the start (full RELRO); the code has no fixed address (PIE).
+file(GLOB programs ${CMAKE_ARGV3}/leaf_*)
+if(NOT programs)
+  message(FATAL_ERROR "no programs in ${CMAKE_ARGV3}")
+endif()
+foreach(program IN LISTS programs)
+  execute_process(COMMAND readelf -dlW ${program} OUTPUT_VARIABLE elf COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "(RUNPATH|RPATH)[^[]*\\[[^]\n]*" paths "${elf}")
+  foreach(path IN LISTS paths)
+    string(REGEX REPLACE ".*\\[" "" path "${path}")
+    if(NOT ":${path}:" MATCHES "^(:(/|[$]ORIGIN)[^:]*)+:$")
+      message(SEND_ERROR "${program} loads libraries from an empty or relative folder: '${path}'")
+    endif()
+  endforeach()
+  foreach(property GNU_RELRO "FLAGS_1[^\n]* NOW" "FLAGS_1[^\n]* PIE")
+    if(NOT elf MATCHES "${property}")
+      message(SEND_ERROR "${program} has no ${property}")
+    endif()
+  endforeach()
+endforeach()
