@@ -61,7 +61,7 @@ at::Tensor Segmenter::probability(const at::Tensor& images, const at::Tensor& no
   const at::Tensor x = images.to(options_.device).contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor image_latent = model_.latent_encoder->encode(x).to(at::kFloat);
   const auto denoise = [&](const at::Tensor& noisy, const at::Tensor& timestep) {
-    return model_.unet->forward(at::cat({image_latent, noisy}, 1), timestep);
+    return spread_not_finite(model_.unet->forward(at::cat({image_latent, noisy}, 1), timestep));
   };
   const at::Tensor latent = diffusion::sample_ddim(
       scheduler_, denoise, noise.to(options_.device).contiguous(at::MemoryFormat::ChannelsLast),
@@ -70,7 +70,9 @@ at::Tensor Segmenter::probability(const at::Tensor& images, const at::Tensor& no
 }
 
 Segmentation Segmenter::segment(const at::Tensor& rgb) const {
-  return finish(probability(prepare(rgb).unsqueeze(0))[0][0], rgb.size(0), rgb.size(1));
+  const at::Tensor result = probability(prepare(rgb).unsqueeze(0))[0][0];
+  require_finite(result, "the image");
+  return finish(result, rgb.size(0), rgb.size(1));
 }
 
 at::Tensor Segmenter::prepare(const at::Tensor& rgb) const {
