@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/nn/module.h>
 
+#include <cmath>
 #include <cstdint>
 #include <fstream>
 #include <utility>
@@ -138,6 +139,34 @@ void require_match(const TensorMap& wanted, const TensorMap& given, const std::s
   }
 }
 
+/// True when every number is finite. The sum says so in one pass without a copy; only where it
+/// overflows are the numbers looked at one by one.
+bool is_finite(const at::Tensor& tensor) {
+  return std::isfinite(tensor.sum(at::kFloat).item<float>()) ||
+         at::isfinite(tensor).all().item<bool>();
+}
+
+/// Numbers that would make every result worthless, and whole numbers where weights belong
+/// (quantised ones mean nothing without their scale).
+void require_usable(const TensorMap& wanted, const TensorMap& given, const std::string& source) {
+  for (const auto& [name, target] : wanted) {
+    const at::Tensor& tensor = given.at(name);
+    if (!target.is_floating_point()) {
+      continue;
+    }
+    if (!tensor.is_floating_point()) {
+      throw WeightsError(str("the tensor '", name, "' in '", source, "' holds ",
+                             c10::toString(tensor.scalar_type()),
+                             " numbers; floating-point weights are needed"));
+    }
+    if (!is_finite(tensor)) {
+      throw WeightsError(str("the tensor '", name, "' in '", source,
+                             "' holds numbers that are not finite (NaN or infinity); take another "
+                             "copy of the file, or an earlier checkpoint"));
+    }
+  }
+}
+
 }  // namespace
 
 TensorMap read_weights(const fs::path& path) {
@@ -169,6 +198,7 @@ void load_parameters(torch::nn::Module& module, const TensorMap& tensors,
                      const std::string& source) {
   const TensorMap targets = state_dict(module);
   require_match(targets, tensors, source);
+  require_usable(targets, tensors, source);
   const at::NoGradGuard no_grad;
   for (const auto& [name, target] : targets) {
     target.copy_(tensors.at(name));
@@ -177,7 +207,9 @@ void load_parameters(torch::nn::Module& module, const TensorMap& tensors,
 
 void adopt_parameters(torch::nn::Module& module, const TensorMap& tensors,
                       const std::string& source) {
-  require_match(state_dict(module), tensors, source);
+  const TensorMap targets = state_dict(module);
+  require_match(targets, tensors, source);
+  require_usable(targets, tensors, source);
   const at::NoGradGuard no_grad;
   const auto adopt = [&](const std::string& name, at::Tensor& target) {
     target.set_data(tensors.at(name).to(target.options()).contiguous());

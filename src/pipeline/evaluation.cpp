@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "leaf/data/image_io.h"
+#include "leaf/pipeline/mask_codec.h"
 #include "load_ahead.h"
 
 namespace leaf {
@@ -56,6 +57,7 @@ void score_batch(const Segmenter& segmenter, const data::Dataset& dataset,
     const std::size_t index = result.scores.size();
     const at::Tensor predicted = probability[static_cast<std::int64_t>(i)][0];
     const data::Sample& sample = batch[i].sample;
+    require_finite(predicted, sample.name);
     const auto confusion = metrics::confusion(segmenter.foreground(predicted), sample.mask[0]);
     result.scores.push_back(metrics::score_image(sample.name, confusion));
     if (options.native) {

@@ -13,6 +13,7 @@
 #include "leaf/data/exif.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/transforms.h"
+#include "leaf/pipeline/mask_codec.h"
 #include "load_ahead.h"
 #include "output_files.h"
 
@@ -87,6 +88,16 @@ void finish_image(const Segmenter& segmenter, Decoded& decoded, const at::Tensor
   write_outputs(decoded, result, options);
 }
 
+/// Why a result is no mask; empty for one that is.
+std::string not_finite_text(const at::Tensor& probability, const InferenceInput& input) {
+  try {
+    require_finite(probability, input.image.string());
+    return "";
+  } catch (const DataError& failure) {
+    return failure.what();
+  }
+}
+
 /// Runs the network once for all usable images; calls `done` for every image in turn, its files
 /// written.
 void segment_batch(const Segmenter& segmenter, std::vector<Decoded>& batch,
@@ -106,7 +117,11 @@ void segment_batch(const Segmenter& segmenter, std::vector<Decoded>& batch,
   for (Decoded& decoded : batch) {
     if (decoded.usable()) {
       decoded.report.milliseconds = share;
-      finish_image(segmenter, decoded, probability[row++][0], options);
+      const at::Tensor result = probability[row++][0];
+      decoded.report.error = not_finite_text(result, decoded.input);
+      if (decoded.report.error.empty()) {
+        finish_image(segmenter, decoded, result, options);
+      }
     }
     done(decoded.report);
   }

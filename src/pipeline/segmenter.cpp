@@ -37,7 +37,7 @@ at::Tensor run_networks(const Model& model, const diffusion::NoiseScheduler& sch
   const AutocastGuard autocast(options.device, options.precision);
   const at::Tensor image_latent = model.latent_encoder->encode(images).to(at::kFloat);
   const auto denoise = [&](const at::Tensor& noisy, const at::Tensor& timestep) {
-    return model.unet->forward(at::cat({image_latent, noisy}, 1), timestep);
+    return spread_not_finite(model.unet->forward(at::cat({image_latent, noisy}, 1), timestep));
   };
   const at::Tensor latent =
       diffusion::sample_ddim(scheduler, denoise, noise, options.num_inference_steps);
@@ -111,7 +111,9 @@ at::Tensor Segmenter::probability(const at::Tensor& images, const at::Tensor& no
 }
 
 Segmentation Segmenter::segment(const at::Tensor& rgb) const {
-  return finish(probability(prepare(rgb).unsqueeze(0))[0][0], rgb.size(0), rgb.size(1));
+  const at::Tensor result = probability(prepare(rgb).unsqueeze(0))[0][0];
+  require_finite(result, "the image");
+  return finish(result, rgb.size(0), rgb.size(1));
 }
 
 at::Tensor Segmenter::prepare(const at::Tensor& rgb) const {

@@ -1,6 +1,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "leaf/core/csv.h"
 #include "leaf/core/files.h"
 #include "leaf/data/data_config.h"
@@ -146,6 +148,32 @@ TEST(Eval, TheModelsResolutionWinsAndRunFoldersAreUnderstood) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_TRUE(contains(outcome.err, "model's resolution 64")) << outcome.err;
   EXPECT_EQ(project.json("run/last-eval-validation/summary.json")["scores"]["count"], 1);
+}
+
+TEST(Eval, WhatIsNotFiniteIsNamed) {
+  const TinyProject project;
+  project.with_model();
+  project.scale_weight("unet", "out.0.weight", 1e3);
+  project.scale_weight("unet", "out.2.weight", 1e37);  // weights are finite, their products are not
+  expect_usage_error(eval_model(project, "eval", {"--quiet"}), "leaf_eval",
+                     {"'0003'", "result is not finite"});
+  EXPECT_FALSE(fs::exists(project / "eval/scores.csv"));
+  const auto inferred =
+      run_cpu("leaf_infer", {"--model", project.path("model"), "--input",
+                             project.path("data/images"), "--output", project.path("masks")});
+  EXPECT_EQ(inferred.exit_code, 1) << inferred.err;
+  EXPECT_TRUE(contains(inferred.err, "0001.png': the model's result is not finite"))
+      << inferred.err;
+  EXPECT_FALSE(fs::exists(project / "masks/0001.png"));
+  for (const auto& [part, name] : std::vector<std::pair<std::string, std::string>>{
+           {"latent_encoder", "encoder.conv_in.weight"},
+           {"vae", "decoder.conv_out.bias"},
+           {"unet", "out.2.weight"}}) {
+    project.with_model();
+    project.scale_weight(part, name, NAN);
+    expect_usage_error(eval_model(project, "eval", {"--quiet"}), "leaf_eval",
+                       {name, "/" + part, "not finite"});
+  }
 }
 
 TEST(Eval, AnEmptyPartNamesTheKey) {

@@ -10,6 +10,8 @@
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/phantom.h"
+#include "leaf/io/safetensors.h"
+#include "leaf/io/weights.h"
 #include "leaf/models/unet.h"
 #include "leaf/train/build_model.h"
 
@@ -67,6 +69,16 @@ const TinyProject& TinyProject::with_model() const {
       segmenter.segment(rgb).probability.median().item<double>();
   save_model(folder / "model", model);
   return *this;
+}
+
+void TinyProject::scale_weight(const std::string& part, const std::string& name,
+                               double factor) const {
+  const auto file = folder / "model" / part / io::kDiffusersWeights;
+  io::TensorMap tensors = io::read_safetensors(file);
+  for (auto& [key, tensor] : tensors) {
+    tensor = key == name ? tensor * factor : tensor.clone();  // apart from the file that is written
+  }
+  io::write_safetensors(file, tensors);
 }
 
 nlohmann::json TinyProject::json(const std::string& name) const {

@@ -20,6 +20,9 @@ struct TinyProject {
   /// Writes model/ with random weights and a threshold that half of a picture's pixels exceed.
   const TinyProject& with_model() const;
 
+  /// Multiplies a tensor of model/PART by `factor`, which may be NaN.
+  void scale_weight(const std::string& part, const std::string& name, double factor) const;
+
   std::filesystem::path operator/(const std::string& name) const { return folder / name; }
   std::string path(const std::string& name) const { return (folder / name).string(); }
   nlohmann::json json(const std::string& name) const;

@@ -48,8 +48,8 @@ void load_parameters(torch::nn::Module& module, const TensorMap& tensors,
                      const std::string& source);
 
 /// The same without copying: each parameter and buffer becomes the tensor itself where type and
-/// device allow. For inference from mapped files: what is never used is never read. Replace such a
-/// file, never write into it, while a program uses it.
+/// device allow. For inference from mapped files, which are read once to find numbers that are not
+/// finite. Replace such a file, never write into it, while a program uses it.
 void adopt_parameters(torch::nn::Module& module, const TensorMap& tensors,
                       const std::string& source);
 
