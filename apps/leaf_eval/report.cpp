@@ -3,6 +3,8 @@
 #include <iomanip>
 #include <iostream>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "leaf/core/strings.h"
 
@@ -21,20 +23,33 @@ std::string text_of(const std::optional<metrics::Interval>& interval) {
   return interval ? str(fixed(interval->low, 4), " to ", fixed(interval->high, 4)) : "";
 }
 
+/// "Dice 0.8312, IoU 0.7222"
+std::string target_means(const metrics::Summary& s) {
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < metrics::all_metrics().size(); ++i) {
+    const metrics::Metric& metric = metrics::all_metrics()[i];
+    if (metric.headline) {
+      parts.push_back(str(metric.title, " ", fixed(s.means_with_target[i], 4)));
+    }
+  }
+  return join(parts, ", ");
+}
+
 void print_table(const std::string& title, const std::vector<metrics::ImageScore>& scores) {
   const metrics::Summary s = metrics::summarise(scores);
+  const std::vector<metrics::Metric>& table = metrics::all_metrics();
   std::cout << title << ": " << s.count << (s.count == 1 ? " image\n" : " images\n")
             << "                  mean   median      std"
-            << (s.dice_confidence ? "   95 % CI of the mean\n" : "\n");
-  print_row("Dice", s.dice, text_of(s.dice_confidence));
-  print_row("IoU", s.iou, "");
-  print_row("precision", s.precision, "");
-  print_row("recall", s.recall, "");
+            << (s.confidence ? "   95 % CI of the mean\n" : "\n");
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    print_row(table[i].title, s.values[i], i == 0 ? text_of(s.confidence) : "");
+  }
   std::cout << "  both empty: " << s.both_empty
-            << " (every score 1), one of them empty: " << s.one_sided_empty << " (every score 0)\n";
+            << " (every score 1), one of them empty: " << s.one_sided_empty
+            << " (every score 0, but specificity)\n";
   if (s.with_target > 0 && s.with_target < s.count) {
-    std::cout << "  the " << s.with_target << " images with a target alone: Dice "
-              << fixed(s.dice_with_target, 4) << ", IoU " << fixed(s.iou_with_target, 4) << '\n';
+    std::cout << "  the " << s.with_target << " images with a target alone: " << target_means(s)
+              << '\n';
   }
 }
 

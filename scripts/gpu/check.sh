@@ -129,7 +129,7 @@ done
 step train-full 100 bash -c "train_full run-full"; show train-full 'seconds_per_step|rror' 2
 step train-full-graph 100 bash -c "train_full run-full-graph --set train.cuda_graph=true"; show train-full-graph 'seconds_per_step|rror' 2
 if [ -n "${PEER:-}" ]; then
-  for mode in train-eager infer-tuned train-tuned infer-compile train-compile; do
+  for mode in train-eager train-tuned infer-eager infer-tuned infer-compile train-compile; do
     step "peer-$mode" 150 python3 benchmarks/gpu_peer.py "$PEER" "$mode"; show "peer-$mode" 'ms|rror' 4
   done
 fi

@@ -8,11 +8,23 @@
 namespace leaf::metrics {
 namespace {
 
+/// A ratio of target pixels: 1 when there are none on either side.
 double ratio(const Confusion& c, std::int64_t part, std::int64_t whole) {
   if (c.both_empty()) {
     return 1.0;
   }
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+double dice(const Observation& o) { return ratio(o.c, 2 * o.c.tp, 2 * o.c.tp + o.c.fp + o.c.fn); }
+double iou(const Observation& o) { return ratio(o.c, o.c.tp, o.c.tp + o.c.fp + o.c.fn); }
+double precision(const Observation& o) { return ratio(o.c, o.c.tp, o.c.tp + o.c.fp); }
+double recall(const Observation& o) { return ratio(o.c, o.c.tp, o.c.tp + o.c.fn); }
+
+/// Of the background, so that an empty prediction or truth is nothing special; 1 without any.
+double specificity(const Observation& o) {
+  const std::int64_t background = o.c.tn + o.c.fp;
+  return background == 0 ? 1.0 : static_cast<double>(o.c.tn) / static_cast<double>(background);
 }
 
 }  // namespace
@@ -33,13 +45,46 @@ Confusion confusion(const at::Tensor& prediction, const at::Tensor& truth) {
   return c;
 }
 
-double dice(const Confusion& c) { return ratio(c, 2 * c.tp, 2 * c.tp + c.fp + c.fn); }
-double iou(const Confusion& c) { return ratio(c, c.tp, c.tp + c.fp + c.fn); }
-double precision(const Confusion& c) { return ratio(c, c.tp, c.tp + c.fp); }
-double recall(const Confusion& c) { return ratio(c, c.tp, c.tp + c.fn); }
+const std::vector<Metric>& all_metrics() {
+  static const std::vector<Metric> table{
+      {.key = "dice",
+       .title = "Dice",
+       .formula = "2 TP / (2 TP + FP + FN)",
+       .score = dice,
+       .headline = true},
+      {.key = "iou",
+       .title = "IoU",
+       .formula = "TP / (TP + FP + FN)",
+       .score = iou,
+       .headline = true},
+      {.key = "precision", .title = "precision", .formula = "TP / (TP + FP)", .score = precision},
+      {.key = "recall", .title = "recall", .formula = "TP / (TP + FN)", .score = recall},
+      {.key = "specificity",
+       .title = "specificity",
+       .formula = "TN / (TN + FP)",
+       .score = specificity},
+  };
+  return table;
+}
 
-ImageScore score_image(const std::string& name, const Confusion& c) {
-  return {name, c, dice(c), iou(c), precision(c), recall(c), c.both_empty(), c.one_sided_empty()};
+std::size_t metric_index(std::string_view key) {
+  const std::vector<Metric>& table = all_metrics();
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    if (table[i].key == key) {
+      return i;
+    }
+  }
+  throw Error(str("there is no metric '", key, "'"));
+}
+
+ImageScore score_image(const std::string& name, const at::Tensor& prediction,
+                       const at::Tensor& truth, const Spacing& spacing) {
+  const Observation observation{prediction, truth, spacing, confusion(prediction, truth)};
+  ImageScore score{name, observation.c, {}};
+  for (const Metric& metric : all_metrics()) {
+    score.values.push_back(metric.score(observation));
+  }
+  return score;
 }
 
 }  // namespace leaf::metrics

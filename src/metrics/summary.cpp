@@ -15,10 +15,11 @@ namespace {
 
 using Values = std::vector<double>;
 
-Values collect(const std::vector<ImageScore>& scores, double ImageScore::*field) {
+/// The values of one metric, by its place in the table.
+Values collect(const std::vector<ImageScore>& scores, std::size_t metric) {
   Values values;
   for (const ImageScore& score : scores) {
-    values.push_back(score.*field);
+    values.push_back(score.values[metric]);
   }
   return values;
 }
@@ -74,6 +75,17 @@ nlohmann::ordered_json to_json(const std::optional<Interval>& interval) {
   return json;
 }
 
+/// The headline metrics of the images that hold a target.
+nlohmann::ordered_json with_target_json(const Summary& summary) {
+  nlohmann::ordered_json json{{"count", summary.with_target}};
+  for (std::size_t i = 0; i < all_metrics().size(); ++i) {
+    if (all_metrics()[i].headline) {
+      json[all_metrics()[i].key] = summary.means_with_target[i];
+    }
+  }
+  return json;
+}
+
 }  // namespace
 
 Summary summarise(const std::vector<ImageScore>& scores, std::uint64_t seed) {
@@ -83,55 +95,59 @@ Summary summarise(const std::vector<ImageScore>& scores, std::uint64_t seed) {
   std::vector<ImageScore> with_target;
   Summary summary;
   for (const ImageScore& score : scores) {
-    summary.both_empty += score.both_empty ? 1 : 0;
-    summary.one_sided_empty += score.one_sided_empty ? 1 : 0;
+    summary.both_empty += score.c.both_empty() ? 1 : 0;
+    summary.one_sided_empty += score.c.one_sided_empty() ? 1 : 0;
     if (score.c.tp + score.c.fn > 0) {
       with_target.push_back(score);
     }
   }
   summary.count = static_cast<std::int64_t>(scores.size());
   summary.with_target = static_cast<std::int64_t>(with_target.size());
-  summary.dice_with_target = mean(collect(with_target, &ImageScore::dice));
-  summary.iou_with_target = mean(collect(with_target, &ImageScore::iou));
-  const Values dice_values = collect(scores, &ImageScore::dice);
-  summary.dice = statistics(dice_values);
-  summary.iou = statistics(collect(scores, &ImageScore::iou));
-  summary.precision = statistics(collect(scores, &ImageScore::precision));
-  summary.recall = statistics(collect(scores, &ImageScore::recall));
-  if (dice_values.size() > 1) {
-    summary.dice_confidence = confidence_interval(dice_values, seed);
+  for (std::size_t i = 0; i < all_metrics().size(); ++i) {
+    summary.values.push_back(statistics(collect(scores, i)));
+    summary.means_with_target.push_back(mean(collect(with_target, i)));
+  }
+  if (scores.size() > 1) {
+    summary.confidence = confidence_interval(collect(scores, 0), seed);
   }
   return summary;
 }
 
 std::string summary_json(const Summary& summary) {
-  const nlohmann::ordered_json json = {
-      {"count", summary.count},
-      {"dice", to_json(summary.dice)},
-      {"dice_confidence_95", to_json(summary.dice_confidence)},
-      {"iou", to_json(summary.iou)},
-      {"precision", to_json(summary.precision)},
-      {"recall", to_json(summary.recall)},
-      {"both_empty", summary.both_empty},
-      {"one_sided_empty", summary.one_sided_empty},
-      {"with_target",
-       {{"count", summary.with_target},
-        {"dice", summary.dice_with_target},
-        {"iou", summary.iou_with_target}}},
-      {"empty_convention", "prediction and truth both empty: every score 1; one of them empty: 0"},
-  };
+  nlohmann::ordered_json json{{"count", summary.count}};
+  for (std::size_t i = 0; i < all_metrics().size(); ++i) {
+    const std::string key = all_metrics()[i].key;
+    json[key] = to_json(summary.values[i]);
+    if (i == 0) {
+      json[key + "_confidence_95"] = to_json(summary.confidence);
+    }
+  }
+  json["both_empty"] = summary.both_empty;
+  json["one_sided_empty"] = summary.one_sided_empty;
+  json["with_target"] = with_target_json(summary);
+  json["empty_convention"] =
+      "prediction and truth both empty: every score 1; one of them empty: 0, but specificity as "
+      "defined";
   return json.dump(2);
 }
 
 void write_scores_csv(const std::filesystem::path& path, const std::vector<ImageScore>& scores) {
-  std::string content = csv_row({"name", "dice", "iou", "precision", "recall", "tp", "fp", "fn",
-                                 "tn", "both_empty", "one_sided_empty"});
-  for (const ImageScore& score : scores) {
-    content +=
-        csv_row({score.name, fixed(score.dice, 6), fixed(score.iou, 6), fixed(score.precision, 6),
-                 fixed(score.recall, 6), std::to_string(score.c.tp), std::to_string(score.c.fp),
-                 std::to_string(score.c.fn), std::to_string(score.c.tn),
-                 score.both_empty ? "1" : "0", score.one_sided_empty ? "1" : "0"});
+  std::vector<std::string> header{"name"};
+  for (const Metric& metric : all_metrics()) {
+    header.emplace_back(metric.key);
+  }
+  header.insert(header.end(), {"tp", "fp", "fn", "tn", "both_empty", "one_sided_empty"});
+  std::string content = csv_row(header);
+  for (const auto& [name, c, values] : scores) {
+    std::vector<std::string> row{name};
+    for (const double value : values) {
+      row.push_back(fixed(value, 6));
+    }
+    for (const std::int64_t count : {c.tp, c.fp, c.fn, c.tn}) {
+      row.push_back(std::to_string(count));
+    }
+    row.insert(row.end(), {c.both_empty() ? "1" : "0", c.one_sided_empty() ? "1" : "0"});
+    content += csv_row(row);
   }
   write_file(path, content);
 }

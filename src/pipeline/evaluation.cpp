@@ -30,7 +30,7 @@ metrics::ImageScore score_native(const Segmenter& segmenter, const Loaded& loade
                                  const at::Tensor& probability) {
   const at::Tensor& truth = loaded.native_truth;
   const at::Tensor mask = segmenter.finish(probability, truth.size(0), truth.size(1)).mask;
-  return metrics::score_image(loaded.sample.name, metrics::confusion(mask, truth));
+  return metrics::score_image(loaded.sample.name, mask, truth);
 }
 
 /// True for `wanted` of `count` indices, evenly spread and the first among them.
@@ -58,8 +58,8 @@ void score_batch(const Segmenter& segmenter, const data::Dataset& dataset,
     const at::Tensor predicted = probability[static_cast<std::int64_t>(i)][0];
     const data::Sample& sample = batch[i].sample;
     require_finite(predicted, sample.name);
-    const auto confusion = metrics::confusion(segmenter.foreground(predicted), sample.mask[0]);
-    result.scores.push_back(metrics::score_image(sample.name, confusion));
+    result.scores.push_back(
+        metrics::score_image(sample.name, segmenter.foreground(predicted), sample.mask[0]));
     if (options.native) {
       result.native.push_back(score_native(segmenter, batch[i], predicted));
     }

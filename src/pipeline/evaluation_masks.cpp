@@ -64,8 +64,7 @@ metrics::ImageScore score_pair(const MaskPair& pair, std::int64_t threshold) {
                               truth.size(1), "x", truth.size(0),
                               "; masks of the same size are needed"));
   }
-  return metrics::score_image(pair.name,
-                              metrics::confusion(prediction > threshold, truth > threshold));
+  return metrics::score_image(pair.name, prediction > threshold, truth > threshold);
 }
 
 }  // namespace

@@ -74,14 +74,13 @@ class AutoencoderTask : public TrainingTask {
       square_sum += latent.square().sum().item<double>();
       count += static_cast<double>(latent.numel());
       const at::Tensor mask = image_to_probability(decoded.narrow(0, 1, 1)) > 0.5;
-      scores.push_back(metrics::score_image(
-          sample.name, metrics::confusion(mask[0].cpu(), sample.mask.to(at::kBool))));
+      scores.push_back(metrics::score_image(sample.name, mask[0].cpu(), sample.mask.to(at::kBool)));
     }
     latent_rms_ = std::sqrt(square_sum / count);
     const double l1 = error / static_cast<double>(dataset.size());
     return {{kScore, -l1},
             {"l1", l1},
-            {"mask_dice", metrics::summarise(scores).dice.mean},
+            {"mask_dice", metrics::summarise(scores).of("dice").mean},
             {kLatentRms, latent_rms_}};
   }
 

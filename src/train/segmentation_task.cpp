@@ -103,12 +103,16 @@ class SegmentationTask : public TrainingTask {
         metrics::summarise(evaluate(segmenter, dataset, config_.validation.batch_size));
     parts_.unet->train();
     parts_.latent_encoder->train(config_.train.train_latent_encoder);
-    return {{kScore, summary.dice.mean},
-            {"dice", summary.dice.mean},
-            {"iou", summary.iou.mean},
-            {"dice_with_target", summary.dice_with_target},
-            {"both_empty", static_cast<double>(summary.both_empty)},
-            {"images", static_cast<double>(summary.count)}};
+    Scores scores{{kScore, summary.values.front().mean},
+                  {"dice_with_target", summary.with_target_mean("dice")},
+                  {"both_empty", static_cast<double>(summary.both_empty)},
+                  {"images", static_cast<double>(summary.count)}};
+    for (std::size_t i = 0; i < metrics::all_metrics().size(); ++i) {
+      if (metrics::all_metrics()[i].headline) {
+        scores[metrics::all_metrics()[i].key] = summary.values[i].mean;
+      }
+    }
+    return scores;
   }
 
   io::TensorMap state() override {

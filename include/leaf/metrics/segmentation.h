@@ -2,10 +2,12 @@
 
 #include <ATen/core/TensorBody.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace leaf::metrics {
@@ -18,7 +20,7 @@ struct Confusion {
   std::int64_t tn = 0;
 
   bool both_empty() const { return tp + fp + fn == 0; }
-  /// Prediction or truth is empty, but not both: every score is 0.
+  /// Prediction or truth is empty, but not both.
   bool one_sided_empty() const { return !both_empty() && (tp + fp == 0 || tp + fn == 0); }
   bool operator==(const Confusion&) const = default;
 };
@@ -27,25 +29,52 @@ struct Confusion {
 /// shapes differ.
 Confusion confusion(const at::Tensor& prediction, const at::Tensor& truth);
 
-/// Scores of the target class, 0 to 1. When prediction and truth are both empty all are 1; when one
-/// of them is, all are 0.
-double dice(const Confusion& c);       ///< 2 TP / (2 TP + FP + FN)
-double iou(const Confusion& c);        ///< TP / (TP + FP + FN)
-double precision(const Confusion& c);  ///< TP / (TP + FP)
-double recall(const Confusion& c);     ///< TP / (TP + FN)
+/// The sides of a pixel in millimetres, or 1 where they are not known.
+struct Spacing {
+  double row = 1;     ///< from one row to the next
+  double column = 1;  ///< from one column to the next
+};
 
+/// What a metric sees of one image: not 0 is target.
+struct Observation {
+  at::Tensor prediction;  ///< bool or uint8 [H, W]
+  at::Tensor truth;       ///< as prediction
+  Spacing spacing;
+  Confusion c;  ///< the counts of the two
+};
+
+/// One row of the table of metrics. Scores, their summaries, files and tables iterate over it.
+struct Metric {
+  const char* key;      ///< in scores.csv, summary.json and validation: "dice"
+  const char* title;    ///< in tables on the terminal: "Dice"
+  const char* formula;  ///< for documents: "2 TP / (2 TP + FP + FN)"
+  double (*score)(const Observation& observation);
+  bool higher_is_better = true;
+  double lowest = 0;  ///< the scores' range
+  double highest = 1;
+  /// Also recorded by validation, and summarised for the images with a target alone.
+  bool headline = false;
+};
+
+/// All metrics in the order of the files; the first is the one that models are chosen by. Those of
+/// the target class are 1 where prediction and truth are both empty and 0 where one of them is.
+const std::vector<Metric>& all_metrics();
+
+/// The index of a key in the table. Error for a key that is not there.
+std::size_t metric_index(std::string_view key);
+
+/// The scores of one image, in the order of the table.
 struct ImageScore {
   std::string name;
   Confusion c;
-  double dice = 0;
-  double iou = 0;
-  double precision = 0;
-  double recall = 0;
-  bool both_empty = false;
-  bool one_sided_empty = false;
+  std::vector<double> values;
+
+  double value(std::string_view key) const { return values.at(metric_index(key)); }
 };
 
-ImageScore score_image(const std::string& name, const Confusion& c);
+/// Scores a prediction: bool or uint8 [H, W], the shape of `truth`. DataError when shapes differ.
+ImageScore score_image(const std::string& name, const at::Tensor& prediction,
+                       const at::Tensor& truth, const Spacing& spacing = {});
 
 /// Mean, median and standard deviation (n - 1; 0 for one image) over images.
 struct Statistics {
@@ -63,17 +92,19 @@ struct Summary {
   std::int64_t count = 0;
   std::int64_t both_empty = 0;
   std::int64_t one_sided_empty = 0;
-  /// Images whose truth holds a target, and their means (0 when there are none).
+  /// Statistics of each metric, in the order of the table.
+  std::vector<Statistics> values;
+  /// Images whose truth holds a target, and each metric's mean over them (0 when there are none).
   std::int64_t with_target = 0;
-  double dice_with_target = 0;
-  double iou_with_target = 0;
-  Statistics dice;
-  Statistics iou;
-  Statistics precision;
-  Statistics recall;
-  /// 95 % confidence interval of the mean Dice: percentiles of the means of 1000 seeded resamples.
-  /// Empty for a single image.
-  std::optional<Interval> dice_confidence;
+  std::vector<double> means_with_target;
+  /// 95 % confidence interval of the first metric's mean: percentiles of the means of 1000 seeded
+  /// resamples. Empty for a single image.
+  std::optional<Interval> confidence;
+
+  const Statistics& of(std::string_view key) const { return values.at(metric_index(key)); }
+  double with_target_mean(std::string_view key) const {
+    return means_with_target.at(metric_index(key));
+  }
 };
 
 /// DataError when there are no scores.
@@ -83,7 +114,7 @@ Summary summarise(const std::vector<ImageScore>& scores, std::uint64_t seed = 13
 /// convention for empty images.
 std::string summary_json(const Summary& summary);
 
-/// One row per image: name,dice,iou,precision,recall,tp,fp,fn,tn,both_empty,one_sided_empty.
+/// One row per image: its name, every metric by its key, tp,fp,fn,tn,both_empty,one_sided_empty.
 /// Atomic.
 void write_scores_csv(const std::filesystem::path& path, const std::vector<ImageScore>& scores);
 

@@ -3,14 +3,28 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "leaf/core/csv.h"
 #include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/core/strings.h"
 #include "support/temporary_folder.h"
 
 namespace leaf::metrics {
 namespace {
 
-ImageScore score(Confusion c, const std::string& name = "x") { return score_image(name, c); }
+/// The scores of a picture with these counts.
+ImageScore score(const Confusion& c, const std::string& name = "x") {
+  const at::Tensor counts = at::tensor({c.tp, c.fp, c.fn, c.tn}, at::kLong);
+  const auto pixels = [&](std::vector<std::int64_t> values) {
+    return at::tensor(values, at::kLong).repeat_interleave(counts).to(at::kBool).unsqueeze(0);
+  };
+  return score_image(name, pixels({1, 1, 0, 0}), pixels({1, 0, 1, 0}));
+}
+
+/// The scores that only know target pixels.
+constexpr std::array kOfTheTarget{"dice", "iou", "precision", "recall"};
 
 TEST(Confusion, CountsBoolAndBytes) {
   const at::Tensor prediction = at::tensor({1, 1, 0, 0, 1}).to(at::kBool);
@@ -23,28 +37,61 @@ TEST(Confusion, ShapesMustAgree) {
 }
 
 TEST(Scores, AgreeWithTheirDefinitions) {
-  const Confusion c{6, 2, 4, 88};
-  EXPECT_DOUBLE_EQ(dice(c), 12.0 / 18.0);
-  EXPECT_DOUBLE_EQ(iou(c), 6.0 / 12.0);
-  EXPECT_DOUBLE_EQ(precision(c), 6.0 / 8.0);
-  EXPECT_DOUBLE_EQ(recall(c), 6.0 / 10.0);
+  const ImageScore s = score({6, 2, 4, 88});
+  EXPECT_EQ(s.c, (Confusion{6, 2, 4, 88}));
+  EXPECT_DOUBLE_EQ(s.value("dice"), 12.0 / 18.0);
+  EXPECT_DOUBLE_EQ(s.value("iou"), 6.0 / 12.0);
+  EXPECT_DOUBLE_EQ(s.value("precision"), 6.0 / 8.0);
+  EXPECT_DOUBLE_EQ(s.value("recall"), 6.0 / 10.0);
+  EXPECT_DOUBLE_EQ(s.value("specificity"), 88.0 / 90.0);
+  EXPECT_THROW(s.value("dise"), Error);
+}
+
+TEST(Scores, SpecificityIsOfTheBackground) {
+  EXPECT_DOUBLE_EQ(score({0, 5, 0, 15}).value("specificity"), 0.75);  // truth empty
+  EXPECT_DOUBLE_EQ(score({0, 0, 5, 15}).value("specificity"), 1.0);   // prediction empty
+  EXPECT_DOUBLE_EQ(score({3, 0, 4, 0}).value("specificity"), 1.0);    // no background
+}
+
+TEST(Scores, StayInTheirRange) {
+  for (const Confusion& c : {Confusion{6, 2, 4, 88}, Confusion{0, 0, 0, 9}, Confusion{0, 5, 0, 4},
+                             Confusion{0, 0, 5, 4}, Confusion{9, 0, 0, 0}}) {
+    const ImageScore s = score(c);
+    ASSERT_EQ(s.values.size(), all_metrics().size());
+    for (const Metric& metric : all_metrics()) {
+      EXPECT_GE(s.value(metric.key), metric.lowest) << metric.key;
+      EXPECT_LE(s.value(metric.key), metric.highest) << metric.key;
+    }
+  }
 }
 
 TEST(Scores, BothEmptyCountsOneAndIsFlagged) {
   const ImageScore s = score({0, 0, 0, 9});
-  EXPECT_EQ(s.dice + s.iou + s.precision + s.recall, 4.0);
-  EXPECT_TRUE(s.both_empty);
-  EXPECT_FALSE(s.one_sided_empty);
+  for (const Metric& metric : all_metrics()) {
+    EXPECT_EQ(s.value(metric.key), 1.0) << metric.key;
+  }
+  EXPECT_TRUE(s.c.both_empty());
+  EXPECT_FALSE(s.c.one_sided_empty());
 }
 
 TEST(Scores, OneSidedEmptyCountsZeroAndIsFlagged) {
   for (const Confusion& c : {Confusion{0, 5, 0, 4}, Confusion{0, 0, 5, 4}}) {
     const ImageScore s = score(c);
-    EXPECT_EQ(s.dice + s.iou + s.precision + s.recall, 0.0);
-    EXPECT_FALSE(s.both_empty);
-    EXPECT_TRUE(s.one_sided_empty);
+    for (const char* key : kOfTheTarget) {
+      EXPECT_EQ(s.value(key), 0.0) << key;
+    }
+    EXPECT_FALSE(s.c.both_empty());
+    EXPECT_TRUE(s.c.one_sided_empty());
   }
-  EXPECT_FALSE(score({0, 5, 5, 0}).one_sided_empty);  // a miss, but neither is empty
+  EXPECT_FALSE(score({0, 5, 5, 0}).c.one_sided_empty());  // a miss, but neither is empty
+}
+
+TEST(Metrics, TheReadmeListsThemAll) {
+  const std::string readme = read_file(std::filesystem::path(LEAF_SOURCE_DIR) / "README.md");
+  for (const Metric& metric : all_metrics()) {
+    const std::string row = str("| `", metric.key, "` | ", metric.formula, " |");
+    EXPECT_NE(readme.find(row), std::string::npos) << row;
+  }
 }
 
 TEST(Summary, MeansMediansAndCounts) {
@@ -55,19 +102,19 @@ TEST(Summary, MeansMediansAndCounts) {
   EXPECT_EQ(s.both_empty, 1);
   EXPECT_EQ(s.one_sided_empty, 1);
   EXPECT_EQ(s.with_target, 2);
-  EXPECT_DOUBLE_EQ(s.dice.mean, 2.3 / 4);
-  EXPECT_DOUBLE_EQ(s.dice.median, 0.65);
-  EXPECT_NEAR(s.dice.std, 0.434933, 1e-6);
-  EXPECT_DOUBLE_EQ(s.dice_with_target, 0.65);
-  EXPECT_DOUBLE_EQ(s.iou_with_target, (1.0 / 3 + 2.0 / 3) / 2);
+  EXPECT_DOUBLE_EQ(s.of("dice").mean, 2.3 / 4);
+  EXPECT_DOUBLE_EQ(s.of("dice").median, 0.65);
+  EXPECT_NEAR(s.of("dice").std, 0.434933, 1e-6);
+  EXPECT_DOUBLE_EQ(s.with_target_mean("dice"), 0.65);
+  EXPECT_DOUBLE_EQ(s.with_target_mean("iou"), (1.0 / 3 + 2.0 / 3) / 2);
 }
 
 TEST(Summary, OneImage) {
   const Summary s = summarise({score({2, 1, 0, 6})});
-  EXPECT_DOUBLE_EQ(s.dice.mean, 0.8);
-  EXPECT_DOUBLE_EQ(s.dice.median, 0.8);
-  EXPECT_EQ(s.dice.std, 0.0);
-  EXPECT_FALSE(s.dice_confidence);
+  EXPECT_DOUBLE_EQ(s.of("dice").mean, 0.8);
+  EXPECT_DOUBLE_EQ(s.of("dice").median, 0.8);
+  EXPECT_EQ(s.of("dice").std, 0.0);
+  EXPECT_FALSE(s.confidence);
   EXPECT_NE(summary_json(s).find("\"dice_confidence_95\": null"), std::string::npos);
 }
 
@@ -79,12 +126,12 @@ TEST(Summary, ConfidenceIntervalIsSeededAndOfTheRightWidth) {
     scores.push_back(score({i, 0, 400 - i, 0}));
   }
   const Summary s = summarise(scores, 3);
-  ASSERT_TRUE(s.dice_confidence);
-  EXPECT_EQ(s.dice_confidence->low, summarise(scores, 3).dice_confidence->low);
-  EXPECT_NE(s.dice_confidence->low, summarise(scores, 4).dice_confidence->low);
-  const double half_width = 1.96 * s.dice.std / 20;  // of a normal mean over 400
-  EXPECT_NEAR(s.dice_confidence->low, s.dice.mean - half_width, 0.2 * half_width);
-  EXPECT_NEAR(s.dice_confidence->high, s.dice.mean + half_width, 0.2 * half_width);
+  ASSERT_TRUE(s.confidence);
+  EXPECT_EQ(s.confidence->low, summarise(scores, 3).confidence->low);
+  EXPECT_NE(s.confidence->low, summarise(scores, 4).confidence->low);
+  const double half_width = 1.96 * s.of("dice").std / 20;  // of a normal mean over 400
+  EXPECT_NEAR(s.confidence->low, s.of("dice").mean - half_width, 0.2 * half_width);
+  EXPECT_NEAR(s.confidence->high, s.of("dice").mean + half_width, 0.2 * half_width);
 }
 
 TEST(Summary, JsonStatesTheConvention) {
@@ -98,10 +145,19 @@ TEST(ScoresCsv, OneRowPerImage) {
   write_scores_csv(folder / "scores.csv", {score({2, 1, 0, 6}, "a,b"), score({0, 0, 0, 9}, "c")});
   const auto rows = read_csv(folder / "scores.csv");
   ASSERT_EQ(rows.size(), 3U);
-  EXPECT_EQ(rows[0].size(), 11U);
-  EXPECT_EQ(rows[1], (std::vector<std::string>{"a,b", "0.800000", "0.666667", "0.666667",
-                                               "1.000000", "2", "1", "0", "6", "0", "0"}));
-  EXPECT_EQ(rows[2][9], "1");
+  const std::size_t metrics = all_metrics().size();
+  ASSERT_EQ(rows[0].size(), 7 + metrics);
+  for (std::size_t i = 0; i < metrics; ++i) {
+    EXPECT_EQ(rows[0][1 + i], all_metrics()[i].key);
+  }
+  const auto part = [&](std::size_t first, std::size_t count) {
+    const auto begin = rows[1].begin() + static_cast<std::ptrdiff_t>(first);
+    return std::vector<std::string>(begin, begin + static_cast<std::ptrdiff_t>(count));
+  };
+  EXPECT_EQ(part(0, 6), (std::vector<std::string>{"a,b", "0.800000", "0.666667", "0.666667",
+                                                  "1.000000", "0.857143"}));
+  EXPECT_EQ(part(1 + metrics, 6), (std::vector<std::string>{"2", "1", "0", "6", "0", "0"}));
+  EXPECT_EQ(rows[2][5 + metrics], "1");
 }
 
 }  // namespace
