@@ -10,7 +10,7 @@
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/transforms.h"
-#include "leaf/diffusion/ddim_sampler.h"
+#include "leaf/diffusion/sampler.h"
 #include "leaf/models/autoencoder.h"
 #include "leaf/models/unet.h"
 #include "leaf/nn/layers.h"
@@ -63,7 +63,7 @@ at::Tensor Segmenter::probability(const at::Tensor& images, const at::Tensor& no
   const auto denoise = [&](const at::Tensor& noisy, const at::Tensor& timestep) {
     return model_.unet->forward(at::cat({image_latent, noisy}, 1), timestep);
   };
-  const at::Tensor latent = diffusion::sample_ddim(
+  const at::Tensor latent = diffusion::sample(
       scheduler_, denoise, noise.to(options_.device).contiguous(at::MemoryFormat::ChannelsLast),
       options_.num_inference_steps);
   return image_to_probability(model_.autoencoder->decode(latent).to(at::kFloat)).cpu();

@@ -2,8 +2,6 @@
 
 #include <ATen/core/TensorBody.h>
 
-#include <vector>
-
 #include "leaf/diffusion/scheduler_config.h"
 
 namespace leaf::diffusion {
@@ -46,9 +44,5 @@ class NoiseScheduler {
   SchedulerConfig config_;
   at::Tensor alphas_cumprod_;
 };
-
-/// The timesteps of a DDIM loop, in the order in which they are visited. One step starts at T-1
-/// (the reference); more follow `timestep_spacing`.
-std::vector<std::int64_t> inference_timesteps(const SchedulerConfig& config, std::int64_t steps);
 
 }  // namespace leaf::diffusion
