@@ -125,15 +125,21 @@ Found betas(const Config& c) {
 
 Found timesteps(const Config& c) {
   const auto& s = c.diffusion.scheduler;
-  if (s.steps_offset >= s.num_train_timesteps) {
+  if (s.ddim.steps_offset >= s.num_train_timesteps) {
     return Problem{{"diffusion.steps_offset", "diffusion.num_train_timesteps"},
-                   str("diffusion.steps_offset ", s.steps_offset,
+                   str("diffusion.steps_offset ", s.ddim.steps_offset,
                        " must be below diffusion.num_train_timesteps ", s.num_train_timesteps)};
   }
   if (c.validation.num_inference_steps > s.num_train_timesteps) {
     return Problem{{"validation.num_inference_steps", "diffusion.num_train_timesteps"},
                    str("validation.num_inference_steps ", c.validation.num_inference_steps,
                        " must not exceed diffusion.num_train_timesteps ", s.num_train_timesteps)};
+  }
+  if (!offset_fits(s, c.validation.num_inference_steps)) {
+    return Problem{{"validation.num_inference_steps", "diffusion.steps_offset"},
+                   str("validation.num_inference_steps ", c.validation.num_inference_steps,
+                       " with diffusion.steps_offset ", s.ddim.steps_offset,
+                       " begins beyond the last timestep; lower one of them")};
   }
   return {};
 }

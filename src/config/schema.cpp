@@ -128,11 +128,11 @@ Fields sampling_fields(DiffusionSection& d) {
               "Clamp the predicted latent at inference: right for kl, wrong for tiny autoencoders, "
               "whose latents are larger."),
       number("diffusion.clip_sample_range", s.clip_sample_range, above(0), "Clamp to +- this."),
-      boolean("diffusion.set_alpha_to_one", s.set_alpha_to_one,
+      boolean("diffusion.set_alpha_to_one", s.ddim.set_alpha_to_one,
               "The last inference step ends at the clean latent."),
-      integer("diffusion.steps_offset", s.steps_offset, at_least(0),
-              "Added to the timesteps of inference."),
-      choice("diffusion.timestep_spacing", s.timestep_spacing,
+      integer("diffusion.steps_offset", s.ddim.steps_offset, at_least(0),
+              "Added to the timesteps of inference where they are leading and more than one."),
+      choice("diffusion.timestep_spacing", s.ddim.timestep_spacing,
              "How the timesteps of inference are placed; one step is always the "
              "last timestep."),
       choice("diffusion.loss", d.loss,

@@ -6,9 +6,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "leaf/core/error.h"
-#include "leaf/core/strings.h"
-
 namespace leaf::diffusion {
 namespace {
 
@@ -107,34 +104,6 @@ at::Tensor NoiseScheduler::recover_noise(const at::Tensor& prediction, const at:
       break;
   }
   return prediction;
-}
-
-std::vector<std::int64_t> inference_timesteps(const SchedulerConfig& config, std::int64_t steps) {
-  const std::int64_t count = config.num_train_timesteps;
-  if (steps < 1 || steps > count) {
-    throw ConfigError(str("num_inference_steps ", steps, " is not in 1 .. ", count));
-  }
-  if (steps == 1) {
-    return {count - 1};
-  }
-  const double total = static_cast<double>(count);
-  const double n = static_cast<double>(steps);
-  std::vector<std::int64_t> timesteps;
-  for (std::int64_t i = steps - 1; i >= 0; --i) {
-    const double k = static_cast<double>(i);
-    switch (config.timestep_spacing) {
-      case TimestepSpacing::kLeading:
-        timesteps.push_back(i * (count / steps) + config.steps_offset);
-        break;
-      case TimestepSpacing::kTrailing:
-        timesteps.push_back(std::llrint(total - (n - 1 - k) * (total / n)) - 1);
-        break;
-      case TimestepSpacing::kLinspace:
-        timesteps.push_back(std::llrint(k * (total - 1) / (n - 1)));
-        break;
-    }
-  }
-  return timesteps;
 }
 
 }  // namespace leaf::diffusion

@@ -2,6 +2,7 @@
 
 #include "leaf/core/enum_names.h"
 #include "leaf/core/files.h"
+#include "leaf/diffusion/sampler.h"
 
 namespace leaf {
 using nlohmann::json;
@@ -119,7 +120,7 @@ models::UNetConfig unet_from_json(const json& content) {
 }
 
 json to_json(const diffusion::SchedulerConfig& config) {
-  return {{"_class_name", "DDIMScheduler"},
+  return {{"_class_name", config.sampler},
           {"beta_schedule", enum_text(config.beta_schedule)},
           {"beta_start", config.beta_start},
           {"beta_end", config.beta_end},
@@ -127,9 +128,9 @@ json to_json(const diffusion::SchedulerConfig& config) {
           {"prediction_type", enum_text(config.prediction_type)},
           {"clip_sample", config.clip_sample},
           {"clip_sample_range", config.clip_sample_range},
-          {"set_alpha_to_one", config.set_alpha_to_one},
-          {"steps_offset", config.steps_offset},
-          {"timestep_spacing", enum_text(config.timestep_spacing)},
+          {"set_alpha_to_one", config.ddim.set_alpha_to_one},
+          {"steps_offset", config.ddim.steps_offset},
+          {"timestep_spacing", enum_text(config.ddim.timestep_spacing)},
           {"rescale_betas_zero_snr", false},
           {"thresholding", false},
           {"trained_betas", nullptr}};
@@ -144,11 +145,16 @@ diffusion::SchedulerConfig scheduler_from_json(const json& content) {
   config.num_train_timesteps = content.at("num_train_timesteps");
   config.prediction_type =
       parse_enum<diffusion::PredictionType>(content.at("prediction_type"), "prediction_type");
+  // Schedulers of training, which folders of others name, mean what DDIM samples too.
+  if (const std::string name = content.value("_class_name", config.sampler);
+      diffusion::find_sampler(name) != nullptr) {
+    config.sampler = name;
+  }
   config.clip_sample = content.value("clip_sample", true);
   config.clip_sample_range = content.value("clip_sample_range", 1.0);
-  config.set_alpha_to_one = content.value("set_alpha_to_one", true);
-  config.steps_offset = content.value("steps_offset", 0);
-  config.timestep_spacing = parse_enum<diffusion::TimestepSpacing>(
+  config.ddim.set_alpha_to_one = content.value("set_alpha_to_one", true);
+  config.ddim.steps_offset = content.value("steps_offset", 0);
+  config.ddim.timestep_spacing = parse_enum<diffusion::TimestepSpacing>(
       content.value("timestep_spacing", "leading"), "timestep_spacing");
   if (content.value("thresholding", false) || content.value("rescale_betas_zero_snr", false)) {
     throw WeightsError("thresholding and rescale_betas_zero_snr are not supported");

@@ -13,7 +13,7 @@
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/transforms.h"
-#include "leaf/diffusion/ddim_sampler.h"
+#include "leaf/diffusion/sampler.h"
 #include "leaf/models/autoencoder.h"
 #include "leaf/models/unet.h"
 #include "leaf/nn/layers.h"
@@ -40,7 +40,7 @@ at::Tensor run_networks(const Model& model, const diffusion::NoiseScheduler& sch
     return spread_not_finite(model.unet->forward(at::cat({image_latent, noisy}, 1), timestep));
   };
   const at::Tensor latent =
-      diffusion::sample_ddim(scheduler, denoise, noise, options.num_inference_steps);
+      diffusion::sample(scheduler, denoise, noise, options.num_inference_steps);
   return image_to_probability(model.autoencoder->decode(latent).to(at::kFloat));
 }
 

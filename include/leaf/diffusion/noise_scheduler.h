@@ -2,8 +2,6 @@
 
 #include <ATen/core/TensorBody.h>
 
-#include <vector>
-
 #include "leaf/diffusion/scheduler_config.h"
 
 namespace leaf::diffusion {
@@ -48,9 +46,5 @@ class NoiseScheduler {
   at::Tensor alphas_cumprod_;
   at::Tensor device_alphas_cumprod_;
 };
-
-/// The timesteps of a DDIM loop, in the order in which they are visited. One step starts at T-1
-/// (the reference); more follow `timestep_spacing`.
-std::vector<std::int64_t> inference_timesteps(const SchedulerConfig& config, std::int64_t steps);
 
 }  // namespace leaf::diffusion

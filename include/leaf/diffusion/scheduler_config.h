@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "leaf/core/enum_names.h"
 
@@ -30,7 +31,17 @@ inline EnumNames<TimestepSpacing> enum_names(TimestepSpacing /*tag*/) {
           {TimestepSpacing::kLinspace, "linspace"}};
 }
 
-/// The noise schedule and DDIM's options (eta 0); the defaults are the paper's.
+/// DDIM with eta 0 (diffusers' DDIMScheduler).
+struct DdimOptions {
+  /// Past the last step abar is 1: the loop ends at the clean latent. Otherwise it is abar_0, and a
+  /// little noise stays.
+  bool set_alpha_to_one = true;
+  /// Added to the timesteps, where `leading` places more than one; one step starts at the end.
+  std::int64_t steps_offset = 0;
+  TimestepSpacing timestep_spacing = TimestepSpacing::kLeading;
+};
+
+/// The noise schedule and how latents are sampled from it; the defaults are the paper's.
 struct SchedulerConfig {
   BetaSchedule beta_schedule = BetaSchedule::kLinear;
   double beta_start = 0.0015;
@@ -40,9 +51,17 @@ struct SchedulerConfig {
   /// Clamp the predicted clean latent to [-clip_sample_range, clip_sample_range] at inference.
   bool clip_sample = true;
   double clip_sample_range = 1.0;
-  bool set_alpha_to_one = true;
-  std::int64_t steps_offset = 0;
-  TimestepSpacing timestep_spacing = TimestepSpacing::kLeading;
+  /// The row of the table of samplers (sampler.h), by diffusers' name.
+  std::string sampler = "DDIMScheduler";
+  DdimOptions ddim = {};
 };
+
+/// True where `leading` timesteps, moved by the offset, stay inside the schedule.
+inline bool offset_fits(const SchedulerConfig& config, std::int64_t steps) {
+  const std::int64_t first =
+      (steps - 1) * (config.num_train_timesteps / steps) + config.ddim.steps_offset;
+  return steps == 1 || config.ddim.timestep_spacing != TimestepSpacing::kLeading ||
+         first < config.num_train_timesteps;
+}
 
 }  // namespace leaf::diffusion

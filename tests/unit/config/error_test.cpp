@@ -177,6 +177,10 @@ TEST_F(ConfigFiles, DiffusionThatDoesNotFit) {
             "refuge.yaml:1: validation.num_inference_steps 2000 must not exceed "
             "diffusion.num_train_timesteps 1000");
   EXPECT_EQ(
+      error_of("validation: {num_inference_steps: 1000}\ndiffusion: {steps_offset: 1}"),
+      "refuge.yaml:1: validation.num_inference_steps 1000 with diffusion.steps_offset 1 begins "
+      "beyond the last timestep; lower one of them");
+  EXPECT_EQ(
       error_of("diffusion: {steps_offset: 1000}"),
       "refuge.yaml:1: diffusion.steps_offset 1000 must be below diffusion.num_train_timesteps "
       "1000");

@@ -1,9 +1,8 @@
-#include "leaf/diffusion/ddim_sampler.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 
+#include "leaf/diffusion/sampler.h"
 #include "support/small_networks.h"
 
 namespace leaf::diffusion {
@@ -25,7 +24,7 @@ Denoiser oracle(const NoiseScheduler& scheduler, const at::Tensor& latent) {
 /// One step of a denoiser that predicts `value` everywhere.
 double single_step(const SchedulerConfig& config, double value) {
   const NoiseScheduler scheduler(config);
-  const at::Tensor result = sample_ddim(
+  const at::Tensor result = sample(
       scheduler,
       [&](const at::Tensor& noisy, const at::Tensor&) { return at::full_like(noisy, value); },
       normal({1, 4, 2, 2}), 1);
@@ -43,7 +42,7 @@ TEST(SampleDdim, AnOracleLeadsToTheCleanLatent) {
       SchedulerConfig config;
       config.prediction_type = type;
       const NoiseScheduler scheduler(config);
-      const at::Tensor result = sample_ddim(scheduler, oracle(scheduler, latent), noise, steps);
+      const at::Tensor result = sample(scheduler, oracle(scheduler, latent), noise, steps);
       EXPECT_LT(largest_difference(result, latent), 1e-3) << name << " " << steps;
     }
   }
@@ -59,7 +58,7 @@ TEST(SampleDdim, VisitsTheTimestepsInOrder) {
     visited.push_back(timestep[0].item<std::int64_t>());
     return noisy;
   };
-  sample_ddim(scheduler, denoiser, normal({3, 4, 2, 2}), 4);
+  sample(scheduler, denoiser, normal({3, 4, 2, 2}), 4);
   EXPECT_EQ(visited, (std::vector<std::int64_t>{750, 500, 250, 0}));
 }
 
@@ -82,7 +81,7 @@ TEST(SampleDdim, NoiseForTheNextStepComesFromTheUnclippedPrediction) {
     seen.push_back(noisy);
     return at::full_like(noisy, 3.0);
   };
-  sample_ddim(scheduler, denoiser, noise, 2);
+  sample(scheduler, denoiser, noise, 2);
   ASSERT_EQ(seen.size(), 2U);
   EXPECT_TRUE(at::equal(seen[0], noise));
   const double first = scheduler.alphas_cumprod()[500].item<double>();
@@ -94,11 +93,11 @@ TEST(SampleDdim, NoiseForTheNextStepComesFromTheUnclippedPrediction) {
 
 TEST(SampleDdim, WithoutAlphaOneTheLastStepKeepsSomeNoise) {
   SchedulerConfig config;
-  config.set_alpha_to_one = false;
+  config.ddim.set_alpha_to_one = false;
   const NoiseScheduler scheduler(config);
   const at::Tensor latent = 0.9 * normal({1, 4, 2, 2}, 1).tanh();
   const at::Tensor noise = normal({1, 4, 2, 2}, 2);
-  const at::Tensor result = sample_ddim(scheduler, oracle(scheduler, latent), noise, 1);
+  const at::Tensor result = sample(scheduler, oracle(scheduler, latent), noise, 1);
   const double last = scheduler.alphas_cumprod()[999].item<double>();
   const double end = scheduler.alphas_cumprod()[0].item<double>();
   const at::Tensor recovered = (noise - std::sqrt(last) * latent) / std::sqrt(1 - last);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "leaf/core/error.h"
+#include "leaf/diffusion/sampler.h"
 #include "support/images.h"
 #include "support/small_networks.h"
 
@@ -28,7 +29,7 @@ SchedulerConfig with_prediction(PredictionType type) {
 
 SchedulerConfig with_spacing(TimestepSpacing spacing) {
   SchedulerConfig config;
-  config.timestep_spacing = spacing;
+  config.ddim.timestep_spacing = spacing;
   return config;
 }
 
@@ -143,8 +144,31 @@ TEST(InferenceTimesteps, AreDiffusers) {
 
 TEST(InferenceTimesteps, OffsetMovesLeadingSteps) {
   SchedulerConfig config;
-  config.steps_offset = 1;
+  config.ddim.steps_offset = 1;
   EXPECT_EQ(inference_timesteps(config, 4), (Steps{751, 501, 251, 1}));
+}
+
+TEST(InferenceTimesteps, TheOffsetMustStayInTheSchedule) {
+  SchedulerConfig config;
+  config.ddim.steps_offset = 1;
+  EXPECT_EQ(inference_timesteps(config, 1), Steps{999});
+  EXPECT_EQ(inference_timesteps(config, 999).front(), 999);
+  const auto message = test::message_of<ConfigError>([&] { inference_timesteps(config, 1000); });
+  EXPECT_NE(message.find("num_inference_steps 1000 with steps_offset 1"), std::string::npos)
+      << message;
+  config.ddim.timestep_spacing = TimestepSpacing::kTrailing;  // knows no offset
+  EXPECT_EQ(inference_timesteps(config, 1000).front(), 999);
+}
+
+TEST(Samplers, AreFoundByTheirName) {
+  for (const Sampler& sampler : all_samplers()) {
+    EXPECT_EQ(find_sampler(sampler.name), &sampler);
+  }
+  EXPECT_EQ(all_samplers().front().name, SchedulerConfig{}.sampler);
+  SchedulerConfig config;
+  config.sampler = "NoSuchScheduler";
+  const auto message = test::message_of<ConfigError>([&] { inference_timesteps(config, 1); });
+  EXPECT_NE(message.find("'NoSuchScheduler'"), std::string::npos) << message;
 }
 
 TEST(InferenceTimesteps, CountMustFitTheSchedule) {

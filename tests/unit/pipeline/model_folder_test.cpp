@@ -37,9 +37,9 @@ ModelDescription kl_description() {
                            .prediction_type = diffusion::PredictionType::kVPrediction,
                            .clip_sample = false,
                            .clip_sample_range = 2.0,
-                           .set_alpha_to_one = false,
-                           .steps_offset = 1,
-                           .timestep_spacing = diffusion::TimestepSpacing::kTrailing};
+                           .ddim = {.set_alpha_to_one = false,
+                                    .steps_offset = 1,
+                                    .timestep_spacing = diffusion::TimestepSpacing::kTrailing}};
   description.preprocessing = {
       .resolution = 16, .threshold = 0.25, .classes = {"background", "polyp"}};
   return description;
@@ -77,9 +77,9 @@ void expect_same(const diffusion::SchedulerConfig& ours,
   EXPECT_EQ(ours.prediction_type, expected.prediction_type);
   EXPECT_EQ(ours.clip_sample, expected.clip_sample);
   EXPECT_EQ(ours.clip_sample_range, expected.clip_sample_range);
-  EXPECT_EQ(ours.set_alpha_to_one, expected.set_alpha_to_one);
-  EXPECT_EQ(ours.steps_offset, expected.steps_offset);
-  EXPECT_EQ(ours.timestep_spacing, expected.timestep_spacing);
+  EXPECT_EQ(ours.ddim.set_alpha_to_one, expected.ddim.set_alpha_to_one);
+  EXPECT_EQ(ours.ddim.steps_offset, expected.ddim.steps_offset);
+  EXPECT_EQ(ours.ddim.timestep_spacing, expected.ddim.timestep_spacing);
 }
 
 void expect_same(const models::UNetConfig& ours, const models::UNetConfig& expected) {
