@@ -67,6 +67,8 @@ validation: {start_steps: 50, steps: 50}
 END
   tiny_run cpu run-cpu
 }
+# A loss is about 0.02: rounding differs between runs, since cuDNN times its algorithms, and adds up over
+# fifty steps.
 compare_losses() {  # compare_losses NAME TOLERANCE: with those of the CPU
   python3 -c 'import sys
 rows = [[list(map(float, l.split())) for l in open(p)] for p in sys.argv[1:3]]
@@ -75,11 +77,11 @@ print("steps", len(rows[0]), "largest relative difference of a loss", worst)
 sys.exit(not (len(rows[0]) == len(rows[1]) == 50 and worst <= float(sys.argv[3])))' \
     "$work/$1.losses" "$work/run-cpu.losses" "$2"
 }
-tiny_on_device() { tiny_run "$device" run-device && compare_losses run-device 1e-3; }
-tiny_recorded() { tiny_run "$device" run-graph --set train.cuda_graph=true && compare_losses run-graph 1e-3; }
+tiny_on_device() { tiny_run "$device" run-device && compare_losses run-device 5e-3; }
+tiny_recorded() { tiny_run "$device" run-graph --set train.cuda_graph=true && compare_losses run-graph 5e-3; }
 tiny_resumed() {
   tiny_run "$device" run-half --set train.max_train_steps=25 --set train.checkpoint_steps=25 --set validation.start_steps=100 >/dev/null &&
-    tiny_run "$device" run-half --resume && compare_losses run-half 1e-3
+    tiny_run "$device" run-half --resume && compare_losses run-half 5e-3
 }
 tiny_programs() {
   leaf_eval --model "$work/run-device" --config "$config" --split test --device "$device" --output "$work/scores" &&
