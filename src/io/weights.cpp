@@ -178,7 +178,6 @@ TensorMap read_weights(const fs::path& path) {
   if (path.extension() == ".json") {
     return read_sharded(path);
   }
-  weight_file_size(path);  // throws if it is no regular file, which first_bytes would wait for
   const std::string head = first_bytes(path);
   if (head.starts_with("PK")) {
     return read_torch_zip(path);

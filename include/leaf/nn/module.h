@@ -36,9 +36,9 @@ void freeze(torch::nn::Module& module);
 /// run best (Module::to has no memory format in C++).
 void to_channels_last(torch::nn::Module& module);
 
-/// Stores the weights of convolutions and linear layers in `type`, which autocast would convert them
-/// to at every call; biases and normalisations stay float32. Such a module can no longer be trained or
-/// saved.
+/// Stores the weights of convolutions and linear layers in `type`, which autocast would convert
+/// them to at every call; biases and normalisations stay float32. Such a module can no longer be
+/// trained or saved.
 void round_weights(torch::nn::Module& module, at::ScalarType type);
 
 }  // namespace leaf::nn

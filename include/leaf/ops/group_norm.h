@@ -20,8 +20,8 @@ struct ScaleShift {
 /// forms the variance as E[x^2] - E[x]^2 in float32, which loses digits as soon as |mean| exceeds
 /// the spread. Statistics here are summed in double, in an order that the number of threads does
 /// not change. On a GPU, channels-last maps in float32, float16 and bfloat16 take one as well, with
-/// statistics in float32. Everything else (other types and layouts; autocast on the CPU) is LibTorch's
-/// operators, composed.
+/// statistics in float32. Everything else (other types and layouts; autocast on the CPU) is
+/// LibTorch's operators, composed.
 at::Tensor group_norm(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight,
                       const at::Tensor& bias, double eps);
 

@@ -66,7 +66,6 @@ class Segmenter {
   at::Tensor starting_noise(const at::Tensor& images) const;
   void record_calls();
 
-
   Model model_;
   SegmenterOptions options_;
   diffusion::NoiseScheduler scheduler_;

@@ -1,6 +1,6 @@
 // The GPU's operators in a build without CUDA: none.
-#include "leaf/core/error.h"
 #include "group_norm_cuda.h"
+#include "leaf/core/error.h"
 
 namespace leaf::ops::cuda {
 
