@@ -71,6 +71,9 @@ void print_description(const ModelDescription& d) {
             << " timesteps\n"
             << "preprocessing: resolution " << d.preprocessing.resolution << ", threshold "
             << d.preprocessing.threshold << ", classes " << join(d.preprocessing.classes, ", ")
+            << (d.preprocessing.num_inference_steps > 0
+                    ? str(", num_inference_steps ", d.preprocessing.num_inference_steps)
+                    : "")
             << '\n';
 }
 

@@ -23,7 +23,8 @@ void add_model_options(CLI::App& app, EvalOptions& o) {
   add("--split", o.split, "Part of the data set: test, validation or train")->capture_default_str();
   add("--seed", o.seed, "Seed of the starting noise")->capture_default_str();
   add("--num-inference-steps", o.num_inference_steps,
-      "Denoising steps [validation.num_inference_steps]")
+      "Denoising steps [those that the model was validated with, else "
+      "validation.num_inference_steps]")
       ->check(CLI::Range(1, 1000));
   add("--batch-size", o.batch_size, "Images that the network sees at once [validation.batch_size]")
       ->check(CLI::Range(1, 1024));

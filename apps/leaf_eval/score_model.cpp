@@ -77,13 +77,16 @@ Evaluation score(const Segmenter& segmenter, const data::Dataset& dataset,
 }
 
 SegmenterOptions segmenter_options(const EvalOptions& o, const Runtime& runtime,
+                                   const Preprocessing& preprocessing,
                                    const ValidationSection& validation) {
   SegmenterOptions options;
   options.device = runtime.device;
   options.precision = runtime.precision;
   options.seed = o.seed;
-  options.num_inference_steps =
-      o.num_inference_steps > 0 ? o.num_inference_steps : validation.num_inference_steps;
+  options.num_inference_steps = o.num_inference_steps;
+  if (options.num_inference_steps == 0 && preprocessing.num_inference_steps == 0) {
+    options.num_inference_steps = validation.num_inference_steps;  // an older folder
+  }
   return options;
 }
 
@@ -111,7 +114,7 @@ int score_model(const EvalOptions& o) {
   const Preprocessing preprocessing = load_description(folder).preprocessing;
   const data::Dataset dataset = make_dataset(config, folder, o.split, preprocessing.resolution);
   make_folder(output);
-  const SegmenterOptions options = segmenter_options(o, runtime, config.validation);
+  const SegmenterOptions options = segmenter_options(o, runtime, preprocessing, config.validation);
   const Segmenter segmenter = Segmenter::load(folder, options);
   note_earlier_results(output);
   EvaluationOptions evaluation;
@@ -121,7 +124,7 @@ int score_model(const EvalOptions& o) {
   evaluation.overlay_folder = output / "overlays";
   const std::string size = std::to_string(preprocessing.resolution);
   report(score(segmenter, dataset, evaluation, o.common.quiet),
-         facts_of(o, folder, options, preprocessing),
+         facts_of(o, folder, segmenter.options(), preprocessing),
          str(o.split, " part at the model's ", size, "x", size), output);
   return kExitSuccess;
 }

@@ -80,7 +80,7 @@ int run(InferOptions& o) {
     note_earlier_results(o.inference.output);
   }
   handle_interrupts();
-  InferenceSummary summary{folder, o.segmenter, o.inference, load_seconds, {}};
+  InferenceSummary summary{folder, segmenter.options(), o.inference, load_seconds, {}};
   const InferenceReport& report = summary.report;
   try {
     infer(segmenter, inputs, o, summary.report);

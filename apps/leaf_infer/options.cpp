@@ -14,9 +14,9 @@ void add_infer_options(CLI::App& app, InferOptions& o) {
                  "Size of the masks: original (the image's) or model (as validation scores them)")
       ->capture_default_str();
   app.add_option("--seed", o.segmenter.seed, "Seed of the starting noise")->capture_default_str();
-  app.add_option("--num-inference-steps", o.segmenter.num_inference_steps, "Denoising steps")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
+  app.add_option("--num-inference-steps", o.segmenter.num_inference_steps,
+                 "Denoising steps [those that the model was validated with]")
+      ->check(CLI::Range(1, 1000));
   app.add_option("--batch-size", o.inference.batch_size, "Images that the network sees at once")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

@@ -163,13 +163,17 @@ diffusion::SchedulerConfig scheduler_from_json(const json& content) {
 }
 
 json to_json(const Preprocessing& preprocessing) {
-  return {{"format_version", kFormatVersion},
-          {"resolution", preprocessing.resolution},
-          {"channel_order", "RGB"},
-          {"image_range", {0, 1}},
-          {"resize", "bilinear, antialiased"},
-          {"threshold", preprocessing.threshold},
-          {"classes", preprocessing.classes}};
+  json content{{"format_version", kFormatVersion},
+               {"resolution", preprocessing.resolution},
+               {"channel_order", "RGB"},
+               {"image_range", {0, 1}},
+               {"resize", "bilinear, antialiased"},
+               {"threshold", preprocessing.threshold},
+               {"classes", preprocessing.classes}};
+  if (preprocessing.num_inference_steps > 0) {
+    content["num_inference_steps"] = preprocessing.num_inference_steps;
+  }
+  return content;
 }
 
 Preprocessing preprocessing_from_json(const json& content) {
@@ -180,6 +184,10 @@ Preprocessing preprocessing_from_json(const json& content) {
   preprocessing.resolution = content.at("resolution");
   preprocessing.threshold = content.at("threshold");
   preprocessing.classes = content.value("classes", preprocessing.classes);
+  preprocessing.num_inference_steps = content.value("num_inference_steps", std::int64_t{0});
+  if (preprocessing.num_inference_steps < 0) {
+    throw WeightsError("num_inference_steps must be 1 or more");
+  }
   return preprocessing;
 }
 

@@ -3,8 +3,10 @@
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -30,18 +32,39 @@ std::uint64_t pixel_hash(const at::Tensor& image) {
       {static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::size_t>(bytes.numel())});
 }
 
-/// Both inputs on the device and channels-last -> probability [N, 1, R, R] on the device.
-at::Tensor run_networks(const Model& model, const diffusion::NoiseScheduler& scheduler,
-                        const SegmenterOptions& options, const at::Tensor& images,
-                        const at::Tensor& noise) {
-  const AutocastGuard autocast(options.device, options.precision);
-  const at::Tensor image_latent = model.latent_encoder->encode(images).to(at::kFloat);
-  const auto denoise = [&](const at::Tensor& noisy, const at::Tensor& timestep) {
-    return spread_not_finite(model.unet->forward(at::cat({image_latent, noisy}, 1), timestep));
-  };
-  const at::Tensor latent =
-      diffusion::sample(scheduler, denoise, noise, options.num_inference_steps);
-  return image_to_probability(model.autoencoder->decode(latent).to(at::kFloat));
+/// The steps that are asked for, else those that the model states.
+SegmenterOptions resolved(SegmenterOptions options, const Preprocessing& preprocessing) {
+  if (options.num_inference_steps == 0) {
+    options.num_inference_steps = std::max<std::int64_t>(1, preprocessing.num_inference_steps);
+  }
+  return options;
+}
+
+/// DataError unless the tensor is of the type and on the CPU or `device`. `expected`: its shape.
+void check_tensor(const at::Tensor& tensor, at::ScalarType type, c10::Device device,
+                  const char* name, const std::string& expected) {
+  if (!tensor.defined()) {
+    throw DataError(str(name, ": undefined; expected ", expected));
+  }
+  const bool known_device = tensor.device().is_cpu() || tensor.device().type() == device.type();
+  if (tensor.scalar_type() != type || !known_device) {
+    throw DataError(leaf::str(name, ": ", tensor.scalar_type(), " ", tensor.sizes(), " on ",
+                              tensor.device(), "; expected ", type, " ", expected, " on cpu or ",
+                              device));
+  }
+}
+
+void check_shape(bool fits, const at::Tensor& tensor, const char* name,
+                 const std::string& expected) {
+  if (!fits) {
+    throw DataError(leaf::str(name, ": the shape is ", tensor.sizes(), "; expected ", expected));
+  }
+}
+
+void check_rgb(const at::Tensor& rgb) {
+  const std::string expected = "[H, W, 3]";
+  check_tensor(rgb, at::kByte, c10::kCPU, "rgb", expected);
+  check_shape(rgb.dim() == 3 && rgb.size(2) == 3 && rgb.numel() > 0, rgb, "rgb", expected);
 }
 
 }  // namespace
@@ -70,44 +93,112 @@ Segmenter Segmenter::load(const std::filesystem::path& folder, const SegmenterOp
 
 Segmenter::Segmenter(Model model, const SegmenterOptions& options)
     : model_(std::move(model)),
-      options_(options),
-      scheduler_(model_.description.scheduler, options.device) {}
+      options_(resolved(options, model_.description.preprocessing)),
+      scheduler_(model_.description.scheduler, options.device) {
+  diffusion::inference_timesteps(scheduler_.config(), options_.num_inference_steps);
+}
 
 /// More steps than one read the schedule in between, which cannot be recorded.
 void Segmenter::record_calls() {
   if (options_.device.is_cuda() && options_.num_inference_steps == 1) {
-    recorded_ = std::make_shared<Recorded>(
-        [model = model_, options = options_, scheduler = scheduler_](const Tensors& inputs) {
-          return Tensors{run_networks(model, scheduler, options, inputs[0], inputs[1])};
-        });
+    recorded_ = std::make_shared<Recorded>([plain = *this](const Tensors& inputs) {
+      return Tensors{plain.decode_on_device(plain.sample(plain.encode(inputs[0]), inputs[1]))};
+    });
   }
 }
 
-at::Tensor Segmenter::starting_noise(const at::Tensor& images) const {
+void Segmenter::check_images(const at::Tensor& images) const {
+  const ModelDescription& d = model_.description;
+  // The U-Net halves the latent once between two of its levels.
+  const std::int64_t multiple = models::downsampling(d.autoencoder)
+                                << (d.unet.channel_mult.size() - 1);
+  const std::string expected = str("[N, 3, H, W], H and W multiples of ", multiple);
+  check_tensor(images, at::kFloat, options_.device, "images", expected);
+  check_shape(images.dim() == 4 && images.size(0) > 0 && images.size(1) == 3 &&
+                  images.size(2) > 0 && images.size(3) > 0 && images.size(2) % multiple == 0 &&
+                  images.size(3) % multiple == 0,
+              images, "images", expected);
+}
+
+void Segmenter::check_latent(const at::Tensor& latent, const char* name) const {
+  const std::int64_t channels = model_.description.autoencoder.latent_channels;
+  const std::int64_t multiple = std::int64_t{1}
+                                << (model_.description.unet.channel_mult.size() - 1);
+  const std::string expected = str("[N, ", channels, ", h, w], h and w multiples of ", multiple);
+  check_tensor(latent, at::kFloat, options_.device, name, expected);
+  check_shape(latent.dim() == 4 && latent.size(1) == channels && latent.numel() > 0 &&
+                  latent.size(2) % multiple == 0 && latent.size(3) % multiple == 0,
+              latent, name, expected);
+}
+
+at::Tensor Segmenter::starting_noise(const at::Tensor& images, std::int64_t sample) const {
+  check_images(images);
+  const c10::InferenceMode inference;
   const models::AutoencoderConfig& config = model_.description.autoencoder;
   const std::int64_t factor = models::downsampling(config);
   std::vector<at::Tensor> noise;
   for (std::int64_t i = 0; i < images.size(0); ++i) {
     noise.push_back(
         normal_tensor({config.latent_channels, images.size(2) / factor, images.size(3) / factor},
-                      RandomStream(options_.seed, Purpose::kInference, pixel_hash(images[i]))));
+                      RandomStream(options_.seed, Purpose::kInference, pixel_hash(images[i]),
+                                   static_cast<std::uint64_t>(sample))));
   }
   return at::stack(noise);
 }
 
-at::Tensor Segmenter::probability(const at::Tensor& images) const {
+at::Tensor Segmenter::encode(const at::Tensor& images) const {
+  check_images(images);
   const c10::InferenceMode inference;
+  const AutocastGuard autocast(options_.device, options_.precision);
+  const at::Tensor x =
+      to_device(images, options_.device).contiguous(at::MemoryFormat::ChannelsLast);
+  return model_.latent_encoder->encode(x).to(at::kFloat);
+}
+
+at::Tensor Segmenter::sample(const at::Tensor& image_latent, const at::Tensor& noise) const {
+  check_latent(image_latent, "image latent");
+  check_latent(noise, "noise");
+  check_shape(noise.sizes() == image_latent.sizes(), noise, "noise",
+              leaf::str("that of the image latent, ", image_latent.sizes()));
+  const c10::InferenceMode inference;
+  const AutocastGuard autocast(options_.device, options_.precision);
+  const at::Tensor condition = image_latent.to(options_.device);
+  const auto denoise = [&](const at::Tensor& noisy, const at::Tensor& timestep) {
+    return spread_not_finite(model_.unet->forward(at::cat({condition, noisy}, 1), timestep));
+  };
+  return diffusion::sample(
+      scheduler_, denoise,
+      to_device(noise, options_.device).contiguous(at::MemoryFormat::ChannelsLast),
+      options_.num_inference_steps);
+}
+
+at::Tensor Segmenter::decode(const at::Tensor& latent) const {
+  return decode_on_device(latent).cpu();
+}
+
+at::Tensor Segmenter::decode_on_device(const at::Tensor& latent) const {
+  check_latent(latent, "latent");
+  const c10::InferenceMode inference;
+  const AutocastGuard autocast(options_.device, options_.precision);
+  const at::Tensor z = latent.to(options_.device);
+  return image_to_probability(model_.autoencoder->decode(z).to(at::kFloat));
+}
+
+at::Tensor Segmenter::probability(const at::Tensor& images) const {
   return probability(images, starting_noise(images));
 }
 
 at::Tensor Segmenter::probability(const at::Tensor& images, const at::Tensor& noise) const {
+  if (!recorded_) {
+    return decode(sample(encode(images), noise));
+  }
+  check_images(images);
+  check_latent(noise, "noise");
   const c10::InferenceMode inference;
-  const at::Tensor x =
-      to_device(images, options_.device).contiguous(at::MemoryFormat::ChannelsLast);
-  const at::Tensor start =
-      to_device(noise, options_.device).contiguous(at::MemoryFormat::ChannelsLast);
-  return recorded_ ? recorded_->call(x, start)
-                   : run_networks(model_, scheduler_, options_, x, start).cpu();
+  const auto placed = [&](const at::Tensor& t) {
+    return to_device(t, options_.device).contiguous(at::MemoryFormat::ChannelsLast);
+  };
+  return recorded_->call(placed(images), placed(noise));
 }
 
 Segmentation Segmenter::segment(const at::Tensor& rgb) const {
@@ -117,11 +208,18 @@ Segmentation Segmenter::segment(const at::Tensor& rgb) const {
 }
 
 at::Tensor Segmenter::prepare(const at::Tensor& rgb) const {
+  check_rgb(rgb);
   return data::to_tensor(data::resize_image(rgb, model_.description.preprocessing.resolution));
 }
 
 Segmentation Segmenter::finish(const at::Tensor& probability, std::int64_t height,
                                std::int64_t width) const {
+  check_tensor(probability, at::kFloat, c10::kCPU, "probability", "[H, W]");
+  check_shape(probability.dim() == 2 && probability.numel() > 0, probability, "probability",
+              "[H, W]");
+  if (height < 1 || width < 1) {
+    throw DataError(str("a mask of ", height, " x ", width, " pixels; expected 1 or more"));
+  }
   const c10::InferenceMode inference;
   const bool same_size = probability.size(0) == height && probability.size(1) == width;
   Segmentation result;
@@ -152,8 +250,9 @@ void prepare_for_inference(Model& model, const SegmenterOptions& options) {
     }
   }
   if (own_kernels) {
-    model.unet->fold_timesteps(
-        diffusion::inference_timesteps(model.description.scheduler, options.num_inference_steps));
+    const std::int64_t steps =
+        resolved(options, model.description.preprocessing).num_inference_steps;
+    model.unet->fold_timesteps(diffusion::inference_timesteps(model.description.scheduler, steps));
   }
 }
 

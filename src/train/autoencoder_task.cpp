@@ -116,12 +116,19 @@ class AutoencoderTask : public TrainingTask {
         .contiguous(at::MemoryFormat::ChannelsLast);
   }
 
-  /// mean + std * noise, the noise addressed by (seed, step).
+  /// mean + std * noise. The noise is addressed by (seed, step, index in the batch, image or mask),
+  /// so that it does not depend on the batch.
   at::Tensor posterior_sample(const at::Tensor& moments, std::int64_t step) const {
     const auto halves = moments.chunk(2, 1);
-    const at::Tensor noise =
-        normal_tensor(halves[0].sizes(), RandomStream(config_.seed, Purpose::kPosterior, step));
-    return halves[0] + (0.5 * halves[1].clamp(-30, 20)).exp() * noise.to(device_);
+    const auto shape = halves[0].sizes();
+    const std::int64_t samples = shape[0] / 2;  // images, then masks
+    std::vector<at::Tensor> noise;
+    for (std::int64_t i = 0; i < shape[0]; ++i) {
+      const std::int64_t number = 2 * (i % samples) + i / samples;
+      noise.push_back(normal_tensor(shape.slice(1),
+                                    RandomStream(config_.seed, Purpose::kPosterior, step, number)));
+    }
+    return halves[0] + (0.5 * halves[1].clamp(-30, 20)).exp() * at::stack(noise).to(device_);
   }
 
   Config config_;

@@ -28,6 +28,8 @@ struct Preprocessing {
   std::int64_t resolution = 256;
   /// Foreground where the mean over the decoded channels exceeds this.
   double threshold = 0.5;
+  /// Denoising steps that the model was validated with; 0 where its folder does not say.
+  std::int64_t num_inference_steps = 0;
   std::vector<std::string> classes{"background", "foreground"};
 };
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 
 #include "leaf/core/device.h"
 #include "leaf/diffusion/noise_scheduler.h"
@@ -16,7 +17,8 @@ struct SegmenterOptions {
   Precision precision = Precision::kFloat32;
   /// The starting noise of an image is a function of this and of the image's pixels.
   std::uint64_t seed = 0;
-  std::int64_t num_inference_steps = 1;
+  /// Denoising steps; 0 takes those that the model folder states, else 1.
+  std::int64_t num_inference_steps = 0;
 };
 
 /// One image's result at its own size.
@@ -26,6 +28,10 @@ struct Segmentation {
 };
 
 /// Image -> mask: the one path that validation, evaluation and inference share.
+///
+/// Every function that is const may be called from several threads at once; the results are the
+/// same to the bit as one after the other. Arguments of the wrong type, shape or device throw
+/// DataError, which says what was expected.
 class Segmenter {
  public:
   /// Loads a model folder and prepares it for inference. The weight files stay mapped: replace the
@@ -33,7 +39,8 @@ class Segmenter {
   static Segmenter load(const std::filesystem::path& folder, const SegmenterOptions& options = {});
 
   /// Uses the networks of `model` as they are: nothing is copied or prepared, so that networks in
-  /// training can be scored. They must be in evaluation mode while they are used here.
+  /// training can be scored. They must be in evaluation mode while they are used here. Throws
+  /// ConfigError if the schedule has no such number of steps.
   Segmenter(Model model, const SegmenterOptions& options);
 
   /// images [N, 3, R, R] in [0, 1] at the model's resolution -> foreground probability [N, 1, R, R]
@@ -41,8 +48,22 @@ class Segmenter {
   /// pixels.
   at::Tensor probability(const at::Tensor& images) const;
 
-  /// As above, from a given starting noise [N, L, r, r].
+  /// As above, from a given starting noise [N, L, r, r]: encode, sample and decode.
   at::Tensor probability(const at::Tensor& images, const at::Tensor& noise) const;
+
+  /// The three steps of probability(). Several samples of one image share its latent: encode once,
+  /// then sample and decode from starting_noise(images, 0), (images, 1), ...
+  ///
+  /// images float32 [N, 3, R, R] in [0, 1] -> image latent float32 [N, L, r, r] on the device
+  at::Tensor encode(const at::Tensor& images) const;
+  /// image latent, starting noise float32 [N, L, r, r] -> mask latent [N, L, r, r] on the device
+  at::Tensor sample(const at::Tensor& image_latent, const at::Tensor& noise) const;
+  /// mask latent [N, L, r, r] -> foreground probability float32 [N, 1, R, R] on the CPU
+  at::Tensor decode(const at::Tensor& latent) const;
+
+  /// images as in encode -> noise float32 [N, L, r, r] on the CPU, which follows from seed, pixels
+  /// and the number of the sample. Sample 0 is the one that probability(images) starts from.
+  at::Tensor starting_noise(const at::Tensor& images, std::int64_t sample = 0) const;
 
   /// rgb uint8 [H, W, 3] of any size -> mask and probability at the same size: resized to the
   /// model's resolution, segmented, the probability resized back and then thresholded.
@@ -59,12 +80,16 @@ class Segmenter {
   at::Tensor foreground(const at::Tensor& probability) const;
 
   const Model& model() const { return model_; }
+  /// As given, the number of steps resolved.
+  const SegmenterOptions& options() const { return options_; }
 
  private:
   struct Recorded;
 
-  at::Tensor starting_noise(const at::Tensor& images) const;
   void record_calls();
+  at::Tensor decode_on_device(const at::Tensor& latent) const;
+  void check_images(const at::Tensor& images) const;
+  void check_latent(const at::Tensor& latent, const char* name) const;
 
   Model model_;
   SegmenterOptions options_;

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <functional>
+#include <thread>
+
+#include "leaf/core/error.h"
 #include "leaf/models/autoencoder.h"
 #include "leaf/models/unet.h"
 #include "leaf/pipeline/mask_codec.h"
@@ -93,6 +98,87 @@ TEST(Segmenter, MoreStepsAreAnotherResult) {
   const at::Tensor one = make_segmenter().probability(image);
   const at::Tensor four = make_segmenter({.num_inference_steps = 4}).probability(image);
   EXPECT_GT(largest_difference(one, four), 1e-4);
+}
+
+TEST(Segmenter, TheModelsStepsAreTakenUnlessToldOtherwise) {
+  const at::Tensor image = square_images(1);
+  Model model = make_test_model();
+  model.description.preprocessing.num_inference_steps = 4;
+  const test::TemporaryFolder folder;
+  save_model(folder / "model", model);
+  const Segmenter stored = Segmenter::load(folder / "model");
+  EXPECT_EQ(stored.options().num_inference_steps, 4);
+  const at::Tensor four = make_segmenter({.num_inference_steps = 4}).probability(image);
+  EXPECT_LT(largest_difference(stored.probability(image), four), kTolerance);
+  EXPECT_EQ(
+      Segmenter::load(folder / "model", {.num_inference_steps = 2}).options().num_inference_steps,
+      2);
+  EXPECT_EQ(make_segmenter().options().num_inference_steps, 1);
+  EXPECT_THROW(Segmenter(model, {.num_inference_steps = 1001}), ConfigError);
+}
+
+TEST(Segmenter, SamplesShareTheImagesLatent) {
+  const Segmenter segmenter = make_segmenter();
+  const at::Tensor images = square_images(2);
+  const at::Tensor latent = segmenter.encode(images);
+  const auto sample = [&](std::int64_t number) {
+    return segmenter.decode(segmenter.sample(latent, segmenter.starting_noise(images, number)));
+  };
+  EXPECT_TRUE(at::equal(sample(0), segmenter.probability(images)));
+  EXPECT_TRUE(at::equal(sample(1), sample(1)));
+  EXPECT_GT(largest_difference(sample(0), sample(1)), 1e-4);
+}
+
+TEST(Segmenter, ThreadsGetTheBitsOfOne) {
+  const Segmenter shared = make_segmenter();  // whose first calls pack the filters
+  const Segmenter alone = make_segmenter();
+  const at::Tensor rgb = test::picture(20, 31);
+  const at::Tensor expected = alone.segment(rgb).probability;
+  std::array<at::Tensor, 2> found;
+  std::vector<std::thread> threads;
+  for (at::Tensor& result : found) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 5; ++i) {
+        result = shared.segment(rgb).probability;
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_TRUE(at::equal(found[0], expected));
+  EXPECT_TRUE(at::equal(found[1], expected));
+}
+
+TEST(Segmenter, SaysWhatItExpected) {
+  const Segmenter segmenter = make_segmenter();
+  const at::Tensor image = square_images(1);
+  const at::Tensor latent = segmenter.encode(image);
+  const auto expect_error = [](const std::function<void()>& call, const std::string& expected) {
+    const auto message = test::message_of<DataError>(call);
+    EXPECT_NE(message.find(expected), std::string::npos) << message;
+  };
+  expect_error([&] { segmenter.encode(image.to(at::kDouble)); }, "expected Float [N, 3, H, W]");
+  expect_error([&] { segmenter.encode(image[0]); }, "images: the shape is [3, 16, 16]");
+  expect_error([&] { segmenter.probability(images(1, 15, 16)); }, "H and W multiples of");
+  expect_error([&] { segmenter.probability(at::Tensor()); }, "images: undefined");
+  expect_error([&] { segmenter.encode(image.to(at::kMeta)); }, "on meta; expected");
+  expect_error([&] { segmenter.sample(latent, latent.narrow(1, 0, 1)); }, "noise: the shape is");
+  expect_error(
+      [&] {
+        segmenter.sample(latent, at::cat({latent, latent}));
+      },
+      "that of the image latent");
+  expect_error([&] { segmenter.decode(latent.to(at::kHalf)); }, "latent: Half");
+  expect_error([&] { segmenter.segment(test::picture(9, 9).to(at::kFloat)); },
+               "rgb: Float [9, 9, 3] on cpu; expected Byte [H, W, 3]");
+  expect_error(
+      [&] {
+        segmenter.segment(test::picture(9, 9).permute({2, 0, 1}));
+      },
+      "rgb: the shape is [3, 9, 9]");
+  expect_error([&] { segmenter.finish(image, 9, 9); }, "probability: the shape is");
+  expect_error([&] { segmenter.finish(image[0][0], 0, 9); }, "0 x 9 pixels");
 }
 
 TEST(Segmenter, SegmentGivesTheImagesOwnSize) {

@@ -98,4 +98,21 @@ TEST(AutoencoderTask, AResumeKeepsTheMeasuredScale) {
   EXPECT_THROW(resumed->load_state(state), WeightsError);
 }
 
+TEST(AutoencoderTask, ASamplesNoiseDoesNotDependOnTheBatch) {
+  const at::NoGradGuard no_gradients;
+  const auto task = make_autoencoder_task(small_config(ModelInit::kRandom), c10::kCPU);
+  const at::Tensor images = test::images(2, 16, 16);
+  const at::Tensor masks = (images.narrow(1, 0, 1) > 0.5).to(at::kFloat);
+  // The sum over the samples of a batch of the reconstruction's error.
+  const auto error = [&](const std::vector<std::int64_t>& samples) {
+    data::Batch batch;
+    batch.images = images.index_select(0, at::tensor(samples));
+    batch.masks = masks.index_select(0, at::tensor(samples));
+    return task->loss(batch).parts.at("loss_reconstruction").item<double>() *
+           static_cast<double>(samples.size());
+  };
+  // What the second of two adds, whatever the first is.
+  EXPECT_NEAR(error({0, 1}) - error({0}), error({1, 1}) - error({1}), 1e-5);
+}
+
 }  // namespace leaf

@@ -123,7 +123,9 @@ TEST(ComputeLosses, GradientsReachAllTrainedParts) {
   compute_losses(parts, scheduler, make_input(), {.lambda = 0.75}).total.backward();
   const auto expect_gradients = [](const torch::nn::Module& module, const char* part) {
     for (const auto& item : module.named_parameters()) {
-      EXPECT_TRUE(item.value().grad().defined()) << part << item.key();
+      const at::Tensor& gradient = item.value().grad();
+      ASSERT_TRUE(gradient.defined()) << part << item.key();
+      EXPECT_TRUE(gradient.any().item<bool>()) << part << item.key() << " is all zero";
     }
   };
   expect_gradients(*parts.unet, "unet.");
