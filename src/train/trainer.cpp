@@ -184,12 +184,13 @@ void Trainer::repeat_steps(TrainingResult& result, const TrainerCallbacks& callb
   while (result.steps < train.max_train_steps && !result.interrupted) {
     const std::int64_t done = result.steps + 1;
     const bool last = done == train.max_train_steps;
-    state_->validation_due = state_->validation.size() > 0 && validation_is_due(config_, done);
+    const bool validated = state_->validation.size() > 0 && validation_is_due(config_, done);
     const bool logged = done % train.log_steps == 0 || last;
     const bool saved = done % train.checkpoint_steps == 0 || last;
     const Scores& scores =
-        train_step(result.steps, logged || saved || state_->validation_due || device_.is_cpu());
+        train_step(result.steps, logged || saved || validated || device_.is_cpu());
     result.steps = done;
+    state_->validation_due = validated;
     if (callbacks.on_step) {
       callbacks.on_step(done, scores);
     }
