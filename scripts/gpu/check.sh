@@ -33,7 +33,7 @@ step() {
   printf '%-22s %s in %d s\n' "$name" "$([ $rc = 0 ] && echo ok || echo "FAILED ($rc)")" \
     $((SECONDS - start)) | tee -a "$results"
 }
-show() { [ ! -e "$out/$1.log" ] || { grep -E "$2" "$out/$1.log" | sed 's/^/    /' | tail -n "${3:-40}" | tee -a "$results"; }; }
+show() { [[ ! $1 =~ $only ]] || { grep -E "$2" "$out/$1.log" | sed 's/^/    /' | tail -n "${3:-40}" | tee -a "$results"; }; }
 
 machine() {
   nproc
@@ -96,13 +96,13 @@ prepare_full() {
   cat >"$full" <<END
 data: {root: $work/large, split: {validation: 0.1, test: 0.1}}
 model: {init: random}
-train: {train_batch_size: 4, num_warmup_steps: 10, log_steps: 20, max_train_steps: ${FULL_STEPS:-60}, checkpoint_steps: 1000000, mixed_precision: bf16}
+train: {train_batch_size: 4, num_warmup_steps: 10, log_steps: 20, max_train_steps: 60, checkpoint_steps: 1000000, mixed_precision: bf16}
 validation: {start_steps: 1000000}
 END
   leaf_convert random --config "$full" --to "$work/model"
 }
 bench() {  # bench PRECISION BATCH
-  leaf_bench --model "$work/model" --device "$device" --precision "$1" --batch "$2" --runs "${BENCH_RUNS:-50}"
+  leaf_bench --model "$work/model" --device "$device" --precision "$1" --batch "$2" --runs 50
 }
 train_full() {  # train_full NAME [OPTION...]
   local name=$1

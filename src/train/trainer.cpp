@@ -253,11 +253,19 @@ void Trainer::add_gradients(StepScalars& scalars) {
   }
 }
 
-void Trainer::read_scores(std::int64_t step, const StepScalars& scalars) {
-  if (state_->skipped.item<float>() > 0) {
-    throw Error(str("the loss is not finite at step ", step + 1,
+/// Waits for the device. Such steps changed no weights, but the next ones would fare no better.
+void Trainer::require_finite_steps(std::int64_t step) const {
+  if (state_->skipped.defined() && state_->skipped.item<float>() > 0) {
+    const std::string where = state_->unread_steps > 1
+                                  ? str("between steps ", step + 1 - state_->unread_steps, " and ")
+                                  : "at step ";
+    throw Error(str("the loss is not finite ", where, step,
                     "; lower train.learning_rate and continue with --resume"));
   }
+}
+
+void Trainer::read_scores(std::int64_t step, const StepScalars& scalars) {
+  require_finite_steps(step + 1);
   state_->scores.clear();
   for (const auto& [name, value] : scalars) {
     state_->scores[name] = value.item<double>();
@@ -285,6 +293,7 @@ void Trainer::validate(std::int64_t step, const TrainerCallbacks& callbacks) {
 
 /// The checkpoint comes last: a run that is killed in between writes the same model folder again.
 void Trainer::save(std::int64_t step) {
+  require_finite_steps(step);
   state_->task->save_model(config_.output.dir / kRunLast);
   write_checkpoint(config_.output.dir / kCheckpoints,
                    {.step = step,

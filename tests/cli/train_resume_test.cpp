@@ -49,6 +49,17 @@ TEST(Resume, IsExact) {
   test::expect_intact(project / "parts");
 }
 
+TEST(Train, ARecordedStepIsTheStep) {
+  const TrainProject project;
+  const std::vector<std::string> teacher{"--set", "alignment.teacher=vit_tiny_patch16_224", "--set",
+                                         "alignment.projector_dim=64"};
+  std::vector<std::string> recorded = teacher;
+  recorded.insert(recorded.end(), {"--set", "train.cuda_graph=true"});
+  ASSERT_EQ(project.train("plain", up_to(4, teacher)).exit_code, 0);
+  ASSERT_EQ(project.train("recorded", up_to(4, recorded)).exit_code, 0);
+  test::expect_same_run(project / "plain", project / "recorded");
+}
+
 TEST(Resume, AfterAKillIsExact) {
   const TrainProject project;
   constexpr std::int64_t kSteps = 20;

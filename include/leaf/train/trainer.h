@@ -81,6 +81,7 @@ class Trainer {
   const Scores& train_step(std::int64_t step, bool read);
   void add_gradients(StepScalars& scalars);
   void read_scores(std::int64_t step, const StepScalars& scalars);
+  void require_finite_steps(std::int64_t step) const;
   double time_validation();
   void validate(std::int64_t step, const TrainerCallbacks& callbacks);
   void save(std::int64_t step);

@@ -136,6 +136,17 @@ TEST(ToChannelsLast, ReachesTheLayersOwnTensors) {
   EXPECT_TRUE(conv->weight.is_contiguous(at::MemoryFormat::ChannelsLast));
 }
 
+TEST(RoundWeights, LeavesBiasesAndNormalisationsAlone) {
+  const auto tree = fresh_tree(1);
+  to_channels_last(*tree);
+  round_weights(*tree, at::kBFloat16);
+  EXPECT_EQ(parameter(*tree, "a.conv.weight").scalar_type(), at::kBFloat16);
+  EXPECT_TRUE(parameter(*tree, "a.conv.weight").is_contiguous(at::MemoryFormat::ChannelsLast));
+  EXPECT_EQ(parameter(*tree, "a.linear.weight").scalar_type(), at::kBFloat16);
+  EXPECT_EQ(parameter(*tree, "a.conv.bias").scalar_type(), at::kFloat);
+  EXPECT_EQ(parameter(*tree, "a.group_norm.weight").scalar_type(), at::kFloat);
+}
+
 TEST(Activations, KeepsWhatWasAskedFor) {
   Activations activations({"wanted"});
   EXPECT_THROW(activations.at("wanted"), std::out_of_range);

@@ -140,6 +140,21 @@ TEST(AdamW, RefusesTheStateOfAnotherConfiguration) {
   EXPECT_NE(load(state).find("'w.exp_avg' of shape [3]"), std::string::npos) << load(state);
 }
 
+TEST(AdamW, ASkippedStepChangesNothing) {
+  const at::Tensor w = make_parameter({3}, 1);
+  const at::Tensor before = w.detach().clone();
+  AdamW optimizer({{"w", w}}, {});
+  w.mutable_grad() = at::full({3}, std::nanf(""));
+  optimizer.step(0.1, at::ones({}));
+  EXPECT_TRUE(at::equal(w.detach(), before));
+  EXPECT_EQ(optimizer.state().at("w.updates").item<float>(), 0.0F);
+  EXPECT_EQ(optimizer.state().at("w.exp_avg").abs().sum().item<float>(), 0.0F);
+  w.mutable_grad() = at::ones({3});
+  optimizer.step(0.1, at::zeros({}));
+  EXPECT_FALSE(at::equal(w.detach(), before));
+  EXPECT_EQ(optimizer.state().at("w.updates").item<float>(), 1.0F);
+}
+
 TEST(ClipGradients, ScalesToTheGlobalNorm) {
   const at::Tensor a = make_parameter({1}, 1);
   const at::Tensor b = make_parameter({1}, 2);
