@@ -19,60 +19,60 @@ constexpr const char* kEmaFolder = "unet_ema";
 
 /// One thing to read.
 struct Source {
-  fs::path path;
-  /// Take only this network.
-  std::optional<WeightPart> only;
+  WeightSource given;
   /// The network that the name of the folder says it is.
   std::optional<WeightPart> named;
-};
 
-struct Argument {
-  fs::path path;
-  std::optional<WeightPart> only;
+  /// What the user calls it, or else the folder that it lies in.
+  std::optional<WeightPart> name() const { return given.only ? given.only : named; }
 };
-
-/// "unet=FILE" or "FILE"; a file whose own name has such a beginning is taken for what it is.
-Argument parse_argument(const std::string& text) {
-  for (const auto& [part, name] : enum_names(WeightPart{})) {
-    if (text.starts_with(name + "=") && !fs::exists(text)) {
-      return {text.substr(name.size() + 1), part};
-    }
-  }
-  return {text, std::nullopt};
-}
 
 /// The parts of a model folder, of a checkpoint of the published training, or of diffusers'.
-std::vector<Source> folder_parts(const Argument& argument) {
-  const fs::path& folder = argument.path;
+std::vector<Source> folder_parts(const WeightSource& given) {
+  const fs::path& folder = given.path;
   const bool has_ema = fs::is_directory(folder / kEmaFolder);
   std::vector<Source> sources;
   const auto add = [&](const char* name, WeightPart part) {
-    const bool wanted = !argument.only || *argument.only == part;
+    const bool wanted = !given.only || *given.only == part;
     if (wanted && fs::is_directory(folder / name)) {
-      sources.push_back({folder / name, argument.only, part});
+      sources.push_back({{folder / name, given.only}, part});
     }
+    return wanted;
   };
   add("vae", WeightPart::kAutoencoder);
-  add(has_ema ? kEmaFolder : "unet", WeightPart::kUNet);
+  const bool wants_unet = add(has_ema ? kEmaFolder : "unet", WeightPart::kUNet);
   add("latent_encoder", WeightPart::kLatentEncoder);
-  if (has_ema && fs::is_directory(folder / "unet")) {
+  if (wants_unet && has_ema && fs::is_directory(folder / "unet")) {
     log::info(str("'", folder.string(), "' has unet and unet_ema; the average is taken"));
   }
   return sources;
 }
 
-/// An encoder alone looks the same whether it is half of an autoencoder or a latent encoder: what
-/// the user calls it or the folder that it lies in decides.
+/// What an autoencoder has in common with a latent encoder.
+io::TensorMap encoder_half(io::TensorMap autoencoder) {
+  std::erase_if(autoencoder, [](const auto& item) {
+    return !item.first.starts_with("encoder.") && !item.first.starts_with("quant_conv.");
+  });
+  return autoencoder;
+}
+
+/// An encoder alone looks the same whether it is half of an autoencoder or a latent encoder: its
+/// name decides. A latent encoder is also what a whole autoencoder encodes with.
 void rename_encoder(io::KnownWeights& known, const std::optional<WeightPart>& name) {
-  if (name == WeightPart::kAutoencoder && known.parts.size() == 1 &&
-      known.parts.contains(WeightPart::kLatentEncoder)) {
+  const bool encodes = known.parts.contains(WeightPart::kLatentEncoder);
+  if (name == WeightPart::kAutoencoder && known.parts.size() == 1 && encodes) {
     auto part = known.parts.extract(WeightPart::kLatentEncoder);
     part.key() = WeightPart::kAutoencoder;
     known.parts.insert(std::move(part));
   }
+  if (name == WeightPart::kLatentEncoder && !encodes &&
+      known.parts.contains(WeightPart::kAutoencoder)) {
+    known.parts[WeightPart::kLatentEncoder] =
+        encoder_half(std::move(known.parts.extract(WeightPart::kAutoencoder).mapped()));
+  }
 }
 
-void select_part(io::KnownWeights& known, const Source& source) {
+void select_part(io::KnownWeights& known, const WeightSource& source) {
   if (!source.only) {
     return;
   }
@@ -81,8 +81,8 @@ void select_part(io::KnownWeights& known, const Source& source) {
     for (const auto& [part, tensors] : known.parts) {
       names.push_back(enum_text(part));
     }
-    throw WeightsError(str("'", source.path.string(), "' holds no ", enum_text(*source.only),
-                           ", only: ", join(names, ", ")));
+    throw WeightsError(str("'", source.path.string(), "' (", known.format, ") holds no ",
+                           enum_text(*source.only), ", only: ", join(names, ", ")));
   }
   std::erase_if(known.parts, [&](const auto& item) { return item.first != *source.only; });
 }
@@ -111,40 +111,44 @@ fs::path config_beside(const fs::path& path) {
   return fs::is_regular_file(config) ? config : fs::path{};
 }
 
+/// Adds to a network what another source holds of it.
 void merge(GatheredPart& part, WeightPart name, const io::TensorMap& tensors,
-           const fs::path& path) {
+           const WeightSource& source) {
+  const std::string path = source.path.string();
   for (const auto& [key, tensor] : tensors) {
     const auto [place, is_new] = part.tensors.emplace(key, tensor);
     if (is_new) {
-      part.source_of.emplace(key, path.string());
+      part.source_of.emplace(key, path);
     } else if (!at::equal(place->second.to(at::kFloat), tensor.to(at::kFloat))) {
-      throw WeightsError(str("'", part.source_of.at(key), "' and '", path.string(),
-                             "' hold different weights of the ", enum_text(name), " (", key,
-                             "); say which to take: ", enum_text(name), "=FILE"));
+      throw WeightsError(str("'", part.source_of.at(key), "' and '", path,
+                             "' hold different weights of the ", enum_text(name), " (", key, "); ",
+                             source.only ? std::string("leave one of them out")
+                                         : str("say which to take: ", enum_text(name), "=FILE")));
     }
   }
-  part.sources.push_back(path.string());
+  part.sources.push_back(path);
   if (part.config.empty()) {
-    part.config = config_beside(path);
+    part.config = config_beside(source.path);
   }
 }
 
 void add_source(GatheredWeights& gathered, const Source& source, bool prefer_ema) {
-  io::KnownWeights known = io::recognise(io::read_weights(source.path), source.path.string(),
-                                         {.prefer_ema = prefer_ema});
-  rename_encoder(known, source.only ? source.only : source.named);
-  select_part(known, source);
-  report(known, source.path);
+  const fs::path& path = source.given.path;
+  io::KnownWeights known =
+      io::recognise(io::read_weights(path), path.string(), {.prefer_ema = prefer_ema});
+  rename_encoder(known, source.name());
+  select_part(known, source.given);
+  report(known, path);
   if (prefer_ema && !known.ema && known.parts.contains(WeightPart::kUNet) &&
-      source.path.filename() != kEmaFolder) {
-    log::warn(str("'", source.path.string(),
+      path.filename() != kEmaFolder) {
+    log::warn(str("'", path.string(),
                   "' holds no moving average of the U-Net; its weights themselves are taken"));
   }
   if (known.scaling_factor && known.parts.contains(WeightPart::kLatentEncoder)) {
     gathered.scaling_factor = known.scaling_factor;
   }
   for (const auto& [part, tensors] : known.parts) {
-    merge(gathered.parts[part], part, tensors, source.path);
+    merge(gathered.parts[part], part, tensors, source.given);
   }
 }
 
@@ -152,23 +156,22 @@ void add_source(GatheredWeights& gathered, const Source& source, bool prefer_ema
 
 std::string GatheredPart::source() const { return join(sources, " + "); }
 
-GatheredWeights gather_weights(const std::vector<std::string>& paths, bool prefer_ema) {
+GatheredWeights gather_weights(const std::vector<WeightSource>& sources, bool prefer_ema) {
   GatheredWeights gathered;
   const auto take_if_there = [](fs::path& place, const fs::path& path) {
     if (fs::is_regular_file(path)) {
       place = path;
     }
   };
-  for (const std::string& text : paths) {
-    const Argument argument = parse_argument(text);
-    std::vector<Source> sources = folder_parts(argument);
-    if (sources.empty()) {
-      sources.push_back({argument.path, argument.only, std::nullopt});
+  for (const WeightSource& given : sources) {
+    std::vector<Source> found = folder_parts(given);
+    if (found.empty()) {
+      found.push_back({given, std::nullopt});
     } else {
-      take_if_there(gathered.scheduler, argument.path / "scheduler/scheduler_config.json");
-      take_if_there(gathered.preprocessing, argument.path / "preprocessing.json");
+      take_if_there(gathered.scheduler, given.path / "scheduler/scheduler_config.json");
+      take_if_there(gathered.preprocessing, given.path / "preprocessing.json");
     }
-    for (const Source& source : sources) {
+    for (const Source& source : found) {
       add_source(gathered, source, prefer_ema);
     }
   }

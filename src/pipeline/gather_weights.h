@@ -11,6 +11,14 @@
 
 namespace leaf {
 
+/// Where weights are to come from: a weight file, a folder with one, or a folder of parts (`vae`,
+/// `unet`, `latent_encoder`), where `unet_ema` is preferred to `unet`.
+struct WeightSource {
+  std::filesystem::path path;
+  /// Takes this network alone. A latent encoder is taken from an autoencoder too: its encoder.
+  std::optional<io::WeightPart> only = {};
+};
+
 /// One network's tensors under our names, from one or several files.
 struct GatheredPart {
   io::TensorMap tensors;
@@ -34,11 +42,10 @@ struct GatheredWeights {
   bool has(io::WeightPart part) const { return parts.contains(part); }
 };
 
-/// Reads every path and tells what it is. A path is a weight file, a folder with one, or a folder
-/// of parts (`vae`, `unet`, `latent_encoder`), where `unet_ema` is preferred to `unet`. PART=PATH
-/// takes only that network from the path. What was found is logged. WeightsError for files that
+/// Reads every source and tells what it is, each file by itself: one network may come in several,
+/// such as the halves of an autoencoder. What was found is logged. WeightsError for files that
 /// cannot be read or recognised, and for two that hold different weights of the same name.
-GatheredWeights gather_weights(const std::vector<std::string>& paths, bool prefer_ema);
+GatheredWeights gather_weights(const std::vector<WeightSource>& sources, bool prefer_ema = false);
 
 /// The autoencoder that the weights make up, by its own tensors or else the latent encoder's, and
 /// by the JSON beside them; the default where there is neither.

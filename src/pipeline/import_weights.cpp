@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <utility>
+#include <iterator>
 
 #include "gather_weights.h"
 #include "leaf/core/enum_names.h"
@@ -12,10 +12,9 @@
 #include "leaf/core/strings.h"
 #include "leaf/io/weights.h"
 #include "leaf/models/autoencoder.h"
-#include "leaf/models/unet.h"
 #include "leaf/models/vision_transformer.h"
-#include "leaf/nn/module.h"
 #include "leaf/pipeline/describe_weights.h"
+#include "load_networks.h"
 #include "model_json.h"
 #include "stored_weights.h"
 
@@ -24,6 +23,16 @@ namespace fs = std::filesystem;
 using io::WeightPart;
 using nlohmann::json;
 namespace {
+
+/// "unet=FILE" or "FILE"; a file whose own name has such a beginning is taken for what it is.
+WeightSource parse_source(const std::string& text) {
+  for (const auto& [part, name] : enum_names(WeightPart{})) {
+    if (text.starts_with(name + "=") && !fs::exists(text)) {
+      return {text.substr(name.size() + 1), part};
+    }
+  }
+  return {text};
+}
 
 void check_heads(const models::UNetConfig& unet) {
   for (const std::int64_t factor : unet.channel_mult) {
@@ -45,95 +54,12 @@ ModelDescription describe(const GatheredWeights& gathered, const ImportOptions& 
   return description;
 }
 
-// ---- the networks ----
-
-/// Gives networks their weights; what does not fit is collected over all of them.
-class Loader {
- public:
-  Loader(GatheredWeights gathered, const ImportOptions& options)
-      : gathered_(std::move(gathered)), options_(options) {}
-
-  bool has(WeightPart part) const { return gathered_.has(part); }
-
-  void load(torch::nn::Module& module, WeightPart name) {
-    const GatheredPart& part = gathered_.parts.at(name);
-    try {
-      io::adopt_parameters(module, part.tensors, part.source());
-    } catch (const io::WeightsMismatch& mismatch) {
-      messages_.emplace_back(mismatch.what());
-      for (const std::string& line : mismatch.details()) {
-        details_.push_back(str(enum_text(name), ": ", line));
-      }
-    }
-  }
-
-  /// The weights that were given, else random ones.
-  void load_or_draw(torch::nn::Module& module, WeightPart name) {
-    if (has(name)) {
-      load(module, name);
-    } else {
-      nn::initialise(module, options_.random_seed.value());
-      log::warn(str("the ", enum_text(name), " starts from random weights"));
-    }
-  }
-
-  void widen(std::int64_t in_channels) {
-    widened_ = widen_unet(gathered_.parts.at(WeightPart::kUNet).tensors, in_channels);
-    if (widened_) {
-      log::info(str("the U-Net's input is widened from ", in_channels / 2, " to ", in_channels,
-                    " channels"));
-    }
-  }
-
-  void copy_latent_encoder(const Model& model) const {
-    nn::copy_parameters(*model.autoencoder, *model.latent_encoder);
-    const std::string text = "the latent encoder starts as a copy of the autoencoder's encoder";
-    if (has(WeightPart::kUNet) && !widened_) {
-      log::warn(text + ", though the U-Net has been trained with one, which no file holds");
-    } else {
-      log::info(text);
-    }
-  }
-
-  void throw_mismatches() const {
-    if (!details_.empty()) {
-      throw io::WeightsMismatch(join(messages_, "; "), details_);
-    }
-  }
-
- private:
-  GatheredWeights gathered_;
-  const ImportOptions& options_;
-  bool widened_ = false;
-  std::vector<std::string> messages_, details_;
-};
-
-Model assemble(const GatheredWeights& gathered, const ImportOptions& options) {
-  Model model = make_model(describe(gathered, options));
-  Loader loader(gathered, options);
-  if (loader.has(WeightPart::kUNet)) {
-    loader.widen(model.description.unet.in_channels);
-  }
-  loader.load_or_draw(*model.autoencoder, WeightPart::kAutoencoder);
-  loader.load_or_draw(*model.unet, WeightPart::kUNet);
-  if (loader.has(WeightPart::kLatentEncoder)) {
-    loader.load(*model.latent_encoder, WeightPart::kLatentEncoder);
-  }
-  loader.throw_mismatches();
-  if (!loader.has(WeightPart::kLatentEncoder)) {
-    loader.copy_latent_encoder(model);
-  }
-  return model;
-}
-
 void import_autoencoder(const GatheredWeights& gathered, const fs::path& target,
                         const ImportOptions& options) {
   const models::AutoencoderConfig config =
       options.description ? options.description->autoencoder : autoencoder_of(gathered);
   const auto autoencoder = models::make_autoencoder(config);
-  Loader loader(gathered, options);
-  loader.load(*autoencoder, WeightPart::kAutoencoder);
-  loader.throw_mismatches();
+  load_network(*autoencoder, gathered, WeightPart::kAutoencoder, /*own_memory=*/false);
   save_autoencoder(target, *autoencoder, config);
   log::info(str("autoencoder in '", target.string(), "'; model.autoencoder.weights takes it"));
 }
@@ -198,9 +124,7 @@ void import_teacher(const GatheredWeights& gathered, const fs::path& target,
   }
   models::VisionTransformer teacher(
       names.empty() ? shape : models::vision_transformer_config(names.front()));
-  Loader loader(gathered, options);
-  loader.load(teacher, WeightPart::kTeacher);
-  loader.throw_mismatches();
+  load_network(teacher, gathered, WeightPart::kTeacher, /*own_memory=*/false);
   save_teacher(target, to_json(teacher.config()), io::state_dict(teacher));
   if (names.empty()) {
     log::warn("no alignment.teacher has the shape of this vision transformer");
@@ -257,19 +181,11 @@ void check_combination(const GatheredWeights& gathered) {
 
 }  // namespace
 
-bool widen_unet(io::TensorMap& tensors, std::int64_t in_channels) {
-  const auto first = tensors.find("input_blocks.0.0.weight");
-  if (first == tensors.end() || first->second.dim() != 4 ||
-      2 * first->second.size(1) != in_channels) {
-    return false;
-  }
-  first->second = models::widen_input(first->second);
-  return true;
-}
-
 void import_weights(const std::vector<std::string>& paths, const fs::path& target,
                     const ImportOptions& options) {
-  const GatheredWeights gathered = gather_weights(paths, options.prefer_ema);
+  std::vector<WeightSource> sources;
+  std::transform(paths.begin(), paths.end(), std::back_inserter(sources), parse_source);
+  const GatheredWeights gathered = gather_weights(sources, options.prefer_ema);
   check_combination(gathered);
   const bool is_teacher = gathered.has(WeightPart::kTeacher);
   const bool is_autoencoder =
@@ -288,7 +204,8 @@ void import_weights(const std::vector<std::string>& paths, const fs::path& targe
                  "CompVis kl-f8, diffusers' AutoencoderKL, the vae of a model folder");
     require_part(gathered, WeightPart::kUNet, "CompVis lsun_churches256, a model's unet");
   }
-  save_model(target, assemble(gathered, options));
+  save_model(target, load_networks(describe(gathered, options), gathered,
+                                   {.random_seed = options.random_seed}));
   log::info(str("model in '", target.string(), "'"));
 }
 

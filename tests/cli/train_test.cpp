@@ -220,8 +220,9 @@ TEST(Train, AnAutoencoderServesASegmentationModel) {
   const auto run = project.train("run", {"--set", "model.init=pretrained", "--set",
                                          "model.autoencoder.weights=" + project.path("vae/best")});
   ASSERT_EQ(run.exit_code, 0) << run.err;
-  expect_parts(read_file(project / "run/log.txt"),
-               {"autoencoder from " + project.path("vae/best/vae"), "latent encoder starts as"});
+  expect_parts(
+      read_file(project / "run/log.txt"),
+      {"'" + project.path("vae/best/vae") + "': autoencoder of", "latent encoder starts as"});
   EXPECT_TRUE(read_file(project / "run/last" / kVaeWeights) ==
               read_file(project / "vae/best" / kVaeWeights));
 }

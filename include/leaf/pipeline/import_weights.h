@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "leaf/io/tensor_map.h"
 #include "leaf/pipeline/model.h"
 
 namespace leaf {
@@ -25,11 +24,6 @@ struct ImportOptions {
   std::optional<std::uint64_t> random_seed = {};
 };
 
-/// The paper's start: a U-Net's weights for the latent alone become weights for a U-Net with
-/// `in_channels`, twice as many (models::widen_input). Returns whether they were such weights;
-/// others stay.
-bool widen_unet(io::TensorMap& tensors, std::int64_t in_channels);
-
 /// Weights of any known format -> a folder in ours, complete or not at all:
 /// - an autoencoder and a U-Net, perhaps a latent encoder: a model folder. A U-Net that takes the
 ///   latent alone is widened to take the image's too, and a latent encoder that no file holds
@@ -38,9 +32,10 @@ bool widen_unet(io::TensorMap& tensors, std::int64_t in_channels);
 /// - a teacher alone: config.json and model.safetensors, for `alignment.weights`.
 ///
 /// `paths`: weight files, folders with one, folders of parts; PART=PATH takes one network
-/// (io::WeightPart) from a path. ConfigError for options that concern none of the networks found.
-/// WeightsError names what is missing and which file to add, or what contradicts itself;
-/// io::WeightsMismatch lists every tensor that does not fit.
+/// (io::WeightPart) from a path, the latent encoder also from an autoencoder. ConfigError for
+/// options that concern none of the networks found. WeightsError names what is missing and which
+/// file to add, or what contradicts itself; io::WeightsMismatch lists every tensor that does not
+/// fit.
 void import_weights(const std::vector<std::string>& paths, const std::filesystem::path& target,
                     const ImportOptions& options = {});
 

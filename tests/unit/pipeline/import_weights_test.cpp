@@ -156,6 +156,15 @@ TEST_F(ImportWeights, ThePartAskedForMustBeThere) {
                   "holds no unet, only: autoencoder");
 }
 
+TEST_F(ImportWeights, AnAutoencoderCanBeAskedForItsEncoder) {
+  const std::string kl = write("kl.safetensors", autoencoder_);
+  const Model model =
+      imported({kl, "latent_encoder=" + kl, write("u.safetensors", unet_)}, {.num_heads = 4});
+  for (const auto& [name, tensor] : io::state_dict(*model.latent_encoder)) {
+    EXPECT_TRUE(at::equal(tensor, autoencoder_.at(name))) << name;
+  }
+}
+
 TEST_F(ImportWeights, CheckpointOfThePublishedTraining) {
   TensorMap average = unet_;
   average["out.2.bias"] = average["out.2.bias"] + 1;

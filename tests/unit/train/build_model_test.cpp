@@ -165,8 +165,46 @@ TEST(BuildModel, TakesAnAutoencoderInTwoFiles) {
   expect_equal(build_model(config), saved);
 
   config.model.autoencoder_weights.push_back(encoder_file);
+  expect_equal(build_model(config), saved);  // the same weights twice are no conflict
+
+  io::TensorMap other = io::strip_prefix(weights, "encoder.layers.");
+  other["0.bias"] = other["0.bias"] + 1;
+  io::write_safetensors(folder / "other.safetensors", other);
+  config.model.autoencoder_weights.push_back(folder / "other.safetensors");
   const auto message = test::message_of<WeightsError>([&] { build_model(config); });
-  EXPECT_NE(message.find("another of the files has too"), std::string::npos) << message;
+  EXPECT_NE(message.find(str("'", encoder_file.string(), "' and '",
+                             (folder / "other.safetensors").string(),
+                             "' hold different weights of the autoencoder")),
+            std::string::npos)
+      << message;
+}
+
+TEST(BuildModel, TheAverageOfAPublishedCheckpointIsPreferred) {
+  const test::TemporaryFolder folder;
+  const Model saved = build_model(small_config());
+  save_model(folder / "model", saved);
+  io::TensorMap average = io::state_dict(*saved.unet);
+  average["out.2.bias"] = average["out.2.bias"] + 1;
+  fs::create_directory(folder / "model/unet_ema");
+  io::write_safetensors(folder / "model/unet_ema" / io::kDiffusersWeights, average);
+  Config config = small_config(ModelInit::kPretrained);
+  config.model.pretrained = folder / "model";
+  EXPECT_EQ(test::differences(*build_model(config).unet, *saved.unet),
+            std::vector<std::string>{"out.2.bias"});
+}
+
+TEST(BuildModel, EveryNetworkThatDoesNotFitIsNamed) {
+  const test::TemporaryFolder folder;
+  save_model(folder / "model", build_model(small_config()));
+  Config config = small_config(ModelInit::kPretrained);
+  config.model.pretrained = folder / "model";
+  config.model.autoencoder.ch = 64;
+  config.model.unet.model_channels = 64;
+  const auto message = test::message_of<WeightsError>([&] { build_model(config); });
+  for (const char* part : {"vae", "unet", "latent_encoder"}) {
+    EXPECT_NE(message.find((folder / "model" / part).string() + "' do not fit"), std::string::npos)
+        << part << " in: " << message;
+  }
 }
 
 TEST(BuildModel, WeightsOfAnotherNetworkAreNamed) {
@@ -177,7 +215,7 @@ TEST(BuildModel, WeightsOfAnotherNetworkAreNamed) {
   config.model.autoencoder_weights = {folder / "unet.safetensors"};
   const auto message = test::message_of<WeightsError>([&] { build_model(config); });
   EXPECT_NE(message.find("U-Net (CompVis, LEAF)"), std::string::npos) << message;
-  EXPECT_NE(message.find("has no autoencoder"), std::string::npos) << message;
+  EXPECT_NE(message.find("holds no autoencoder, only: unet"), std::string::npos) << message;
 }
 
 TEST(BuildModel, WidensAnUnconditionalUNet) {
