@@ -63,7 +63,7 @@ Command add_import(CLI::App& app) {
   command
       ->add_option("paths", o->paths,
                    "Weight files and folders; PART=PATH takes only that network from a path "
-                   "(autoencoder, latent_encoder, unet, teacher)")
+                   "(autoencoder, latent_encoder, unet, decoder, teacher)")
       ->required();
   command->add_option("--to", o->to, "Folder to write")->required();
   command->add_flag("--ema", o->how.prefer_ema,

@@ -57,12 +57,15 @@ void print_kind(const io::TensorMap& tensors, const fs::path& path) {
   }
 }
 
+std::string kind_of(const models::AutoencoderConfig& config) {
+  return config.type == models::AutoencoderType::kKl ? enum_text(config.type)
+                                                     : enum_text(config.variant);
+}
+
 void print_description(const ModelDescription& d) {
-  const bool kl = d.autoencoder.type == models::AutoencoderType::kKl;
-  std::cout << "autoencoder: "
-            << (kl ? enum_text(d.autoencoder.type) : enum_text(d.autoencoder.variant)) << ", "
-            << d.autoencoder.latent_channels << " latent channels, downsampling "
-            << models::downsampling(d.autoencoder) << '\n'
+  std::cout << "autoencoder: " << kind_of(d.autoencoder) << ", " << d.autoencoder.latent_channels
+            << " latent channels, downsampling " << models::downsampling(d.autoencoder) << '\n'
+            << (d.decoder ? str("decoder: ", kind_of(*d.decoder), '\n') : "")
             << "unet: model_channels " << d.unet.model_channels << ", channel_mult "
             << leaf::str(c10::IntArrayRef(d.unet.channel_mult)) << ", num_res_blocks "
             << d.unet.num_res_blocks << '\n'
@@ -85,7 +88,7 @@ void print_parts(const fs::path& folder, int depth) {
     std::cout << "not a model for inference: " << reason.what() << '\n';
   }
   std::int64_t total = 0;
-  for (const char* part : {"vae", "latent_encoder", "unet", "unet_ema"}) {
+  for (const char* part : {"vae", "latent_encoder", "unet", "unet_ema", "decoder"}) {
     if (fs::is_directory(folder / part)) {
       const io::TensorMap tensors = io::read_weights(folder / part);
       std::cout << "\n" << part << '\n';

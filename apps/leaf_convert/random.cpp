@@ -30,7 +30,7 @@ struct Options {
 int run(const Options& o) {
   check_target(o.to, o.force);
   const Config config = config::load_config(o.config, o.overrides);
-  Model model = make_model(describe(config));
+  TrainingModel model = make_model(describe(config));
   initialise(model, o.seed.value_or(config.seed));
   save_model(o.to, model);
   log::info(str("model with random weights in '", o.to.string(), "'"));

@@ -71,9 +71,10 @@ int run(const Options& o, const CommonOptions& common) {
       .precision = parse_enum<Precision>(common.precision, "--precision")};
   const double tolerance = o.tolerance.value_or(expected_tolerance(folder, options.precision));
   const io::TensorMap recorded = read_activations(o.activations);
-  const Segmenter segmenter = Segmenter::load(folder, options);
-  const auto rows = compare_activations(compute_activations(segmenter.model(), recorded, options),
-                                        recorded, tolerance);
+  TrainingModel model = load_training_model(folder);
+  prepare_for_inference(model, options);
+  const auto rows =
+      compare_activations(compute_activations(model, recorded, options), recorded, tolerance);
   print_table(rows);
   return conclude(rows, tolerance);
 }

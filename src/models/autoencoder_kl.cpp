@@ -163,68 +163,51 @@ at::Tensor KlDecoder::forward(const at::Tensor& z, const nn::Recorder& recorder)
   return recorder.record("conv_out", conv_out_->forward(h, {.norm = norm_out_->then_silu()}));
 }
 
-KlEncoderHalf::KlEncoderHalf(torch::nn::Module& owner, const AutoencoderConfig& config,
-                             double dropout)
-    : encoder_(owner.register_module("encoder", std::make_shared<KlEncoder>(config, dropout))),
-      quant_conv_(owner.register_module(
+KlLatentEncoder::KlLatentEncoder(const AutoencoderConfig& config, double dropout)
+    : encoder_(register_module("encoder", std::make_shared<KlEncoder>(config, dropout))),
+      quant_conv_(register_module(
           "quant_conv", make_pointwise(2 * config.latent_channels, 2 * config.latent_channels))),
       latent_channels_(config.latent_channels),
       scaling_factor_(config.scaling_factor) {}
 
-at::Tensor KlEncoderHalf::moments(const at::Tensor& image, nn::Activations* activations) const {
+at::Tensor KlLatentEncoder::encode(const at::Tensor& image) {
+  return moments(image).narrow(1, 0, latent_channels_) * scaling_factor_;
+}
+
+at::Tensor KlLatentEncoder::moments(const at::Tensor& image, nn::Activations* activations) const {
   const nn::Recorder recorder(activations);
   const at::Tensor encoded =
       recorder.record("encoder", encoder_->forward(image * 2 - 1, recorder.inside("encoder")));
   return recorder.record("quant_conv", quant_conv_->forward(encoded));
 }
 
-at::Tensor KlEncoderHalf::encode(const at::Tensor& image) const {
-  return moments(image).narrow(1, 0, latent_channels_) * scaling_factor_;
-}
-
-void KlEncoderHalf::rescale(double factor) {
+void KlLatentEncoder::rescale(double factor) {
   const at::NoGradGuard no_grad;
   quant_conv_->weight.narrow(0, 0, latent_channels_).mul_(factor);
   quant_conv_->bias.narrow(0, 0, latent_channels_).mul_(factor);
   quant_conv_->bias.narrow(0, latent_channels_, latent_channels_).add_(2 * std::log(factor));
 }
 
-AutoencoderKL::AutoencoderKL(const AutoencoderConfig& config)
-    : encoder_half_(*this, config, /*dropout=*/0.0),
-      post_quant_conv_(register_module(
+KlLatentDecoder::KlLatentDecoder(const AutoencoderConfig& config)
+    : post_quant_conv_(register_module(
           "post_quant_conv", make_pointwise(config.latent_channels, config.latent_channels))),
       decoder_(register_module("decoder", std::make_shared<KlDecoder>(config))),
       scaling_factor_(config.scaling_factor) {}
 
-at::Tensor AutoencoderKL::encode(const at::Tensor& image) { return encoder_half_.encode(image); }
-
-at::Tensor AutoencoderKL::decode(const at::Tensor& latent) {
+at::Tensor KlLatentDecoder::decode(const at::Tensor& latent) {
   return ((decode_raw(latent / scaling_factor_) + 1) / 2).clamp(0, 1);
 }
 
-at::Tensor AutoencoderKL::moments(const at::Tensor& image, nn::Activations* activations) const {
-  return encoder_half_.moments(image, activations);
-}
-
-at::Tensor AutoencoderKL::decode_raw(const at::Tensor& latent, nn::Activations* activations) const {
+at::Tensor KlLatentDecoder::decode_raw(const at::Tensor& latent,
+                                       nn::Activations* activations) const {
   const nn::Recorder recorder(activations);
   const at::Tensor z = recorder.record("post_quant_conv", post_quant_conv_->forward(latent));
   return recorder.record("decoder", decoder_->forward(z, recorder.inside("decoder")));
 }
 
-void AutoencoderKL::rescale_latents(double factor) {
+void KlLatentDecoder::rescale(double factor) {
   const at::NoGradGuard no_grad;
-  encoder_half_.rescale(factor);
   post_quant_conv_->weight.div_(factor);
-}
-
-KlLatentEncoder::KlLatentEncoder(const AutoencoderConfig& config, double dropout)
-    : encoder_half_(*this, config, dropout) {}
-
-at::Tensor KlLatentEncoder::encode(const at::Tensor& image) { return encoder_half_.encode(image); }
-
-at::Tensor KlLatentEncoder::moments(const at::Tensor& image, nn::Activations* activations) const {
-  return encoder_half_.moments(image, activations);
 }
 
 }  // namespace leaf::models

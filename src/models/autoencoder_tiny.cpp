@@ -127,19 +127,16 @@ TinyDecoder::TinyDecoder(const AutoencoderConfig& config) {
   add_conv(kWidth, 3, 1, true);
 }
 
-AutoencoderTiny::AutoencoderTiny(const AutoencoderConfig& config)
-    : encoder_(register_module("encoder", std::make_shared<TinyEncoder>(config))),
-      decoder_(register_module("decoder", std::make_shared<TinyDecoder>(config))) {}
-
-at::Tensor AutoencoderTiny::encode(const at::Tensor& image) { return encoder_->forward(image); }
-
-at::Tensor AutoencoderTiny::decode(const at::Tensor& latent) {
-  return decoder_->forward(at::tanh(latent / 3) * 3).clamp(0, 1);
-}
-
 TinyLatentEncoder::TinyLatentEncoder(const AutoencoderConfig& config)
     : encoder_(register_module("encoder", std::make_shared<TinyEncoder>(config))) {}
 
 at::Tensor TinyLatentEncoder::encode(const at::Tensor& image) { return encoder_->forward(image); }
+
+TinyLatentDecoder::TinyLatentDecoder(const AutoencoderConfig& config)
+    : decoder_(register_module("decoder", std::make_shared<TinyDecoder>(config))) {}
+
+at::Tensor TinyLatentDecoder::decode(const at::Tensor& latent) {
+  return decoder_->forward(at::tanh(latent / 3) * 3).clamp(0, 1);
+}
 
 }  // namespace leaf::models

@@ -65,6 +65,15 @@ diffusion::SchedulerConfig scheduler_of(const GatheredWeights& gathered,
   return paper;
 }
 
+models::AutoencoderConfig decoder_of(const GatheredWeights& gathered,
+                                     const models::AutoencoderConfig& autoencoder) {
+  const GatheredPart& part = gathered.parts.at(WeightPart::kDecoder);
+  models::AutoencoderConfig config = describe_decoder(part.tensors, part.source());
+  config.scaling_factor = autoencoder.scaling_factor;
+  read_config(part, read_autoencoder_json, config);
+  return config;
+}
+
 }  // namespace
 
 models::AutoencoderConfig autoencoder_of(const GatheredWeights& gathered) {
@@ -90,6 +99,9 @@ ModelDescription describe_gathered(const GatheredWeights& gathered) {
   if (gathered.has(WeightPart::kLatentEncoder)) {
     read_config(gathered.parts.at(WeightPart::kLatentEncoder), read_dropout,
                 description.latent_encoder_dropout);
+  }
+  if (gathered.has(WeightPart::kDecoder)) {
+    description.decoder = decoder_of(gathered, description.autoencoder);
   }
   description.unet.in_channels = 2 * description.autoencoder.latent_channels;
   description.unet.out_channels = description.autoencoder.latent_channels;

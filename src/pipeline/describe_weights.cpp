@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
@@ -126,6 +127,32 @@ models::AutoencoderConfig describe_autoencoder(const io::TensorMap& tensors,
   }
   config.num_res_blocks = found.count("encoder.down.0.block.");
   config.latent_channels = found.size("encoder.conv_out.weight", 0) / 2;
+  return config;
+}
+
+/// The widths of the levels alone tell the network, not what they are multiples of.
+models::AutoencoderConfig describe_decoder(const io::TensorMap& tensors,
+                                           const std::string& source) {
+  const Tensors found(tensors, source);
+  if (found.has_prefix("decoder.layers.")) {
+    return describe_tiny(found);
+  }
+  models::AutoencoderConfig config;
+  const std::int64_t levels = found.count("decoder.up.");
+  if (levels < 1 || levels > kMaxLevels) {
+    found.fail(str("its decoder has ", levels, " levels"));
+  }
+  config.ch = 0;
+  config.ch_mult.clear();
+  for (std::int64_t level = 0; level < levels; ++level) {
+    config.ch_mult.push_back(found.size(str("decoder.up.", level, ".block.0.conv1.weight"), 0));
+    config.ch = std::gcd(config.ch, config.ch_mult.back());
+  }
+  for (std::int64_t& width : config.ch_mult) {
+    width /= config.ch;
+  }
+  config.num_res_blocks = found.count("decoder.up.0.block.") - 1;
+  config.latent_channels = found.size("decoder.conv_in.weight", 1);
   return config;
 }
 

@@ -41,7 +41,7 @@ std::optional<ModelDescription> export_weights(const fs::path& from, const fs::p
     export_teacher(from, to, options);
     return std::nullopt;
   }
-  const Model model = load_model(find_model_folder(from));
+  const TrainingModel model = load_training_model(find_model_folder(from));
   save_model(to, model, options);
   return model.description;
 }

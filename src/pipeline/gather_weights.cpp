@@ -9,6 +9,7 @@
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/io/weights.h"
+#include "split_autoencoder.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -42,33 +43,36 @@ std::vector<Source> folder_parts(const WeightSource& given) {
   add("vae", WeightPart::kAutoencoder);
   const bool wants_unet = add(has_ema ? kEmaFolder : "unet", WeightPart::kUNet);
   add("latent_encoder", WeightPart::kLatentEncoder);
+  add("decoder", WeightPart::kDecoder);
   if (wants_unet && has_ema && fs::is_directory(folder / "unet")) {
     log::info(str("'", folder.string(), "' has unet and unet_ema; the average is taken"));
   }
   return sources;
 }
 
-/// What an autoencoder has in common with a latent encoder.
-io::TensorMap encoder_half(io::TensorMap autoencoder) {
-  std::erase_if(autoencoder, [](const auto& item) {
-    return !item.first.starts_with("encoder.") && !item.first.starts_with("quant_conv.");
-  });
-  return autoencoder;
+void rename(io::KnownWeights& known, WeightPart from, WeightPart to) {
+  auto part = known.parts.extract(from);
+  part.key() = to;
+  known.parts.insert(std::move(part));
 }
 
-/// An encoder alone looks the same whether it is half of an autoencoder or a latent encoder: its
-/// name decides. A latent encoder is also what a whole autoencoder encodes with.
-void rename_encoder(io::KnownWeights& known, const std::optional<WeightPart>& name) {
-  const bool encodes = known.parts.contains(WeightPart::kLatentEncoder);
-  if (name == WeightPart::kAutoencoder && known.parts.size() == 1 && encodes) {
-    auto part = known.parts.extract(WeightPart::kLatentEncoder);
-    part.key() = WeightPart::kAutoencoder;
-    known.parts.insert(std::move(part));
+/// Half of an autoencoder looks the same whatever it is for: its name decides. An encoder alone is
+/// told to be a latent encoder; a whole autoencoder has either half.
+void apply_name(io::KnownWeights& known, const std::optional<WeightPart>& name) {
+  const bool is_encoder = known.parts.contains(WeightPart::kLatentEncoder);
+  if (name == WeightPart::kAutoencoder && is_encoder && known.parts.size() == 1) {
+    rename(known, WeightPart::kLatentEncoder, WeightPart::kAutoencoder);
   }
-  if (name == WeightPart::kLatentEncoder && !encodes &&
-      known.parts.contains(WeightPart::kAutoencoder)) {
-    known.parts[WeightPart::kLatentEncoder] =
-        encoder_half(std::move(known.parts.extract(WeightPart::kAutoencoder).mapped()));
+  if (!known.parts.contains(WeightPart::kAutoencoder)) {
+    return;
+  }
+  io::TensorMap& autoencoder = known.parts.at(WeightPart::kAutoencoder);
+  if (name == WeightPart::kLatentEncoder && !is_encoder) {
+    autoencoder = split_autoencoder(std::move(autoencoder)).encoder;
+    rename(known, WeightPart::kAutoencoder, WeightPart::kLatentEncoder);
+  } else if (name == WeightPart::kDecoder) {
+    autoencoder = split_autoencoder(std::move(autoencoder)).decoder;
+    rename(known, WeightPart::kAutoencoder, WeightPart::kDecoder);
   }
 }
 
@@ -136,7 +140,7 @@ void add_source(GatheredWeights& gathered, const Source& source, bool prefer_ema
   const fs::path& path = source.given.path;
   io::KnownWeights known =
       io::recognise(io::read_weights(path), path.string(), {.prefer_ema = prefer_ema});
-  rename_encoder(known, source.name());
+  apply_name(known, source.name());
   select_part(known, source.given);
   report(known, path);
   if (prefer_ema && !known.ema && known.parts.contains(WeightPart::kUNet) &&

@@ -12,10 +12,10 @@
 namespace leaf {
 
 /// Where weights are to come from: a weight file, a folder with one, or a folder of parts (`vae`,
-/// `unet`, `latent_encoder`), where `unet_ema` is preferred to `unet`.
+/// `unet`, `latent_encoder`, `decoder`), where `unet_ema` is preferred to `unet`.
 struct WeightSource {
   std::filesystem::path path;
-  /// Takes this network alone. A latent encoder is taken from an autoencoder too: its encoder.
+  /// Takes this network alone. An autoencoder's encoder serves as latent encoder too.
   std::optional<io::WeightPart> only = {};
 };
 

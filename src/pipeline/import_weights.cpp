@@ -47,6 +47,9 @@ void check_heads(const models::UNetConfig& unet) {
 ModelDescription describe(const GatheredWeights& gathered, const ImportOptions& options) {
   ModelDescription description =
       options.description ? *options.description : describe_gathered(gathered);
+  if (options.description && gathered.has(WeightPart::kDecoder)) {
+    description.decoder = describe_gathered(gathered).decoder;
+  }
   description.unet.num_heads = options.num_heads.value_or(description.unet.num_heads);
   description.autoencoder.scaling_factor =
       gathered.scaling_factor.value_or(description.autoencoder.scaling_factor);

@@ -87,7 +87,7 @@ class Loader {
   std::vector<std::string> messages_, details_;
 };
 
-void copy_latent_encoder(const Model& model, bool unet_knows_another) {
+void copy_latent_encoder(const TrainingModel& model, bool unet_knows_another) {
   nn::copy_parameters(*model.autoencoder, *model.latent_encoder);
   const std::string text = "the latent encoder starts as a copy of the autoencoder's encoder";
   if (unet_knows_another) {
@@ -99,18 +99,21 @@ void copy_latent_encoder(const Model& model, bool unet_knows_another) {
 
 }  // namespace
 
-Model load_networks(const ModelDescription& description, GatheredWeights gathered,
-                    const LoadOptions& options) {
+TrainingModel load_networks(const ModelDescription& description, GatheredWeights gathered,
+                            const LoadOptions& options) {
   check_scale(gathered, description.autoencoder.scaling_factor);
   const bool has_unet = gathered.has(WeightPart::kUNet);
   const bool widened =
       has_unet && widen(gathered.parts.at(WeightPart::kUNet).tensors, description.unet.in_channels);
-  Model model = make_model(description);
+  TrainingModel model = make_model(description);
   Loader loader(gathered, options);
   loader.load_or_draw(*model.autoencoder, WeightPart::kAutoencoder);
   loader.load_or_draw(*model.unet, WeightPart::kUNet);
   if (gathered.has(WeightPart::kLatentEncoder)) {
     loader.load(*model.latent_encoder, WeightPart::kLatentEncoder);
+  }
+  if (description.decoder) {
+    loader.load_or_draw(*model.decoder, WeightPart::kDecoder);
   }
   loader.throw_mismatches();
   if (!gathered.has(WeightPart::kLatentEncoder)) {

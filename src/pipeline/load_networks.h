@@ -27,8 +27,8 @@ struct LoadOptions {
 /// the autoencoder's encoder (the paper's start). What starts from what is logged; latents of
 /// another scale than the description's are warned of. io::WeightsMismatch lists every tensor that
 /// does not fit, of all networks.
-Model load_networks(const ModelDescription& description, GatheredWeights gathered,
-                    const LoadOptions& options);
+TrainingModel load_networks(const ModelDescription& description, GatheredWeights gathered,
+                            const LoadOptions& options);
 
 /// Gives `module` the gathered weights of one network, which must be there.
 void load_network(torch::nn::Module& module, const GatheredWeights& gathered, io::WeightPart name,

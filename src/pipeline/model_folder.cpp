@@ -14,6 +14,7 @@
 #include "leaf/pipeline/folders.h"
 #include "leaf/pipeline/model.h"
 #include "model_json.h"
+#include "split_autoencoder.h"
 #include "stored_weights.h"
 
 namespace leaf {
@@ -21,7 +22,13 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 namespace {
 
+constexpr double kNoDropout = 0.0;
 constexpr const char* kPreprocessingFile = "preprocessing.json";
+constexpr const char* kDecoderFolder = "decoder";  // of a model whose decoder is not that of vae
+
+const char* class_name(const models::AutoencoderConfig& config) {
+  return config.type == models::AutoencoderType::kTiny ? "AutoencoderTiny" : "AutoencoderKL";
+}
 
 void require_part(const fs::path& folder, const char* part) {
   if (!fs::exists(folder / part)) {
@@ -57,10 +64,17 @@ void write_vae(const fs::path& folder, const models::Autoencoder& autoencoder,
     write_part(folder, io::to_diffusers_autoencoder(tensors),
                diffusers_autoencoder_json(config, resolution), options.type);
   } else {
-    write_part(folder, tensors,
-               to_json(config, tiny ? "AutoencoderTiny" : "AutoencoderKL", /*dropout=*/0.0),
-               options.type);
+    write_part(folder, tensors, to_json(config, class_name(config), kNoDropout), options.type);
   }
+}
+
+void adopt_part(torch::nn::Module& module, const fs::path& folder) {
+  io::adopt_parameters(module, io::read_weights(folder), folder.string());
+}
+
+void load_image_networks(Model& model, const fs::path& folder) {
+  adopt_part(*model.latent_encoder, folder / "latent_encoder");
+  adopt_part(*model.unet, folder / "unet");
 }
 
 }  // namespace
@@ -97,6 +111,10 @@ ModelDescription load_description(const fs::path& folder) {
         parse_json(folder / "latent_encoder/config.json",
                    [](const json& content) { return content.value("dropout", 0.0); });
   }
+  if (fs::exists(folder / kDecoderFolder / "config.json")) {
+    description.decoder =
+        parse_json(folder / kDecoderFolder / "config.json", autoencoder_from_json);
+  }
   if (fs::exists(folder / kPreprocessingFile)) {
     description.preprocessing = parse_json(folder / kPreprocessingFile, preprocessing_from_json);
   } else {
@@ -107,29 +125,38 @@ ModelDescription load_description(const fs::path& folder) {
   return description;
 }
 
-void load_part(torch::nn::Module& module, const fs::path& path) {
-  io::load_parameters(module, io::read_weights(path), path.string());
-}
-
 Model load_model(const fs::path& folder) {
-  Model model = make_model(load_description(folder));
-  const auto adopt = [&](torch::nn::Module& module, const char* part) {
-    io::adopt_parameters(module, io::read_weights(folder / part), (folder / part).string());
-  };
-  adopt(*model.autoencoder, "vae");
-  adopt(*model.latent_encoder, "latent_encoder");
-  adopt(*model.unet, "unet");
+  Model model = make_inference_model(load_description(folder));
+  load_image_networks(model, folder);
+  if (model.description.decoder) {
+    adopt_part(*model.decoder, folder / kDecoderFolder);
+  } else {
+    io::adopt_parameters(*model.decoder,
+                         split_autoencoder(io::read_weights(folder / "vae")).decoder,
+                         (folder / "vae").string());
+  }
   return model;
 }
 
-void save_model(const fs::path& folder, const Model& model, const SaveOptions& options) {
+TrainingModel load_training_model(const fs::path& folder) {
+  TrainingModel model = make_model(load_description(folder));
+  load_image_networks(model, folder);
+  adopt_part(*model.autoencoder, folder / "vae");
+  if (model.description.decoder) {
+    adopt_part(*model.decoder, folder / kDecoderFolder);
+  }
+  return model;
+}
+
+void save_model(const fs::path& folder, const TrainingModel& model, const SaveOptions& options) {
   const ModelDescription& description = model.description;
   const bool tiny = description.autoencoder.type == models::AutoencoderType::kTiny;
   const bool diffusers = options.format == FolderFormat::kDiffusers;
   const std::int64_t latent_size =
       description.preprocessing.resolution / models::downsampling(description.autoencoder);
   replace_folder(folder, [&](const fs::path& target) {
-    write_json(target / "model_index.json", model_index_json(tiny, diffusers));
+    write_json(target / "model_index.json",
+               model_index_json(tiny, diffusers, description.decoder.has_value()));
     write_json(target / kPreprocessingFile, to_json(description.preprocessing));
     make_folder(target / "scheduler");
     write_json(target / "scheduler/scheduler_config.json", to_json(description.scheduler));
@@ -141,6 +168,11 @@ void save_model(const fs::path& folder, const Model& model, const SaveOptions& o
         options.type);
     write_part(target / "unet", stored_parameters(*model.unet),
                to_json(description.unet, latent_size), options.type);
+    if (description.decoder) {
+      write_part(target / kDecoderFolder, stored_parameters(*model.decoder),
+                 to_json(*description.decoder, class_name(*description.decoder), kNoDropout),
+                 options.type);
+    }
   });
 }
 

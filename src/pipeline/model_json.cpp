@@ -191,13 +191,17 @@ Preprocessing preprocessing_from_json(const json& content) {
   return preprocessing;
 }
 
-json model_index_json(bool tiny, bool diffusers_autoencoder) {
+json model_index_json(bool tiny, bool diffusers_autoencoder, bool other_decoder) {
   const char* vae = tiny ? "AutoencoderTiny" : "AutoencoderKL";
-  return {{"_class_name", "LeafPipeline"},
-          {"latent_encoder", {"leaf.autoencoder", "LatentEncoder"}},
-          {"scheduler", {"diffusers", "DDIMScheduler"}},
-          {"unet", {"leaf.unet", "UNetModel"}},
-          {"vae", {tiny || diffusers_autoencoder ? "diffusers" : "leaf.autoencoder", vae}}};
+  json index{{"_class_name", "LeafPipeline"},
+             {"latent_encoder", {"leaf.autoencoder", "LatentEncoder"}},
+             {"scheduler", {"diffusers", "DDIMScheduler"}},
+             {"unet", {"leaf.unet", "UNetModel"}},
+             {"vae", {tiny || diffusers_autoencoder ? "diffusers" : "leaf.autoencoder", vae}}};
+  if (other_decoder) {
+    index["decoder"] = {"leaf.autoencoder", "LatentDecoder"};
+  }
+  return index;
 }
 
 }  // namespace leaf

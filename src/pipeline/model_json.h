@@ -12,7 +12,7 @@ namespace leaf {
 /// The JSON files of a model folder, to and from our configurations. The readers throw
 /// ConfigError, WeightsError or nlohmann::json::exception, to which parse_json adds the file.
 
-/// vae/config.json and latent_encoder/config.json: the reference's keys, plus ours.
+/// config.json of vae/, latent_encoder/ and decoder/: the reference's keys, plus ours.
 nlohmann::json to_json(const models::AutoencoderConfig& config, const char* class_name,
                        double dropout);
 models::AutoencoderConfig autoencoder_from_json(const nlohmann::json& content);
@@ -34,7 +34,7 @@ nlohmann::json to_json(const Preprocessing& preprocessing);
 Preprocessing preprocessing_from_json(const nlohmann::json& content);
 
 /// model_index.json: which class reads which part.
-nlohmann::json model_index_json(bool tiny, bool diffusers_autoencoder);
+nlohmann::json model_index_json(bool tiny, bool diffusers_autoencoder, bool other_decoder);
 
 /// FileError for a file that cannot be read, WeightsError for one that is not JSON.
 nlohmann::json read_json(const std::filesystem::path& path);

@@ -40,6 +40,10 @@ SegmenterOptions resolved(SegmenterOptions options, const Preprocessing& preproc
   return options;
 }
 
+bool has_own_kernels(const SegmenterOptions& options) {
+  return options.device.is_cpu() && options.precision == Precision::kFloat32;
+}
+
 /// DataError unless the tensor is of the type and on the CPU or `device`. `expected`: its shape.
 void check_tensor(const at::Tensor& tensor, at::ScalarType type, c10::Device device,
                   const char* name, const std::string& expected) {
@@ -181,7 +185,7 @@ at::Tensor Segmenter::decode_on_device(const at::Tensor& latent) const {
   const c10::InferenceMode inference;
   const AutocastGuard autocast(options_.device, options_.precision);
   const at::Tensor z = latent.to(options_.device);
-  return image_to_probability(model_.autoencoder->decode(z).to(at::kFloat));
+  return image_to_probability(model_.decoder->decode(z).to(at::kFloat));
 }
 
 at::Tensor Segmenter::probability(const at::Tensor& images) const {
@@ -233,23 +237,32 @@ at::Tensor Segmenter::foreground(const at::Tensor& probability) const {
   return probability > model_.description.preprocessing.threshold;
 }
 
-void prepare_for_inference(Model& model, const SegmenterOptions& options) {
-  const std::vector<torch::nn::Module*> parts{model.autoencoder.get(), model.latent_encoder.get(),
-                                              model.unet.get()};
-  const bool own_kernels = options.device.is_cpu() && options.precision == Precision::kFloat32;
-  for (torch::nn::Module* part : parts) {
-    nn::freeze(*part);
-    part->to(options.device);
-    if (own_kernels) {
-      nn::pack_convolutions(*part);
-    } else {
-      nn::to_channels_last(*part);
-      if (options.device.is_cuda() && options.precision == Precision::kBFloat16) {
-        nn::round_weights(*part, at::kBFloat16);
-      }
-    }
+void prepare_for_inference(torch::nn::Module& network, const SegmenterOptions& options) {
+  nn::freeze(network);
+  network.to(options.device);
+  if (has_own_kernels(options)) {
+    nn::pack_convolutions(network);
+    return;
   }
-  if (own_kernels) {
+  nn::to_channels_last(network);
+  if (options.device.is_cuda() && options.precision == Precision::kBFloat16) {
+    nn::round_weights(network, at::kBFloat16);
+  }
+}
+
+void prepare_for_inference(TrainingModel& model, const SegmenterOptions& options) {
+  prepare_for_inference(static_cast<Model&>(model), options);
+  prepare_for_inference(*model.autoencoder->encoder(), options);
+  if (model.description.decoder) {
+    prepare_for_inference(*model.autoencoder->decoder(), options);
+  }
+}
+
+void prepare_for_inference(Model& model, const SegmenterOptions& options) {
+  prepare_for_inference(*model.latent_encoder, options);
+  prepare_for_inference(*model.unet, options);
+  prepare_for_inference(*model.decoder, options);
+  if (has_own_kernels(options)) {
     const std::int64_t steps =
         resolved(options, model.description.preprocessing).num_inference_steps;
     model.unet->fold_timesteps(diffusion::inference_timesteps(model.description.scheduler, steps));

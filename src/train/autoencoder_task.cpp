@@ -19,6 +19,7 @@ namespace leaf {
 namespace {
 
 constexpr const char* kLatentRms = "latent_rms";
+constexpr double kNoDropout = 0.0;
 
 /// A KL autoencoder from nothing, on images and masks alike: L1 + KL. What it saves is a `vae`
 /// folder whose latents, times the configured scaling factor, have unit variance.
@@ -28,7 +29,10 @@ class AutoencoderTask : public TrainingTask {
     if (config.model.autoencoder.type != models::AutoencoderType::kKl) {
       throw ConfigError("task: autoencoder trains KL autoencoders; set model.autoencoder.type: kl");
     }
-    autoencoder_ = std::make_shared<models::AutoencoderKL>(config.model.autoencoder);
+    const models::AutoencoderConfig& shape = config.model.autoencoder;
+    encoder_ = std::make_shared<models::KlLatentEncoder>(shape, kNoDropout);
+    decoder_ = std::make_shared<models::KlLatentDecoder>(shape);
+    autoencoder_ = std::make_shared<models::Autoencoder>(encoder_, decoder_);
     const bool has_start =
         !config.model.autoencoder_weights.empty() || !config.model.pretrained.empty();
     if (config.model.init == ModelInit::kPretrained && has_start) {
@@ -49,8 +53,8 @@ class AutoencoderTask : public TrainingTask {
   TaskLoss loss(const data::Batch& batch) override {
     const AutocastGuard autocast(device_, training_precision(config_));
     const at::Tensor x = both_kinds(batch.images, batch.masks);
-    const at::Tensor moments = autoencoder_->moments(x).to(at::kFloat);
-    const at::Tensor decoded = autoencoder_->decode_raw(posterior_sample(moments, batch.step));
+    const at::Tensor moments = encoder_->moments(x).to(at::kFloat);
+    const at::Tensor decoded = decoder_->decode_raw(posterior_sample(moments, batch.step));
     const at::Tensor reconstruction = losses::l1(decoded.to(at::kFloat), 2 * x - 1);
     const at::Tensor kl = losses::kl_divergence(moments);
     return {.total = reconstruction + config_.train.kl_weight * kl,
@@ -68,8 +72,8 @@ class AutoencoderTask : public TrainingTask {
     for (std::size_t i = 0; i < dataset.size(); ++i) {
       const data::Sample sample = dataset.load(i);
       const at::Tensor x = both_kinds(sample.image.unsqueeze(0), sample.mask.unsqueeze(0));
-      const at::Tensor latent = autoencoder_->encode(x);
-      const at::Tensor decoded = autoencoder_->decode(latent);
+      const at::Tensor latent = encoder_->encode(x);
+      const at::Tensor decoded = decoder_->decode(latent);
       error += (decoded - x).abs().mean().item<double>();
       square_sum += latent.square().sum().item<double>();
       count += static_cast<double>(latent.numel());
@@ -100,12 +104,16 @@ class AutoencoderTask : public TrainingTask {
   }
 
   void save_model(const std::filesystem::path& folder) override {
-    auto normalised = std::make_shared<models::AutoencoderKL>(config_.model.autoencoder);
-    nn::copy_parameters(*autoencoder_, *normalised);
+    const models::AutoencoderConfig& shape = config_.model.autoencoder;
+    const auto encoder = std::make_shared<models::KlLatentEncoder>(shape, kNoDropout);
+    const auto decoder = std::make_shared<models::KlLatentDecoder>(shape);
+    nn::copy_parameters(*encoder_, *encoder);
+    nn::copy_parameters(*decoder_, *decoder);
     if (latent_rms_ > 0) {
-      normalised->rescale_latents(1.0 / latent_rms_);
+      encoder->rescale(1.0 / latent_rms_);
+      decoder->rescale(1.0 / latent_rms_);
     }
-    save_autoencoder(folder, *normalised, config_.model.autoencoder);
+    save_autoencoder(folder, models::Autoencoder(encoder, decoder), shape);
   }
 
  private:
@@ -133,7 +141,9 @@ class AutoencoderTask : public TrainingTask {
 
   Config config_;
   c10::Device device_;
-  std::shared_ptr<models::AutoencoderKL> autoencoder_;
+  std::shared_ptr<models::KlLatentEncoder> encoder_;
+  std::shared_ptr<models::KlLatentDecoder> decoder_;
+  std::shared_ptr<models::Autoencoder> autoencoder_;  ///< both, for what concerns all parameters
   double latent_rms_ = 0.0;  ///< of the latest validation; 0 before the first
 };
 

@@ -75,10 +75,10 @@ ModelDescription describe(const Config& config) {
   return description;
 }
 
-Model build_model(const Config& config) {
+TrainingModel build_model(const Config& config) {
   const ModelSection& section = config.model;
   if (section.init == ModelInit::kRandom) {
-    Model model = make_model(describe(config));
+    TrainingModel model = make_model(describe(config));
     initialise(model, config.seed);
     log::info("all networks start from random weights (model.init: random)");
     return model;

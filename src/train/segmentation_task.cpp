@@ -207,8 +207,8 @@ class SegmentationTask : public TrainingTask {
   }
 
   /// What inference uses: the averaged U-Net where there is one.
-  Model deployed_model() const {
-    Model model = model_;
+  TrainingModel deployed_model() const {
+    TrainingModel model = model_;
     if (ema_unet_) {
       model.unet = ema_unet_;
     }
@@ -220,7 +220,7 @@ class SegmentationTask : public TrainingTask {
     StepInput input;
     input.images = to_device(batch.images, device_).contiguous(at::MemoryFormat::ChannelsLast);
     const at::Tensor masks = to_device(batch.masks, device_);
-    input.mask_latents = model_.autoencoder->encode(mask_to_image(masks)).to(at::kFloat);
+    input.mask_latents = model_.autoencoder->encoder()->encode(mask_to_image(masks)).to(at::kFloat);
     if (teacher_) {
       const std::int64_t side = input.mask_latents.size(2) / 2;
       input.teacher_tokens = models::teacher_tokens(*teacher_, input.images, side);
@@ -248,7 +248,7 @@ class SegmentationTask : public TrainingTask {
   Config config_;
   c10::Device device_;
   Precision precision_;
-  Model model_;
+  TrainingModel model_;
   std::shared_ptr<models::VisionTransformer> teacher_;
   std::shared_ptr<models::UNet> ema_unet_;
   TrainedParts parts_;

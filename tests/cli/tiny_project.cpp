@@ -55,12 +55,12 @@ data:
 
 const TinyProject& TinyProject::with_model() const {
   const auto make = [&] {
-    Model model = make_model(describe(config::load_config(folder / "config.yaml")));
+    TrainingModel model = make_model(describe(config::load_config(folder / "config.yaml")));
     initialise(model, 1);
     fill_zeros(*model.unet);
     return model;
   };
-  Model model = make();
+  TrainingModel model = make();
   Model prepared = make();
   prepare_for_inference(prepared, {});
   const Segmenter segmenter(prepared, {});

@@ -23,7 +23,7 @@ at::Tensor at_pixels_of(const at::Tensor& theirs, const at::Tensor& ours) {
 void expect_golden(const std::filesystem::path& folder, const ModelDescription& description,
                    const SegmenterOptions& options, double tolerance) {
   const io::TensorMap recorded = test::golden_activations(folder);
-  Model model = test::formula_model(description);
+  TrainingModel model = test::formula_model(description);
   prepare_for_inference(model, options);
   const io::TensorMap computed = compute_activations(model, recorded, options);
   for (const auto& [name, theirs] : recorded) {
@@ -83,8 +83,8 @@ TEST(Golden, PublishedFolderEqualsTheFormula) {
   if (!folder) {
     GTEST_SKIP() << "LEAF_GOLDEN_DIR is not set, or has no folder 'small'";
   }
-  const Model loaded = load_model(*folder / "pipeline");
-  const Model made = test::formula_model(test::small_golden_description());
+  const TrainingModel loaded = load_training_model(*folder / "pipeline");
+  const TrainingModel made = test::formula_model(test::small_golden_description());
   for (const auto& [ours, theirs] :
        {std::pair<torch::nn::Module*, torch::nn::Module*>{loaded.unet.get(), made.unet.get()},
         {loaded.autoencoder.get(), made.autoencoder.get()},

@@ -101,13 +101,17 @@ models::AutoencoderConfig autoencoder_config(const Json& json) {
   return config;
 }
 
-/// A module of those weights, for inference.
-template <typename M, typename Config>
-std::shared_ptr<M> loaded(const Config& config, const Fixture& fixture, io::WeightPart part) {
-  auto module = std::make_shared<M>(config);
+/// `module` with those weights, for inference.
+template <typename M>
+std::shared_ptr<M> loaded(std::shared_ptr<M> module, const Fixture& fixture, io::WeightPart part) {
   io::load_parameters(*module, fixture.known.parts.at(part), fixture.known.format);
   nn::freeze(*module);
   return module;
+}
+
+std::shared_ptr<models::Autoencoder> loaded_autoencoder(const Fixture& fixture) {
+  return loaded(models::make_autoencoder(autoencoder_config(fixture.configuration)), fixture,
+                io::WeightPart::kAutoencoder);
 }
 
 void expect_same(const std::string& name, const at::Tensor& ours, const at::Tensor& theirs,
@@ -120,29 +124,29 @@ void expect_same(const std::string& name, const at::Tensor& ours, const at::Tens
 }
 
 void expect_teacher(const Fixture& fixture, double tolerance) {
-  const auto teacher = loaded<models::VisionTransformer>(transformer_config(fixture.configuration),
-                                                         fixture, io::WeightPart::kTeacher);
+  const auto teacher =
+      loaded(std::make_shared<models::VisionTransformer>(transformer_config(fixture.configuration)),
+             fixture, io::WeightPart::kTeacher);
   expect_same("tokens", teacher->forward(fixture.tensors.at("images")),
               fixture.tensors.at("tokens"), tolerance);
 }
 
 void expect_kl_autoencoder(const Fixture& fixture, double tolerance) {
-  const auto autoencoder = loaded<models::AutoencoderKL>(autoencoder_config(fixture.configuration),
-                                                         fixture, io::WeightPart::kAutoencoder);
+  const auto autoencoder = loaded_autoencoder(fixture);
+  const auto& encoder = dynamic_cast<const models::KlLatentEncoder&>(*autoencoder->encoder());
+  const auto& decoder = dynamic_cast<const models::KlLatentDecoder&>(*autoencoder->decoder());
   const auto& tensors = fixture.tensors;
-  expect_same("moments", autoencoder->moments(tensors.at("images")), tensors.at("moments"),
-              tolerance);
-  expect_same("decoded", autoencoder->decode_raw(tensors.at("latents")), tensors.at("decoded"),
+  expect_same("moments", encoder.moments(tensors.at("images")), tensors.at("moments"), tolerance);
+  expect_same("decoded", decoder.decode_raw(tensors.at("latents")), tensors.at("decoded"),
               tolerance);
 }
 
 void expect_tiny_autoencoder(const Fixture& fixture, double tolerance) {
-  const auto autoencoder = loaded<models::AutoencoderTiny>(
-      autoencoder_config(fixture.configuration), fixture, io::WeightPart::kAutoencoder);
+  const auto autoencoder = loaded_autoencoder(fixture);
   const auto& tensors = fixture.tensors;
-  expect_same("encoded", autoencoder->encode(tensors.at("images")), tensors.at("encoded"),
-              tolerance);
-  expect_same("decoded", autoencoder->decode(tensors.at("latents")),
+  expect_same("encoded", autoencoder->encoder()->encode(tensors.at("images")),
+              tensors.at("encoded"), tolerance);
+  expect_same("decoded", autoencoder->decoder()->decode(tensors.at("latents")),
               ((tensors.at("decoded") + 1) / 2).clamp(0, 1), tolerance);
 }
 

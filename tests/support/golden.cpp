@@ -66,8 +66,8 @@ ModelDescription small_golden_description() {
   return description;
 }
 
-Model formula_model(const ModelDescription& description) {
-  Model model = make_model(description);
+TrainingModel formula_model(const ModelDescription& description) {
+  TrainingModel model = make_model(description);
   fill_by_formula(*model.autoencoder, "vae.");
   fill_by_formula(*model.latent_encoder, "latent_encoder.");
   fill_by_formula(*model.unet, "unet.");

@@ -26,7 +26,7 @@ void fill_by_formula(torch::nn::Module& module, const std::string& prefix);
 
 /// The small golden numbers' model, filled by the formula where `formula_model` makes it.
 ModelDescription small_golden_description();
-Model formula_model(const ModelDescription& description);
+TrainingModel formula_model(const ModelDescription& description);
 
 /// The activations of a folder of golden numbers, all with as many samples as there are timesteps
 /// (the fixture holds more of those that the training test reads).

@@ -10,12 +10,14 @@
 
 namespace leaf::io {
 
-/// A network that weights belong to.
-enum class WeightPart { kAutoencoder, kLatentEncoder, kUNet, kTeacher };
+/// A network that weights belong to. A decoder by itself is told to be (half of) an autoencoder:
+/// only who asks for it makes it kDecoder.
+enum class WeightPart { kAutoencoder, kLatentEncoder, kUNet, kDecoder, kTeacher };
 inline EnumNames<WeightPart> enum_names(WeightPart /*tag*/) {
   return {{WeightPart::kAutoencoder, "autoencoder"},
           {WeightPart::kLatentEncoder, "latent_encoder"},
           {WeightPart::kUNet, "unet"},
+          {WeightPart::kDecoder, "decoder"},
           {WeightPart::kTeacher, "teacher"}};
 }
 
@@ -24,7 +26,7 @@ inline EnumNames<WeightPart> enum_names(WeightPart /*tag*/) {
 struct KnownWeights {
   /// For people: "CompVis latent diffusion", "DINOv2 (Hugging Face)", ...
   std::string format;
-  /// The networks that are there, names as in models::AutoencoderKL or AutoencoderTiny,
+  /// The networks that are there, names as in models::Autoencoder,
   /// KlLatentEncoder or TinyLatentEncoder, UNet, VisionTransformer. A tensor inside a network that
   /// has no counterpart in ours keeps its name, so that loading reports it. Tensors are views of
   /// the input but for what is joined (q, k and v) or computed.

@@ -81,15 +81,16 @@ class KlDecoder : public torch::nn::Module {
   std::shared_ptr<nn::GroupNorm> norm_out_;
 };
 
-/// The encoder half of a KL autoencoder: `encoder` and `quant_conv`, registered in their owner.
-class KlEncoderHalf {
+/// The encoder of a KL autoencoder (CompVis `kl-f8` at the default configuration): of masks, and
+/// with dropout the trained encoder of images. Keys: encoder, quant_conv.
+class KlLatentEncoder : public LatentEncoder {
  public:
-  KlEncoderHalf(torch::nn::Module& owner, const AutoencoderConfig& config, double dropout);
+  KlLatentEncoder(const AutoencoderConfig& config, double dropout);
+  at::Tensor encode(const at::Tensor& image) override;
+
   /// image [N, 3, H, W] in [0, 1] -> moments (mean, log variance) [N, 2*L, H/f, W/f], not scaled.
   /// Recorded names: encoder, quant_conv and what is inside.
   at::Tensor moments(const at::Tensor& image, nn::Activations* activations = nullptr) const;
-  /// image [N, 3, H, W] in [0, 1] -> the mode, scaled [N, L, H/f, W/f]
-  at::Tensor encode(const at::Tensor& image) const;
   /// Multiplies the distribution's mean and standard deviation by `factor` from now on.
   void rescale(double factor);
 
@@ -100,41 +101,22 @@ class KlEncoderHalf {
   double scaling_factor_;
 };
 
-/// KL-regularised autoencoder (CompVis `kl-f8` at the default configuration).
-class AutoencoderKL : public Autoencoder {
+/// The decoder of a KL autoencoder. Keys: post_quant_conv, decoder.
+class KlLatentDecoder : public LatentDecoder {
  public:
-  explicit AutoencoderKL(const AutoencoderConfig& config);
-  at::Tensor encode(const at::Tensor& image) override;
+  explicit KlLatentDecoder(const AutoencoderConfig& config);
   at::Tensor decode(const at::Tensor& latent) override;
 
-  /// image [N, 3, H, W] in [0, 1] -> mean and log variance [N, 2*L, H/f, W/f], not scaled.
-  /// Recorded names: encoder, quant_conv and what is inside.
-  at::Tensor moments(const at::Tensor& image, nn::Activations* activations = nullptr) const;
   /// unscaled latent [N, L, h, w] -> image in about [-1, 1], not clamped (training, golden
   /// numbers). Recorded names: post_quant_conv, decoder and what is inside.
   at::Tensor decode_raw(const at::Tensor& latent, nn::Activations* activations = nullptr) const;
-
-  /// Multiplies the latents by `factor` without changing what is reconstructed: the factor goes
-  /// into quant_conv, its inverse into post_quant_conv.
-  void rescale_latents(double factor);
+  /// From now on takes latents that are multiplied by `factor` for what they were.
+  void rescale(double factor);
 
  private:
-  KlEncoderHalf encoder_half_;
   std::shared_ptr<nn::Conv2d> post_quant_conv_;
   std::shared_ptr<KlDecoder> decoder_;
   double scaling_factor_;
-};
-
-/// The trained image encoder of LEAF for a KL autoencoder: same keys as the autoencoder's half.
-class KlLatentEncoder : public LatentEncoder {
- public:
-  KlLatentEncoder(const AutoencoderConfig& config, double dropout);
-  at::Tensor encode(const at::Tensor& image) override;
-  /// As AutoencoderKL::moments.
-  at::Tensor moments(const at::Tensor& image, nn::Activations* activations = nullptr) const;
-
- private:
-  KlEncoderHalf encoder_half_;
 };
 
 }  // namespace leaf::models

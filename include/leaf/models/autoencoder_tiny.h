@@ -44,20 +44,8 @@ class TinyDecoder : public TinySequence {
   explicit TinyDecoder(const AutoencoderConfig& config);
 };
 
-/// Distilled autoencoder of the TAESD family: 8-fold downsampling, about 50 times cheaper than
-/// KL-8.
-class AutoencoderTiny : public Autoencoder {
- public:
-  explicit AutoencoderTiny(const AutoencoderConfig& config);
-  at::Tensor encode(const at::Tensor& image) override;
-  at::Tensor decode(const at::Tensor& latent) override;
-
- private:
-  std::shared_ptr<TinyEncoder> encoder_;
-  std::shared_ptr<TinyDecoder> decoder_;
-};
-
-/// The trained image encoder of LEAF for a tiny autoencoder.
+/// The encoder of a tiny autoencoder (the TAESD family): of masks, and the trained one of images.
+/// Key: encoder.
 class TinyLatentEncoder : public LatentEncoder {
  public:
   explicit TinyLatentEncoder(const AutoencoderConfig& config);
@@ -65,6 +53,17 @@ class TinyLatentEncoder : public LatentEncoder {
 
  private:
   std::shared_ptr<TinyEncoder> encoder_;
+};
+
+/// The decoder of a tiny autoencoder, about 50 times cheaper than that of KL-8, whose latents,
+/// times their scaling factor, the original TAESD decodes too. Key: decoder.
+class TinyLatentDecoder : public LatentDecoder {
+ public:
+  explicit TinyLatentDecoder(const AutoencoderConfig& config);
+  at::Tensor decode(const at::Tensor& latent) override;
+
+ private:
+  std::shared_ptr<TinyDecoder> decoder_;
 };
 
 }  // namespace leaf::models

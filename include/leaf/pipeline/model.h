@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ class Module;
 }
 namespace leaf::models {
 class Autoencoder;
+class LatentDecoder;
 class LatentEncoder;
 class UNet;
 }  // namespace leaf::models
@@ -35,9 +37,12 @@ struct Preprocessing {
 
 /// Everything about a model but its weights.
 struct ModelDescription {
+  /// Of the latents: what encodes masks, and images; and what decodes, unless `decoder` says else.
   models::AutoencoderConfig autoencoder;
   models::UNetConfig unet;
   double latent_encoder_dropout = 0.2;
+  /// Another decoder of the same latents than the autoencoder's own.
+  std::optional<models::AutoencoderConfig> decoder = {};
   diffusion::SchedulerConfig scheduler;
   Preprocessing preprocessing;
 };
@@ -45,22 +50,35 @@ struct ModelDescription {
 /// A model that segments: the networks that inference needs, float32.
 struct Model {
   ModelDescription description;
-  std::shared_ptr<models::Autoencoder> autoencoder;
-  std::shared_ptr<models::LatentEncoder> latent_encoder;
+  std::shared_ptr<models::LatentEncoder> latent_encoder;  ///< of images
   std::shared_ptr<models::UNet> unet;
+  std::shared_ptr<models::LatentDecoder> decoder;
 };
 
-/// The networks of a description, parameters allocated but not initialised.
-Model make_model(const ModelDescription& description);
+/// A model with what training and conversions need besides: the autoencoder, whose encoder makes
+/// the latents of masks, and whose decoder is the model's unless its description has another.
+struct TrainingModel : Model {
+  std::shared_ptr<models::Autoencoder> autoencoder;
+};
+
+/// The networks of a description, parameters allocated but not initialised. WeightsError for a
+/// decoder of other latents.
+TrainingModel make_model(const ModelDescription& description);
+/// Those of inference alone.
+Model make_inference_model(const ModelDescription& description);
 
 /// Fresh random weights, a function of the seed alone. The latent encoder starts as a copy of the
 /// autoencoder's encoder.
-void initialise(Model& model, std::uint64_t seed);
+void initialise(TrainingModel& model, std::uint64_t seed);
 
-/// Reads a model folder: the published layout (model_index.json, unet/, vae/, latent_encoder/,
-/// scheduler/) plus preprocessing.json, without which the published preprocessing is assumed and
-/// said. WeightsError names what is missing or does not fit.
+/// Reads what inference needs of a model folder: the published layout (model_index.json, unet/,
+/// vae/, latent_encoder/, scheduler/) plus preprocessing.json, without which the published
+/// preprocessing is assumed and said, and decoder/ where the decoder is not that of vae/.
+/// WeightsError names what is missing or does not fit.
 Model load_model(const std::filesystem::path& folder);
+
+/// The same with all of vae/.
+TrainingModel load_training_model(const std::filesystem::path& folder);
 
 /// The model folder that a user means by `path`: that folder itself or, in a run folder, `best` or
 /// else `last`. WeightsError when there is neither.
@@ -91,16 +109,12 @@ struct SaveOptions {
 
 /// Writes a model folder, complete or not at all. FileError when that fails, WeightsError for a
 /// format that does not know the model's autoencoder and for numbers that float16 cannot hold.
-void save_model(const std::filesystem::path& folder, const Model& model,
+void save_model(const std::filesystem::path& folder, const TrainingModel& model,
                 const SaveOptions& options = {});
 
 /// Writes a folder that holds `vae/` alone, complete or not at all: the start of a segmentation
 /// model. The same errors.
 void save_autoencoder(const std::filesystem::path& folder, const models::Autoencoder& autoencoder,
                       const models::AutoencoderConfig& config, const SaveOptions& options = {});
-
-/// Puts the weights found in a part's folder (`vae`, `unet`, `latent_encoder`) or file into
-/// `module`.
-void load_part(torch::nn::Module& module, const std::filesystem::path& path);
 
 }  // namespace leaf

@@ -101,5 +101,8 @@ class Segmenter {
 /// In float32 on the CPU that is a form of our own (ops::PackedConv2d): such a model can neither be
 /// saved nor trained any more.
 void prepare_for_inference(Model& model, const SegmenterOptions& options);
+/// The same of a model with its autoencoder, and of one network.
+void prepare_for_inference(TrainingModel& model, const SegmenterOptions& options);
+void prepare_for_inference(torch::nn::Module& network, const SegmenterOptions& options);
 
 }  // namespace leaf

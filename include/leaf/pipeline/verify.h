@@ -19,8 +19,9 @@ double relative_error(const at::Tensor& ours, const at::Tensor& theirs);
 /// activations which cannot be read, and why.
 io::TensorMap read_activations(const std::filesystem::path& path);
 
-/// Runs a model prepared for inference on what was recorded of another implementation, and returns
-/// the recorded tensors that can be computed, under their names, float32.
+/// Runs a model, as it is or prepared for inference (with its autoencoder), on what was recorded of
+/// another implementation, and returns the recorded tensors that can be computed, under their
+/// names, float32.
 ///
 /// Inputs: `input.image` [N, 3, R, R] in [0, 1], `input.mask` [N, 3 or 1, R, R] 0 or 1,
 /// `input.noise` [N, L, r, r], `input.timestep` [N]; any subset.
@@ -37,7 +38,7 @@ io::TensorMap read_activations(const std::filesystem::path& path);
 ///
 /// Each pass starts from recorded latents where there are any, so that a deviation shows in the
 /// network that makes it. Error for inputs that the model cannot take.
-io::TensorMap compute_activations(const Model& model, const io::TensorMap& recorded,
+io::TensorMap compute_activations(const TrainingModel& model, const io::TensorMap& recorded,
                                   const SegmenterOptions& options = {});
 
 /// How a recorded tensor compares with ours.

@@ -19,7 +19,7 @@ ModelDescription describe(const Config& config);
 /// where no weights are named, drawn at random; the latent encoder is loaded or copied from the
 /// autoencoder's encoder. What starts from what is logged. WeightsError for files that are missing
 /// or do not fit.
-Model build_model(const Config& config);
+TrainingModel build_model(const Config& config);
 
 /// Puts the weights that `section` names (or those of its `pretrained`) into `autoencoder`: all
 /// paths together, each a model folder, a `vae` folder or a weight file in any format that

@@ -25,12 +25,18 @@ models::AutoencoderConfig tiny_config() {
   return {.type = models::AutoencoderType::kTiny, .latent_channels = 4};
 }
 
+TensorMap autoencoder_weights(const models::AutoencoderConfig& config) {
+  const auto autoencoder = models::make_autoencoder(config);
+  nn::initialise(*autoencoder, 3);
+  return state_dict(*autoencoder);
+}
+
 // ---- CompVis, LEAF, SDSeg ----
 
 /// A Lightning checkpoint's state_dict. `image_encoder` is what conditions it.
 TensorMap checkpoint(const TensorMap& unet, const TensorMap& image_encoder = {}) {
   return merged({with_prefix(unet, "model.diffusion_model."),
-                 with_prefix(weights_of<models::AutoencoderKL>(kl_config()), "first_stage_model."),
+                 with_prefix(autoencoder_weights(kl_config()), "first_stage_model."),
                  with_prefix(image_encoder, "cond_stage_model."),
                  made({{"betas", {10}}, {"first_stage_model.loss.logvar", {1}}}),
                  {{"scale_factor", at::full({}, 0.25)}}});
@@ -62,8 +68,7 @@ TEST(KnownWeights, CompVisLatentDiffusion) {
   EXPECT_EQ(known.format, "CompVis latent diffusion");
   EXPECT_EQ(known.parts.size(), 2U);
   expect_same(known.parts.at(WeightPart::kUNet), unet);
-  expect_same(known.parts.at(WeightPart::kAutoencoder),
-              weights_of<models::AutoencoderKL>(kl_config()));
+  expect_same(known.parts.at(WeightPart::kAutoencoder), autoencoder_weights(kl_config()));
   EXPECT_EQ(known.unused, (Names{"betas", "first_stage_model.loss.logvar", "scale_factor"}));
   EXPECT_FALSE(known.scaling_factor || known.ema);
 }
@@ -115,7 +120,7 @@ TEST(KnownWeights, AMovingAverageThatIsIncompleteIsAnError) {
 
 TEST(KnownWeights, SdsegPutsTheMaskFirst) {
   const TensorMap unet = unet_weights();
-  const TensorMap encoder = sdseg_encoder(weights_of<models::AutoencoderKL>(kl_config()));
+  const TensorMap encoder = sdseg_encoder(autoencoder_weights(kl_config()));
   const TensorMap tensors = with_ema(checkpoint(unet, encoder));
   for (const bool ema : {false, true}) {
     const KnownWeights known = recognise(tensors, "file", {.prefer_ema = ema});
@@ -130,7 +135,7 @@ TEST(KnownWeights, SdsegPutsTheMaskFirst) {
 }
 
 TEST(KnownWeights, SdsegImageEncoderGivesTheSameLatent) {
-  const TensorMap autoencoder = weights_of<models::AutoencoderKL>(kl_config());
+  const TensorMap autoencoder = autoencoder_weights(kl_config());
   const TensorMap encoder = sdseg_encoder(autoencoder);
   const KnownWeights known = recognise(checkpoint(unet_weights(), encoder), "file");
   ASSERT_EQ(known.parts.size(), 3U);
@@ -141,8 +146,9 @@ TEST(KnownWeights, SdsegImageEncoderGivesTheSameLatent) {
   config.scaling_factor = *known.scaling_factor;
   models::KlLatentEncoder ours(config, /*dropout=*/0.0);
   load_parameters(ours, known.parts.at(WeightPart::kLatentEncoder), "file");
-  models::AutoencoderKL features(config);  // the identity follows the encoder
-  TensorMap identity = autoencoder;
+  models::KlLatentEncoder features(config, /*dropout=*/0.0);  // the identity follows the encoder
+  TensorMap identity = strip_prefix(autoencoder, "encoder.");
+  identity = with_prefix(identity, "encoder.");
   identity["quant_conv.weight"] = at::eye(8).view({8, 8, 1, 1});
   identity["quant_conv.bias"] = at::zeros({8});
   load_parameters(features, identity, "test");
@@ -157,8 +163,7 @@ TEST(KnownWeights, SdsegImageEncoderGivesTheSameLatent) {
 }
 
 TEST(KnownWeights, SdsegWithAScaleThatIsNone) {
-  TensorMap tensors =
-      checkpoint(unet_weights(), sdseg_encoder(weights_of<models::AutoencoderKL>(kl_config())));
+  TensorMap tensors = checkpoint(unet_weights(), sdseg_encoder(autoencoder_weights(kl_config())));
   tensors["scale_factor"] = at::zeros({});
   expect_weights_error("file", "scale_factor", [&] { recognise(tensors, "file"); });
   tensors.erase("scale_factor");
@@ -166,14 +171,13 @@ TEST(KnownWeights, SdsegWithAScaleThatIsNone) {
 }
 
 TEST(KnownWeights, NumbersThatCannotBeReadAreAWeightsError) {
-  TensorMap tensors =
-      checkpoint(unet_weights(), sdseg_encoder(weights_of<models::AutoencoderKL>(kl_config())));
+  TensorMap tensors = checkpoint(unet_weights(), sdseg_encoder(autoencoder_weights(kl_config())));
   tensors["scale_factor"] = at::empty({}, at::device(at::kMeta));
   expect_weights_error("file", "cannot be converted", [&] { recognise(tensors, "file"); });
 }
 
 TEST(KnownWeights, CompVisAutoencoder) {
-  const TensorMap autoencoder = weights_of<models::AutoencoderKL>(kl_config());
+  const TensorMap autoencoder = autoencoder_weights(kl_config());
   const KnownWeights known =
       recognise(merged({autoencoder,
                         made({{"loss.discriminator.main.0.weight", {3}}, {"loss.logvar", {1}}})}),
@@ -204,7 +208,7 @@ TEST(KnownWeights, WhatANetworkOfOursCannotHaveIsLeftToLoading) {
 // ---- diffusers ----
 
 TEST(KnownWeights, DiffusersAutoencoderAndBack) {
-  const TensorMap ours = weights_of<models::AutoencoderKL>(kl_config());
+  const TensorMap ours = autoencoder_weights(kl_config());
   const TensorMap theirs = to_diffusers_autoencoder(ours);
   EXPECT_EQ(theirs.size(), ours.size());
   const auto expect_renamed = [&](const std::string& their_name, const std::string& our_name) {
@@ -236,7 +240,7 @@ TEST(KnownWeights, DiffusersAutoencoderAndBack) {
 }
 
 TEST(KnownWeights, DiffusersAutoencoderOfOldFiles) {
-  const TensorMap ours = weights_of<models::AutoencoderKL>(kl_config());
+  const TensorMap ours = autoencoder_weights(kl_config());
   TensorMap theirs = to_diffusers_autoencoder(ours);
   for (const auto& [recent, old] : std::vector<std::pair<std::string, std::string>>{
            {"to_q", "query"}, {"to_k", "key"}, {"to_v", "value"}, {"to_out.0", "proj_attn"}}) {
@@ -254,7 +258,7 @@ TEST(KnownWeights, DiffusersAutoencoderOfOldFiles) {
 }
 
 TEST(KnownWeights, TinyAutoencoders) {
-  const TensorMap ours = weights_of<models::AutoencoderTiny>(tiny_config());
+  const TensorMap ours = autoencoder_weights(tiny_config());
   expect_same(only_part(recognise(ours, "file"), WeightPart::kAutoencoder,
                         "AutoencoderTiny (diffusers, LEAF)"),
               ours);

@@ -20,11 +20,19 @@ using test::largest_difference;
 using test::normal;
 using test::Shape;
 
-std::shared_ptr<AutoencoderKL> make_kl(const AutoencoderConfig& config) {
-  auto autoencoder = std::make_shared<AutoencoderKL>(config);
-  test::fill_by_formula(*autoencoder, "vae.");
-  nn::freeze(*autoencoder);
-  return autoencoder;
+struct KlAutoencoder {
+  std::shared_ptr<KlLatentEncoder> encoder;
+  std::shared_ptr<KlLatentDecoder> decoder;
+};
+
+KlAutoencoder make_kl(const AutoencoderConfig& config) {
+  KlAutoencoder kl{std::make_shared<KlLatentEncoder>(config, /*dropout=*/0.0),
+                   std::make_shared<KlLatentDecoder>(config)};
+  test::fill_by_formula(*kl.encoder, "vae.");
+  test::fill_by_formula(*kl.decoder, "vae.");
+  nn::freeze(*kl.encoder);
+  nn::freeze(*kl.decoder);
+  return kl;
 }
 
 AutoencoderConfig tiny_config(std::int64_t latent_channels, TinyVariant variant) {
@@ -84,45 +92,46 @@ TEST(Downsampling, FollowsFromTheConfiguration) {
   EXPECT_EQ(downsampling(tiny_config(4, TinyVariant::kTaesd)), 8);
 }
 
-TEST(AutoencoderKL, Shapes) {
-  const auto autoencoder = make_kl({.ch = 32, .ch_mult = {1, 1, 2, 2}});
-  const at::Tensor latent = autoencoder->encode(images(3, 32, 48));
+TEST(KlAutoencoder, Shapes) {
+  const auto [encoder, decoder] = make_kl({.ch = 32, .ch_mult = {1, 1, 2, 2}});
+  const at::Tensor latent = encoder->encode(images(3, 32, 48));
   ASSERT_EQ(latent.sizes().vec(), (Shape{3, 4, 4, 6}));
-  const at::Tensor decoded = autoencoder->decode(latent);
+  const at::Tensor decoded = decoder->decode(latent);
   EXPECT_EQ(decoded.sizes().vec(), (Shape{3, 3, 32, 48}));
   expect_within_unit_range(decoded);
 }
 
-TEST(AutoencoderKL, LatentChannelsAreAnOption) {
+TEST(KlAutoencoder, LatentChannelsAreAnOption) {
   AutoencoderConfig config = test::small_kl();
   config.latent_channels = 6;
-  const auto autoencoder = make_kl(config);
-  EXPECT_EQ(autoencoder->moments(images(1, 8, 8)).sizes().vec(), (Shape{1, 12, 4, 4}));
-  EXPECT_EQ(autoencoder->encode(images(1, 8, 8)).sizes().vec(), (Shape{1, 6, 4, 4}));
+  const auto encoder = make_kl(config).encoder;
+  EXPECT_EQ(encoder->moments(images(1, 8, 8)).sizes().vec(), (Shape{1, 12, 4, 4}));
+  EXPECT_EQ(encoder->encode(images(1, 8, 8)).sizes().vec(), (Shape{1, 6, 4, 4}));
 }
 
-TEST(AutoencoderKL, EncodesTheScaledModeAndDecodesIt) {
-  const auto autoencoder = make_kl(test::small_kl());
+TEST(KlAutoencoder, EncodesTheScaledModeAndDecodesIt) {
+  const auto [encoder, decoder] = make_kl(test::small_kl());
   const at::Tensor image = images(2, 8, 8);
-  const at::Tensor mode = autoencoder->moments(image).narrow(1, 0, 4);
-  const at::Tensor latent = autoencoder->encode(image);
+  const at::Tensor mode = encoder->moments(image).narrow(1, 0, 4);
+  const at::Tensor latent = encoder->encode(image);
   EXPECT_LT(largest_difference(latent, mode * 0.18215), 1e-6);
-  const at::Tensor expected = ((autoencoder->decode_raw(mode) + 1) / 2).clamp(0, 1);
-  EXPECT_LT(largest_difference(autoencoder->decode(latent), expected), 1e-5);
+  const at::Tensor expected = ((decoder->decode_raw(mode) + 1) / 2).clamp(0, 1);
+  EXPECT_LT(largest_difference(decoder->decode(latent), expected), 1e-5);
 }
 
-TEST(AutoencoderKL, RescaledLatentsReconstructTheSame) {
+TEST(KlAutoencoder, RescaledLatentsReconstructTheSame) {
   constexpr double kFactor = 2.5;
-  const auto autoencoder = make_kl(test::small_kl());
+  const auto [encoder, decoder] = make_kl(test::small_kl());
   const at::Tensor image = images(2, 8, 8);
-  const at::Tensor moments = autoencoder->moments(image);
-  const at::Tensor latent = autoencoder->encode(image);
-  const at::Tensor decoded = autoencoder->decode_raw(moments.narrow(1, 0, 4));
+  const at::Tensor moments = encoder->moments(image);
+  const at::Tensor latent = encoder->encode(image);
+  const at::Tensor decoded = decoder->decode_raw(moments.narrow(1, 0, 4));
 
-  autoencoder->rescale_latents(kFactor);
-  const at::Tensor rescaled = autoencoder->moments(image);
-  EXPECT_LT(test::relative_error(autoencoder->encode(image), kFactor * latent), 1e-5);
-  EXPECT_LT(test::relative_error(autoencoder->decode_raw(rescaled.narrow(1, 0, 4)), decoded), 1e-5);
+  encoder->rescale(kFactor);
+  decoder->rescale(kFactor);
+  const at::Tensor rescaled = encoder->moments(image);
+  EXPECT_LT(test::relative_error(encoder->encode(image), kFactor * latent), 1e-5);
+  EXPECT_LT(test::relative_error(decoder->decode_raw(rescaled.narrow(1, 0, 4)), decoded), 1e-5);
   const at::Tensor log_variance = moments.narrow(1, 4, 4) + 2 * std::log(kFactor);
   EXPECT_LT(test::relative_error(rescaled.narrow(1, 4, 4), log_variance), 1e-5);
 }
@@ -135,7 +144,22 @@ TEST(LatentEncoder, IsTheEncoderHalf) {
     nn::copy_parameters(*autoencoder, *encoder);
     const at::NoGradGuard no_grad;
     const at::Tensor image = images(1, 16, 16);
-    EXPECT_TRUE(at::equal(encoder->encode(image), autoencoder->encode(image)));
+    EXPECT_TRUE(at::equal(encoder->encode(image), autoencoder->encoder()->encode(image)));
+  }
+}
+
+TEST(Autoencoder, HasTheKeysAndTheParametersOfBothHalves) {
+  for (const AutoencoderConfig& config : {test::small_kl(), tiny_config(4, TinyVariant::kTaesd)}) {
+    const auto autoencoder = make_autoencoder(config);
+    nn::initialise(*autoencoder, 1);
+    io::TensorMap halves = io::state_dict(*autoencoder->encoder());
+    halves.merge(io::state_dict(*autoencoder->decoder()));
+    const io::TensorMap whole = io::state_dict(*autoencoder);
+    ASSERT_EQ(whole.size(), halves.size());
+    for (const auto& [name, tensor] : halves) {
+      EXPECT_TRUE(whole.at(name).is_same(tensor) || whole.at(name).data_ptr() == tensor.data_ptr())
+          << name;
+    }
   }
 }
 
@@ -149,33 +173,35 @@ TEST(LatentEncoder, HasDropoutInTrainingAlone) {
   EXPECT_TRUE(at::equal(encoder->encode(image), encoder->encode(image)));
 }
 
-TEST(AutoencoderTiny, Shapes) {
+TEST(TinyAutoencoder, Shapes) {
   for (const auto& [channels, variant] :
        {std::pair<std::int64_t, TinyVariant>{4, TinyVariant::kTaesd},
         {16, TinyVariant::kTaesd},
         {32, TinyVariant::kTaef2}}) {
     const auto autoencoder = fresh_tiny(tiny_config(channels, variant));
-    const at::Tensor latent = autoencoder->encode(images(3, 16, 24));
+    const at::Tensor latent = autoencoder->encoder()->encode(images(3, 16, 24));
     ASSERT_EQ(latent.sizes().vec(), (Shape{3, channels, 2, 3}));
-    const at::Tensor decoded = autoencoder->decode(latent);
+    const at::Tensor decoded = autoencoder->decoder()->decode(latent);
     EXPECT_EQ(decoded.sizes().vec(), (Shape{3, 3, 16, 24}));
     expect_within_unit_range(decoded);
   }
 }
 
-TEST(AutoencoderTiny, LargeLatentsSaturate) {
+TEST(TinyAutoencoder, LargeLatentsSaturate) {
   const auto autoencoder = fresh_tiny(tiny_config(4, TinyVariant::kTaesd));
   // Away from the ends of the range, where the output is clamped.
   at::Tensor bias = autoencoder->named_parameters()["decoder.layers.18.bias"];
   bias.fill_(0.5);
   const at::Tensor signs = normal({1, 4, 2, 2}).sign();
-  EXPECT_TRUE(at::equal(autoencoder->decode(100 * signs), autoencoder->decode(1000 * signs)));
-  EXPECT_FALSE(at::equal(autoencoder->decode(100 * signs), autoencoder->decode(signs)));
+  EXPECT_TRUE(at::equal(autoencoder->decoder()->decode(100 * signs),
+                        autoencoder->decoder()->decode(1000 * signs)));
+  EXPECT_FALSE(at::equal(autoencoder->decoder()->decode(100 * signs),
+                         autoencoder->decoder()->decode(signs)));
 }
 
 TEST_F(RealTaef2, KeepsAMask) {
   const at::Tensor mask = disk(256, 80);
-  const at::Tensor decoded = autoencoder_->decode(autoencoder_->encode(mask));
+  const at::Tensor decoded = autoencoder_->decoder()->decode(autoencoder_->encoder()->encode(mask));
   const at::Tensor found = (decoded.mean({1}, /*keepdim=*/true) > 0.5).to(at::kFloat);
   EXPECT_GT(dice(found, mask.narrow(1, 0, 1)), 0.998);
 }
@@ -183,9 +209,9 @@ TEST_F(RealTaef2, KeepsAMask) {
 TEST_F(RealTaef2, KeepsAnImage) {
   const auto loaded = data::read_image(folder_ / "ISIC18/train_Data/ISIC_0000043.jpg");
   const at::Tensor image = data::to_tensor(data::resize_image(loaded.rgb, 256)).unsqueeze(0);
-  const at::Tensor latent = autoencoder_->encode(image);
+  const at::Tensor latent = autoencoder_->encoder()->encode(image);
   EXPECT_NEAR(latent.std().item<double>(), 0.75, 0.35);
-  EXPECT_LT((autoencoder_->decode(latent) - image).abs().mean().item<double>(), 0.02);
+  EXPECT_LT((autoencoder_->decoder()->decode(latent) - image).abs().mean().item<double>(), 0.02);
 }
 
 }  // namespace leaf::models

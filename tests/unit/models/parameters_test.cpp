@@ -20,9 +20,9 @@ namespace {
 using test::parameter_count;
 using test::Shape;
 
-std::shared_ptr<AutoencoderTiny> make_tiny(std::int64_t latent_channels, TinyVariant variant) {
-  return std::make_shared<AutoencoderTiny>(AutoencoderConfig{
-      .type = AutoencoderType::kTiny, .latent_channels = latent_channels, .variant = variant});
+std::shared_ptr<Autoencoder> make_tiny(std::int64_t latent_channels, TinyVariant variant) {
+  return make_autoencoder(
+      {.type = AutoencoderType::kTiny, .latent_channels = latent_channels, .variant = variant});
 }
 
 void expect_keys(const torch::nn::Module& module, const std::vector<std::string>& present,
@@ -51,7 +51,7 @@ std::map<std::string, Shape> shapes(const io::TensorMap& tensors) {
 }  // namespace
 
 TEST(Parameters, KlAutoencoder) {
-  const auto autoencoder = std::make_shared<AutoencoderKL>(AutoencoderConfig{});
+  const auto autoencoder = make_autoencoder(AutoencoderConfig{});
   constexpr std::int64_t kEncoderHalf = 34'163'664;
   constexpr std::int64_t kDecoderHalf = 49'490'199;
   EXPECT_EQ(
@@ -165,7 +165,7 @@ TEST(Parameters, NamesAndShapesArePublishedOnes) {
     return shapes(
         io::read_safetensors(*folder / "pipeline" / part / "diffusion_pytorch_model.safetensors"));
   };
-  const Model model = make_model(load_description(*folder / "pipeline"));
+  const TrainingModel model = make_model(load_description(*folder / "pipeline"));
   EXPECT_EQ(shapes(io::state_dict(*model.unet)), published("unet"));
   EXPECT_EQ(shapes(io::state_dict(*model.autoencoder)), published("vae"));
   EXPECT_EQ(shapes(io::state_dict(*model.latent_encoder)), published("latent_encoder"));

@@ -75,9 +75,10 @@ class ImportWeights : public ::testing::Test {
     return tensors;
   }
 
-  Model imported(const std::vector<std::string>& paths, const ImportOptions& options = {}) const {
+  TrainingModel imported(const std::vector<std::string>& paths,
+                         const ImportOptions& options = {}) const {
     import_weights(paths, target_, options);
-    return load_model(target_);
+    return load_training_model(target_);
   }
 
   std::string error(const std::vector<std::string>& paths,
@@ -90,7 +91,7 @@ class ImportWeights : public ::testing::Test {
 
   test::TemporaryFolder folder_;
   fs::path target_ = folder_ / "target";
-  Model model_;
+  TrainingModel model_;
   TensorMap unet_, narrow_unet_, autoencoder_, latent_encoder_;
 };
 
@@ -101,7 +102,7 @@ void expect_contains(const std::string& text, const std::string& part) {
 }  // namespace
 
 TEST_F(ImportWeights, LightningCheckpointBecomesTheStartOfThePaper) {
-  const Model start = imported({write("model.safetensors", lightning())});
+  const TrainingModel start = imported({write("model.safetensors", lightning())});
   EXPECT_EQ(test::differences(*start.autoencoder, *model_.autoencoder), Names{});
   EXPECT_EQ(test::differences(*start.unet, *model_.unet), Names{kFirst});
   EXPECT_TRUE(
@@ -147,7 +148,7 @@ TEST_F(ImportWeights, OfTwoAutoencodersOneMustBeChosen) {
   const std::string message = error({alone, both});
   expect_contains(message, "different weights of the autoencoder (quant_conv.bias)");
   expect_contains(message, "autoencoder=FILE");
-  const Model chosen = imported({"autoencoder=" + alone, "unet=" + both});
+  const TrainingModel chosen = imported({"autoencoder=" + alone, "unet=" + both});
   EXPECT_EQ(test::differences(*chosen.autoencoder, *model_.autoencoder), Names{"quant_conv.bias"});
 }
 
@@ -165,6 +166,28 @@ TEST_F(ImportWeights, AnAutoencoderCanBeAskedForItsEncoder) {
   }
 }
 
+TEST_F(ImportWeights, AnotherDecoderOfTheSameLatents) {
+  models::AutoencoderConfig config = test::small_kl();
+  config.ch = 64;
+  config.ch_mult = {1, 2};
+  const auto other = models::make_autoencoder(config);
+  nn::initialise(*other, 7);
+  const std::string file = write("other.safetensors", io::state_dict(*other));
+  const Model model =
+      imported({write("model.safetensors", lightning()), "decoder=" + file}, {.num_heads = 4});
+  ASSERT_TRUE(model.description.decoder.has_value());
+  EXPECT_EQ(model.description.decoder->ch * model.description.decoder->ch_mult.back(), 128);
+  EXPECT_EQ(test::differences(*model.decoder, *other->decoder()), Names{});
+
+  const models::AutoencoderConfig tiny{.type = models::AutoencoderType::kTiny};
+  const auto decoder = models::make_latent_decoder(tiny);
+  nn::initialise(*decoder, 7);
+  fs::remove_all(target_);
+  expect_contains(error({write("model.safetensors", lightning()),
+                         "decoder=" + write("tiny.safetensors", io::state_dict(*decoder))}),
+                  "the decoder takes other latents");
+}
+
 TEST_F(ImportWeights, CheckpointOfThePublishedTraining) {
   TensorMap average = unet_;
   average["out.2.bias"] = average["out.2.bias"] + 1;
@@ -177,7 +200,7 @@ TEST_F(ImportWeights, CheckpointOfThePublishedTraining) {
              R"({"_class_name": "UNetModel", "num_heads": 4, "dropout": 0.1})");
   const std::string checkpoint = (folder_ / "checkpoint").string();
   expect_contains(error({checkpoint}), "these files hold no autoencoder; add one that does");
-  const Model model = imported({checkpoint, write("kl.safetensors", autoencoder_)});
+  const TrainingModel model = imported({checkpoint, write("kl.safetensors", autoencoder_)});
   EXPECT_EQ(test::differences(*model.unet, *model_.unet), Names{"out.2.bias"});
   EXPECT_EQ(test::differences(*model.latent_encoder, *model_.latent_encoder), Names{});
   EXPECT_EQ(model.description.unet.num_heads, 4);
@@ -191,7 +214,7 @@ TEST_F(ImportWeights, AModelFolderStaysWhatItIs) {
   model_.description.autoencoder.scaling_factor = 0.5;
   model_.description.latent_encoder_dropout = 0.1;
   save_model(folder_ / "model", model_);
-  const Model model = imported({(folder_ / "model").string()});
+  const TrainingModel model = imported({(folder_ / "model").string()});
   for (const char* file :
        {"unet/config.json", "vae/config.json", "latent_encoder/config.json", "preprocessing.json",
         "model_index.json", "scheduler/scheduler_config.json",
@@ -206,7 +229,7 @@ TEST_F(ImportWeights, DiffusersNamesAndBack) {
   const std::string message =
       test::message_of<WeightsError>([&] { load_model(folder_ / "exported"); });
   expect_contains(message, "leaf_convert import");
-  const Model model = imported({(folder_ / "exported").string()});
+  const TrainingModel model = imported({(folder_ / "exported").string()});
   EXPECT_EQ(test::differences(*model.autoencoder, *model_.autoencoder), Names{});
   EXPECT_EQ(test::differences(*model.unet, *model_.unet), Names{});
 }
@@ -223,7 +246,7 @@ TEST_F(ImportWeights, Sdseg) {
   tensors["cond_stage_model.out.weight"] = out;
   tensors["cond_stage_model.out.bias"] = at::ones({4});
   tensors["scale_factor"] = at::tensor(kScale);
-  const Model model = imported({write("sdseg.safetensors", tensors)});
+  const TrainingModel model = imported({write("sdseg.safetensors", tensors)});
   EXPECT_EQ(test::differences(*model.unet, *model_.unet), Names{});
   EXPECT_EQ(model.description.autoencoder.scaling_factor, kScale);
   const auto& scheduler = model.description.scheduler;
@@ -243,7 +266,7 @@ TEST_F(ImportWeights, AnAutoencoderAlone) {
   import_weights({path}, target_);
   EXPECT_EQ(list_folder(target_), std::vector<fs::path>{target_ / "vae"});
   const auto autoencoder = models::make_autoencoder(model_.description.autoencoder);
-  load_part(*autoencoder, target_ / "vae");
+  io::load_parameters(*autoencoder, io::read_weights(target_ / "vae"), "vae");
   EXPECT_EQ(test::differences(*autoencoder, *model_.autoencoder), Names{});
   expect_contains(read_file(target_ / "vae/config.json"), "\"scaling_factor\": 0.5");
 }
@@ -346,8 +369,8 @@ TEST_F(ImportWeights, NothingIsRandomUnlessAskedFor) {
   const std::string encoder = write("e.safetensors", latent_encoder_);
   expect_contains(error({encoder, write("kl.safetensors", autoencoder_)}), "hold no unet");
   const ImportOptions random{.random_seed = 7};
-  const Model first = imported({unet, encoder}, random);
-  const Model second = imported({unet, encoder}, random);
+  const TrainingModel first = imported({unet, encoder}, random);
+  const TrainingModel second = imported({unet, encoder}, random);
   EXPECT_EQ(test::differences(*first.autoencoder, *second.autoencoder), Names{});
   EXPECT_EQ(test::differences(*first.unet, *model_.unet), Names{});
   EXPECT_EQ(test::differences(*first.latent_encoder, *model_.latent_encoder), Names{});
@@ -358,7 +381,7 @@ TEST_F(ImportWeights, AGivenDescriptionIsWhatTheWeightsHaveToFit) {
   description.unet.num_heads = 2;
   description.scheduler.prediction_type = diffusion::PredictionType::kEpsilon;
   const std::string path = write("model.safetensors", lightning());
-  const Model model = imported({path}, {.description = description});
+  const TrainingModel model = imported({path}, {.description = description});
   EXPECT_EQ(model.description.unet.num_heads, 2);
   EXPECT_EQ(model.description.scheduler.prediction_type, diffusion::PredictionType::kEpsilon);
   description.unet.channel_mult = {1, 1};

@@ -7,6 +7,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
+#include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
 #include "leaf/models/autoencoder.h"
 #include "leaf/models/unet.h"
@@ -55,14 +56,25 @@ ModelDescription tiny_description() {
   return description;
 }
 
-Model fresh_model(const ModelDescription& description) {
-  Model model = make_model(description);
+/// KL latents, eightfold smaller than the image, that a tiny decoder takes as well.
+ModelDescription kl_with_tiny_decoder() {
+  ModelDescription description;
+  description.autoencoder = test::small_kl();
+  description.autoencoder.ch_mult = {1, 1, 1, 1};
+  description.decoder = {.type = models::AutoencoderType::kTiny};
+  description.unet = test::small_unet();
+  description.preprocessing.resolution = 32;
+  return description;
+}
+
+TrainingModel fresh_model(const ModelDescription& description) {
+  TrainingModel model = make_model(description);
   initialise(model, 3);
   nn::initialise(*model.latent_encoder, 4);  // trained apart, so no copy
   return model;
 }
 
-void expect_same_networks(const Model& ours, const Model& expected) {
+void expect_same_networks(const TrainingModel& ours, const TrainingModel& expected) {
   EXPECT_EQ(test::differences(*ours.autoencoder, *expected.autoencoder), Names{});
   EXPECT_EQ(test::differences(*ours.latent_encoder, *expected.latent_encoder), Names{});
   EXPECT_EQ(test::differences(*ours.unet, *expected.unet), Names{});
@@ -134,9 +146,9 @@ class DamagedModel : public ::testing::Test {
 
 TEST(ModelFolder, KeepsAKlModel) {
   const test::TemporaryFolder folder;
-  const Model saved = fresh_model(kl_description());
+  const TrainingModel saved = fresh_model(kl_description());
   save_model(folder / "model", saved);
-  const Model loaded = load_model(folder / "model");
+  const TrainingModel loaded = load_training_model(folder / "model");
   expect_same(loaded.description, saved.description);
   EXPECT_EQ(loaded.description.latent_encoder_dropout, 0.1);
   expect_same_networks(loaded, saved);
@@ -144,22 +156,54 @@ TEST(ModelFolder, KeepsAKlModel) {
 
 TEST(ModelFolder, KeepsATinyModel) {
   const test::TemporaryFolder folder;
-  const Model saved = fresh_model(tiny_description());
+  const TrainingModel saved = fresh_model(tiny_description());
   save_model(folder / "model", saved);
-  const Model loaded = load_model(folder / "model");
+  const TrainingModel loaded = load_training_model(folder / "model");
   expect_same(loaded.description, saved.description);
   expect_same_networks(loaded, saved);
 }
 
+TEST(ModelFolder, KeepsADecoderOfItsOwn) {
+  const test::TemporaryFolder folder;
+  const TrainingModel saved = fresh_model(kl_with_tiny_decoder());
+  save_model(folder / "model", saved);
+  EXPECT_TRUE(fs::exists(folder / "model/decoder/config.json"));
+  const TrainingModel loaded = load_training_model(folder / "model");
+  ASSERT_TRUE(loaded.description.decoder.has_value());
+  expect_same(*loaded.description.decoder, *saved.description.decoder);
+  expect_same_networks(loaded, saved);
+  EXPECT_EQ(test::differences(*loaded.decoder, *saved.decoder), Names{});
+  EXPECT_EQ(test::differences(*load_model(folder / "model").decoder, *saved.decoder), Names{});
+}
+
+TEST(ModelFolder, InferenceNeedsNothingOfTheMasksEncoder) {
+  const test::TemporaryFolder folder;
+  const TrainingModel saved = fresh_model(kl_description());
+  save_model(folder / "model", saved);
+  io::write_safetensors(folder / "model/vae" / io::kDiffusersWeights,
+                        io::state_dict(*saved.decoder));
+  EXPECT_EQ(test::differences(*load_model(folder / "model").decoder, *saved.decoder), Names{});
+  EXPECT_THROW(load_training_model(folder / "model"), WeightsError);
+}
+
+TEST(ModelFolder, ADecoderOfOtherLatentsIsRefused) {
+  ModelDescription description = kl_with_tiny_decoder();
+  description.decoder->latent_channels = 5;
+  const auto message = test::message_of<WeightsError>([&] { make_model(description); });
+  EXPECT_NE(message.find("the decoder takes other latents (5 channels, 8 pixels a position)"),
+            std::string::npos)
+      << message;
+}
+
 TEST(ModelFolder, NarrowWeightsLoadAsFloat32) {
   const test::TemporaryFolder folder;
-  const Model saved = fresh_model(kl_description());
+  const TrainingModel saved = fresh_model(kl_description());
   for (const auto& [type, stored] : {std::pair{WeightType::kFloat16, at::kHalf},
                                      std::pair{WeightType::kBFloat16, at::kBFloat16}}) {
     save_model(folder / "model", saved, {.type = type});
     const auto file = io::read_weights(folder / "model/unet");
     EXPECT_EQ(file.at("out.2.weight").scalar_type(), stored);
-    const Model loaded = load_model(folder / "model");
+    const TrainingModel loaded = load_training_model(folder / "model");
     for (const auto& [name, tensor] : io::state_dict(*loaded.latent_encoder)) {
       EXPECT_EQ(tensor.scalar_type(), at::kFloat);
       const at::Tensor expected = io::state_dict(*saved.latent_encoder).at(name);
@@ -170,7 +214,7 @@ TEST(ModelFolder, NarrowWeightsLoadAsFloat32) {
 
 TEST(ModelFolder, NumbersBeyondFloat16AreRefused) {
   const test::TemporaryFolder folder;
-  const Model model = fresh_model(kl_description());
+  const TrainingModel model = fresh_model(kl_description());
   {
     const at::NoGradGuard no_grad;
     model.unet->named_parameters()["out.2.bias"].fill_(1e5);
@@ -185,7 +229,7 @@ TEST(ModelFolder, NumbersBeyondFloat16AreRefused) {
 
 TEST(ModelFolder, DiffusersHasNoPoolingAutoencoder) {
   const test::TemporaryFolder folder;
-  const Model model = fresh_model(tiny_description());
+  const TrainingModel model = fresh_model(tiny_description());
   EXPECT_THROW(save_model(folder / "model", model, {.format = FolderFormat::kDiffusers}),
                WeightsError);
   EXPECT_FALSE(fs::exists(folder / "model"));
@@ -194,19 +238,19 @@ TEST(ModelFolder, DiffusersHasNoPoolingAutoencoder) {
 TEST(ModelFolder, IsReplacedAsAWhole) {
   const test::TemporaryFolder folder;
   save_model(folder / "model", fresh_model(tiny_description()));
-  const Model saved = fresh_model(kl_description());
+  const TrainingModel saved = fresh_model(kl_description());
   save_model(folder / "model", saved);
-  expect_same_networks(load_model(folder / "model"), saved);
+  expect_same_networks(load_training_model(folder / "model"), saved);
   EXPECT_EQ(list_folder(folder.path()).size(), 1U);
 }
 
 TEST(ModelFolder, SaveAutoencoderWritesThatPartAlone) {
   const test::TemporaryFolder folder;
-  const Model model = fresh_model(kl_description());
+  const TrainingModel model = fresh_model(kl_description());
   save_autoencoder(folder / "start", *model.autoencoder, model.description.autoencoder);
   EXPECT_EQ(list_folder(folder / "start"), std::vector<fs::path>{folder / "start" / "vae"});
   const auto autoencoder = models::make_autoencoder(model.description.autoencoder);
-  load_part(*autoencoder, folder / "start" / "vae");
+  io::load_parameters(*autoencoder, io::read_weights(folder / "start/vae"), "vae");
   EXPECT_EQ(test::differences(*autoencoder, *model.autoencoder), Names{});
 }
 
@@ -244,7 +288,7 @@ TEST_F(DamagedModel, MissingWeightsAreNamed) {
 }
 
 TEST_F(DamagedModel, WrongShapesNameTheFileAndTheTensor) {
-  Model other = fresh_model(kl_description());
+  TrainingModel other = fresh_model(kl_description());
   other.description.unet.model_channels = 64;  // config.json disagrees with the weights
   save_model(model_, other);
   expect_named((model_ / "unet").string());

@@ -25,12 +25,12 @@ using test::Shape;
 constexpr std::int64_t kResolution = 16;
 constexpr double kTolerance = 2e-5;
 
-Model make_test_model() {
+TrainingModel make_test_model() {
   ModelDescription description;
   description.autoencoder = test::small_kl();
   description.unet = test::small_unet();
   description.preprocessing.resolution = kResolution;
-  Model model = make_model(description);
+  TrainingModel model = make_model(description);
   test::fill_by_formula(*model.autoencoder, "vae.");
   test::fill_by_formula(*model.latent_encoder, "latent_encoder.");
   test::fill_by_formula(*model.unet, "unet.");
@@ -38,7 +38,7 @@ Model make_test_model() {
 }
 
 Segmenter make_segmenter(const SegmenterOptions& options = {}) {
-  Model model = make_test_model();
+  TrainingModel model = make_test_model();
   prepare_for_inference(model, options);
   return {model, options};
 }
@@ -66,6 +66,27 @@ TEST(Segmenter, ProbabilityIsOnePerPixel) {
   EXPECT_GE(probability.min().item<double>(), 0.0);
   EXPECT_LE(probability.max().item<double>(), 1.0);
   EXPECT_GT(probability.std().item<double>(), 0.01);
+}
+
+TEST(Segmenter, ATinyDecoderStandsInForTheAutoencodersOwn) {
+  ModelDescription description;
+  description.autoencoder = test::small_kl();
+  description.autoencoder.ch_mult = {1, 1, 1, 1};
+  description.decoder = {.type = models::AutoencoderType::kTiny};
+  description.unet = test::small_unet();
+  description.preprocessing.resolution = 2 * kResolution;
+  TrainingModel model = make_model(description);
+  initialise(model, 3);
+  const test::TemporaryFolder folder;
+  save_model(folder / "model", model);
+  const Segmenter loaded = Segmenter::load(folder / "model");
+  const at::Tensor x = images(2, 2 * kResolution, 2 * kResolution);
+  const at::Tensor latent = loaded.sample(loaded.encode(x), loaded.starting_noise(x));
+  model.decoder->eval();
+  const at::NoGradGuard no_grad;
+  const at::Tensor expected = image_to_probability(model.decoder->decode(latent));
+  EXPECT_LT(largest_difference(loaded.probability(x), expected), 1e-4);
+  EXPECT_GT(expected.std().item<double>(), 0.0);
 }
 
 TEST(Segmenter, ProbabilityIsIndependentOfTheBatch) {
@@ -102,7 +123,7 @@ TEST(Segmenter, MoreStepsAreAnotherResult) {
 
 TEST(Segmenter, TheModelsStepsAreTakenUnlessToldOtherwise) {
   const at::Tensor image = square_images(1);
-  Model model = make_test_model();
+  TrainingModel model = make_test_model();
   model.description.preprocessing.num_inference_steps = 4;
   const test::TemporaryFolder folder;
   save_model(folder / "model", model);
@@ -205,7 +226,7 @@ TEST(Segmenter, AtTheModelsSizeNothingIsResized) {
 }
 
 TEST(Segmenter, ForegroundExceedsTheThreshold) {
-  Model model = make_test_model();
+  TrainingModel model = make_test_model();
   model.description.preprocessing.threshold = 0.75;
   const Segmenter segmenter(model, {});
   const at::Tensor found = segmenter.foreground(at::tensor({0.5F, 0.75F, 0.8F}));
@@ -223,7 +244,7 @@ TEST(Segmenter, ALoadedModelSegmentsAsTheSavedOne) {
 
 /// All 4-D parameters of a prepared model, and that none wants a gradient.
 std::vector<at::Tensor> prepared_weights(const SegmenterOptions& options) {
-  Model model = make_test_model();
+  TrainingModel model = make_test_model();
   prepare_for_inference(model, options);
   std::vector<at::Tensor> weights;
   for (const torch::nn::Module* part :
@@ -251,7 +272,7 @@ TEST(PrepareForInference, ReordersTheWeightsWhereLibTorchConvolves) {
 TEST(PrepareForInference, SuchAModelCannotBeSavedOverAGoodOne) {
   const test::TemporaryFolder folder;
   save_model(folder / "model", make_test_model());
-  Model model = make_test_model();
+  TrainingModel model = make_test_model();
   prepare_for_inference(model, {});
   EXPECT_THROW(save_model(folder / "model", model), Error);
   EXPECT_NO_THROW(load_model(folder / "model"));

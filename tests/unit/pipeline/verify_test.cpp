@@ -16,12 +16,12 @@
 namespace leaf {
 namespace {
 
-Model small_model() {
+TrainingModel small_model() {
   ModelDescription description;
   description.autoencoder = test::small_kl();
   description.unet = test::small_unet();
   description.preprocessing.resolution = 16;
-  Model model = make_model(description);
+  TrainingModel model = make_model(description);
   initialise(model, 3);
   nn::initialise(*model.latent_encoder, 4);
   for (torch::nn::Module* part : std::vector<torch::nn::Module*>{
@@ -39,13 +39,14 @@ io::TensorMap inputs() {
 }
 
 /// What the networks themselves say, called one by one.
-io::TensorMap recorded_directly(const Model& model) {
+io::TensorMap recorded_directly(const TrainingModel& model) {
   io::TensorMap recorded = inputs();
-  auto& vae = dynamic_cast<models::AutoencoderKL&>(*model.autoencoder);
-  recorded["vae.moments"] = vae.moments(recorded["input.mask"]);
-  recorded["vae.mask_latent"] = vae.encode(recorded["input.mask"]);
-  recorded["vae.decoded"] =
-      vae.decode_raw(recorded["vae.mask_latent"] / model.description.autoencoder.scaling_factor);
+  auto& encoder = dynamic_cast<models::KlLatentEncoder&>(*model.autoencoder->encoder());
+  auto& decoder = dynamic_cast<models::KlLatentDecoder&>(*model.decoder);
+  recorded["vae.moments"] = encoder.moments(recorded["input.mask"]);
+  recorded["vae.mask_latent"] = encoder.encode(recorded["input.mask"]);
+  recorded["vae.decoded"] = decoder.decode_raw(recorded["vae.mask_latent"] /
+                                               model.description.autoencoder.scaling_factor);
   recorded["latent_encoder.latent"] = model.latent_encoder->encode(recorded["input.image"]);
   recorded["diffusion.noisy_latent"] =
       diffusion::NoiseScheduler(model.description.scheduler)
@@ -63,7 +64,7 @@ io::TensorMap recorded_directly(const Model& model) {
   return recorded;
 }
 
-std::vector<Comparison> compared(const Model& model, const io::TensorMap& recorded) {
+std::vector<Comparison> compared(const TrainingModel& model, const io::TensorMap& recorded) {
   return compare_activations(compute_activations(model, recorded), recorded, 1e-4);
 }
 
@@ -87,7 +88,7 @@ TEST(Verify, RelativeError) {
 }
 
 TEST(Verify, EveryNameThatTheNetworksThemselvesGive) {
-  const Model model = small_model();
+  const TrainingModel model = small_model();
   const auto rows = compared(model, recorded_directly(model));
   EXPECT_EQ(rows.size(), 9U);
   for (const Comparison& row : rows) {
@@ -97,7 +98,7 @@ TEST(Verify, EveryNameThatTheNetworksThemselvesGive) {
 }
 
 TEST(Verify, ModulesByTheirNames) {
-  const Model model = small_model();
+  const TrainingModel model = small_model();
   io::TensorMap recorded = inputs();
   const at::Tensor any = at::zeros({1});
   const std::vector<std::string> names{"vae.encoder.conv_in",
@@ -135,7 +136,7 @@ TEST(Verify, ModulesByTheirNames) {
 }
 
 TEST(Verify, ADisturbedWeightIsAMissFromThereOn) {
-  const Model model = small_model();
+  const TrainingModel model = small_model();
   io::TensorMap recorded = recorded_directly(model);
   {
     const at::NoGradGuard no_grad;
@@ -148,7 +149,7 @@ TEST(Verify, ADisturbedWeightIsAMissFromThereOn) {
 }
 
 TEST(Verify, EachPassStartsFromWhatWasRecorded) {
-  const Model model = small_model();
+  const TrainingModel model = small_model();
   io::TensorMap recorded = recorded_directly(model);
   recorded["latent_encoder.latent"] = recorded["latent_encoder.latent"] + 1;
   const auto rows = compared(model, recorded);
@@ -158,7 +159,7 @@ TEST(Verify, EachPassStartsFromWhatWasRecorded) {
 }
 
 TEST(Verify, WhatLacksItsInputsIsNotComputed) {
-  const Model model = small_model();
+  const TrainingModel model = small_model();
   io::TensorMap recorded = recorded_directly(model);
   recorded.erase("input.timestep");
   recorded.erase("input.mask");
@@ -182,7 +183,7 @@ TEST(Verify, ShapesAndNumbersThatAreNone) {
 }
 
 TEST(Verify, InputsThatDoNotFit) {
-  const Model model = small_model();
+  const TrainingModel model = small_model();
   const auto message = [&](const std::string& name, const at::Tensor& value) {
     io::TensorMap recorded = inputs();
     recorded[name] = value;
@@ -196,7 +197,7 @@ TEST(Verify, InputsThatDoNotFit) {
 
 TEST(Verify, ToleranceFollowsTheStoredType) {
   const test::TemporaryFolder folder;
-  const Model model = small_model();
+  const TrainingModel model = small_model();
   const auto tolerance = [&](WeightType type, Precision precision) {
     save_model(folder / "model", model, {.type = type});
     return expected_tolerance(folder / "model", precision);

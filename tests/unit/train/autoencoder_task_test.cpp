@@ -53,7 +53,7 @@ TEST(AutoencoderTask, StartsWhereASegmentationModelWould) {
   const test::TemporaryFolder folder;
   Config other = small_config(ModelInit::kRandom);
   other.seed += 1;
-  const Model model = build_model(other);
+  const TrainingModel model = build_model(other);
   const io::TensorMap expected = io::state_dict(*model.autoencoder);
   save_autoencoder(folder / "start", *model.autoencoder, other.model.autoencoder);
   io::TensorMap halves[2];

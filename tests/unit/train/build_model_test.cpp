@@ -29,7 +29,7 @@ Config small_config(ModelInit init = ModelInit::kRandom) {
   return config;
 }
 
-void expect_equal(const Model& a, const Model& b) {
+void expect_equal(const TrainingModel& a, const TrainingModel& b) {
   using Names = std::vector<std::string>;
   EXPECT_EQ(test::differences(*a.autoencoder, *b.autoencoder), Names{});
   EXPECT_EQ(test::differences(*a.latent_encoder, *b.latent_encoder), Names{});
@@ -66,11 +66,11 @@ TEST(Describe, ChannelsFollowFromTheLatent) {
 
 TEST(BuildModel, RandomWeightsFollowFromTheSeed) {
   Config config = small_config();
-  const Model model = build_model(config);
+  const TrainingModel model = build_model(config);
   expect_equal(model, build_model(config));
   expect_copied(*model.latent_encoder, *model.autoencoder);
   config.seed += 1;
-  const Model other = build_model(config);
+  const TrainingModel other = build_model(config);
   EXPECT_FALSE(test::differences(*model.unet, *other.unet).empty());
   EXPECT_FALSE(test::differences(*model.autoencoder, *other.autoencoder).empty());
 }
@@ -112,7 +112,7 @@ TEST(BuildModel, PathsThatAreNotThereNameTheirKey) {
 
 TEST(BuildModel, StartsFromAPretrainedFolder) {
   const test::TemporaryFolder folder;
-  const Model saved = build_model(small_config());
+  const TrainingModel saved = build_model(small_config());
   nn::initialise(*saved.latent_encoder, 99);  // no longer a copy of the autoencoder's
   save_model(folder / "model", saved);
   Config config = small_config(ModelInit::kPretrained);
@@ -123,20 +123,20 @@ TEST(BuildModel, StartsFromAPretrainedFolder) {
 
 TEST(BuildModel, DrawsAndCopiesWhatHasNoWeights) {
   const test::TemporaryFolder folder;
-  const Model saved = build_model(small_config());
+  const TrainingModel saved = build_model(small_config());
   save_autoencoder(folder / "start", *saved.autoencoder, saved.description.autoencoder);
   Config config = small_config(ModelInit::kPretrained);
   config.model.autoencoder_weights = {folder / "start"};
   expect_equal(build_model(config), saved);  // the same seed draws the same U-Net
   config.seed += 1;
-  const Model other = build_model(config);
+  const TrainingModel other = build_model(config);
   EXPECT_TRUE(test::differences(*other.autoencoder, *saved.autoencoder).empty());
   EXPECT_FALSE(test::differences(*other.unet, *saved.unet).empty());
 }
 
 TEST(BuildModel, TakesDiffusersAutoencoderForBothEncoders) {
   const test::TemporaryFolder folder;
-  const Model saved = build_model(small_config());
+  const TrainingModel saved = build_model(small_config());
   io::write_safetensors(folder / "vae.safetensors",
                         io::to_diffusers_autoencoder(io::state_dict(*saved.autoencoder)));
   Config config = small_config(ModelInit::kPretrained);
@@ -150,7 +150,7 @@ TEST(BuildModel, TakesAnAutoencoderInTwoFiles) {
   const test::TemporaryFolder folder;
   Config config = small_config();
   config.model.autoencoder = {.type = models::AutoencoderType::kTiny, .latent_channels = 4};
-  const Model saved = build_model(config);
+  const TrainingModel saved = build_model(config);
   const io::TensorMap weights = io::state_dict(*saved.autoencoder);
   // TAESD's own files: bare positions, the decoder's one further.
   io::TensorMap decoder;
@@ -181,7 +181,7 @@ TEST(BuildModel, TakesAnAutoencoderInTwoFiles) {
 
 TEST(BuildModel, TheAverageOfAPublishedCheckpointIsPreferred) {
   const test::TemporaryFolder folder;
-  const Model saved = build_model(small_config());
+  const TrainingModel saved = build_model(small_config());
   save_model(folder / "model", saved);
   io::TensorMap average = io::state_dict(*saved.unet);
   average["out.2.bias"] = average["out.2.bias"] + 1;
@@ -209,7 +209,7 @@ TEST(BuildModel, EveryNetworkThatDoesNotFitIsNamed) {
 
 TEST(BuildModel, WeightsOfAnotherNetworkAreNamed) {
   const test::TemporaryFolder folder;
-  const Model saved = build_model(small_config());
+  const TrainingModel saved = build_model(small_config());
   io::write_safetensors(folder / "unet.safetensors", io::state_dict(*saved.unet));
   Config config = small_config(ModelInit::kPretrained);
   config.model.autoencoder_weights = {folder / "unet.safetensors"};
@@ -227,7 +227,7 @@ TEST(BuildModel, WidensAnUnconditionalUNet) {
   const io::TensorMap weights = io::state_dict(*narrow);
   io::write_safetensors(folder / "unet.safetensors", weights);
 
-  const Model start = build_model(small_config());
+  const TrainingModel start = build_model(small_config());
   save_autoencoder(folder / "start", *start.autoencoder, start.description.autoencoder);
   Config config = small_config(ModelInit::kPretrained);
   config.model.autoencoder_weights = {folder / "start"};
