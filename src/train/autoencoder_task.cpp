@@ -6,7 +6,6 @@
 #include "leaf/core/log.h"
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
-#include "leaf/io/weights.h"
 #include "leaf/losses/losses.h"
 #include "leaf/metrics/segmentation.h"
 #include "leaf/models/autoencoder_kl.h"
@@ -14,6 +13,7 @@
 #include "leaf/pipeline/model.h"
 #include "leaf/train/build_model.h"
 #include "leaf/train/task.h"
+#include "networks.h"
 
 namespace leaf {
 namespace {
@@ -40,15 +40,11 @@ class AutoencoderTask : public TrainingTask {
     } else {
       nn::initialise(*autoencoder_, config.seed);
     }
-    autoencoder_->to(device_);
-    nn::to_channels_last(*autoencoder_);
+    networks_ = {{.name = "vae", .module = autoencoder_, .learned = true, .saved = true}};
+    place(networks_, device_);
   }
 
-  NamedParameters parameters() override {
-    NamedParameters parameters;
-    append_parameters(parameters, *autoencoder_, "vae.");
-    return parameters;
-  }
+  NamedParameters parameters() override { return learned_parameters(networks_); }
 
   TaskLoss loss(const data::Batch& batch) override {
     const AutocastGuard autocast(device_, training_precision(config_));
@@ -89,13 +85,13 @@ class AutoencoderTask : public TrainingTask {
   }
 
   io::TensorMap state() override {
-    io::TensorMap state = io::with_prefix(io::state_dict(*autoencoder_), "vae.");
+    io::TensorMap state = state_of(networks_);
     state[kLatentRms] = at::scalar_tensor(latent_rms_, at::kDouble);
     return state;
   }
 
   void load_state(const io::TensorMap& state) override {
-    io::load_parameters(*autoencoder_, io::strip_prefix(state, "vae."), "the checkpoint");
+    leaf::load_state(networks_, state);
     const auto rms = state.find(kLatentRms);
     if (rms == state.end()) {
       throw WeightsError(str("the checkpoint has no '", kLatentRms, "'"));
@@ -144,6 +140,7 @@ class AutoencoderTask : public TrainingTask {
   std::shared_ptr<models::KlLatentEncoder> encoder_;
   std::shared_ptr<models::KlLatentDecoder> decoder_;
   std::shared_ptr<models::Autoencoder> autoencoder_;  ///< both, for what concerns all parameters
+  TaskNetworks networks_;
   double latent_rms_ = 0.0;  ///< of the latest validation; 0 before the first
 };
 

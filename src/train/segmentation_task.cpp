@@ -1,10 +1,7 @@
 #include <ATen/ATen.h>
 
 #include "leaf/core/cuda_graph.h"
-#include "leaf/core/log.h"
 #include "leaf/core/random.h"
-#include "leaf/core/strings.h"
-#include "leaf/io/weights.h"
 #include "leaf/models/vision_transformer.h"
 #include "leaf/pipeline/evaluation.h"
 #include "leaf/pipeline/mask_codec.h"
@@ -12,9 +9,25 @@
 #include "leaf/train/build_model.h"
 #include "leaf/train/task.h"
 #include "leaf/train/train_step.h"
+#include "networks.h"
 
 namespace leaf {
 namespace {
+
+TrainedParts trained_parts(const Config& config, const Model& model,
+                           const models::VisionTransformer* teacher) {
+  const models::AlignmentTap tap = models::alignment_tap(model.unet->config());
+  TrainedParts parts{.unet = model.unet,
+                     .latent_encoder = model.latent_encoder,
+                     .projector = nullptr,
+                     .tap = tap.name};
+  if (teacher != nullptr) {
+    parts.projector = std::make_shared<models::FeatureProjector>(
+        tap.channels, config.alignment.projector_dim, teacher->config().width);
+    nn::initialise(*parts.projector, config.seed);
+  }
+  return parts;
+}
 
 /// LEAF: the U-Net, the latent encoder and the projector learn; autoencoder and teacher are frozen.
 class SegmentationTask : public TrainingTask {
@@ -23,43 +36,34 @@ class SegmentationTask : public TrainingTask {
       : config_(config),
         device_(device),
         precision_(training_precision(config)),
+        loss_options_{.diffusion = config.diffusion.loss,
+                      .lambda = config.alignment.lambda,
+                      .reduction = config.alignment.reduction},
         model_(build_model(config)),
         teacher_(build_teacher(config)),
+        parts_(trained_parts(config, model_, teacher_.get())),
         scheduler_(config.diffusion.scheduler, device),
         recorded_([this](const Tensors& inputs) { return step_and_gradients(inputs); }) {
-    parts_ = {.unet = model_.unet, .latent_encoder = model_.latent_encoder, .projector = nullptr};
-    if (teacher_) {
-      parts_.projector = std::make_shared<models::FeatureProjector>(
-          models::alignment_tap(model_.unet->config()).channels, config.alignment.projector_dim,
-          teacher_->config().width);
-      nn::initialise(*parts_.projector, config.seed);
-    }
-    nn::freeze(*model_.autoencoder);
-    if (!config.train.train_latent_encoder) {
-      nn::freeze(*model_.latent_encoder);
-    }
     if (config.train.use_ema) {
       ema_unet_ = std::make_shared<models::UNet>(model_.unet->config());
-      nn::copy_parameters(*model_.unet, *ema_unet_);
-      nn::freeze(*ema_unet_);
     }
-    for (torch::nn::Module* module : all_modules()) {
-      module->to(device_);
-      nn::to_channels_last(*module);
-    }
+    networks_ = {{.name = "unet",
+                  .module = parts_.unet,
+                  .learned = true,
+                  .saved = true,
+                  .average = ema_unet_},
+                 {.name = "projector", .module = parts_.projector, .learned = true, .saved = true},
+                 {.name = "latent_encoder",
+                  .module = parts_.latent_encoder,
+                  .learned = config.train.train_latent_encoder,
+                  .saved = true},
+                 {.name = "vae", .module = model_.autoencoder},
+                 {.name = "teacher", .module = teacher_}};
+    std::erase_if(networks_, [](const TaskNetwork& network) { return network.module == nullptr; });
+    place(networks_, device_);
   }
 
-  NamedParameters parameters() override {
-    NamedParameters parameters;
-    append_parameters(parameters, *parts_.unet, "unet.");
-    if (parts_.projector) {
-      append_parameters(parameters, *parts_.projector, "projector.");
-    }
-    if (config_.train.train_latent_encoder) {
-      append_parameters(parameters, *parts_.latent_encoder, "latent_encoder.");
-    }
-    return parameters;
-  }
+  NamedParameters parameters() override { return learned_parameters(networks_); }
 
   TaskLoss loss(const data::Batch& batch) override {
     const AutocastGuard autocast(device_, precision_);
@@ -86,23 +90,18 @@ class SegmentationTask : public TrainingTask {
   }
 
   void after_update(std::int64_t update) override {
-    if (ema_unet_) {
-      update_average(ema_unet_->parameters(), parts_.unet->parameters(),
-                     ema_decay(config_.train.ema_decay, update));
-    }
+    update_averages(networks_, ema_decay(config_.train.ema_decay, update));
   }
 
   Scores validate(const data::Dataset& dataset) override {
-    parts_.unet->eval();
-    parts_.latent_encoder->eval();
+    set_training(networks_, false);
     const Segmenter segmenter(deployed_model(),
                               {.device = device_,
                                .precision = precision_,
                                .num_inference_steps = config_.validation.num_inference_steps});
     const metrics::Summary summary =
         metrics::summarise(evaluate(segmenter, dataset, config_.validation.batch_size));
-    parts_.unet->train();
-    parts_.latent_encoder->train(config_.train.train_latent_encoder);
+    set_training(networks_, true);
     Scores scores{{kScore, summary.values.front().mean},
                   {"dice_with_target", summary.with_target_mean("dice")},
                   {"both_empty", static_cast<double>(summary.both_empty)},
@@ -115,31 +114,8 @@ class SegmentationTask : public TrainingTask {
     return scores;
   }
 
-  io::TensorMap state() override {
-    io::TensorMap state = io::with_prefix(io::state_dict(*parts_.unet), "unet.");
-    state.merge(io::with_prefix(io::state_dict(*parts_.latent_encoder), "latent_encoder."));
-    if (parts_.projector) {
-      state.merge(io::with_prefix(io::state_dict(*parts_.projector), "projector."));
-    }
-    if (ema_unet_) {
-      state.merge(io::with_prefix(io::state_dict(*ema_unet_), "unet_ema."));
-    }
-    return state;
-  }
-
-  void load_state(const io::TensorMap& state) override {
-    const auto restore = [&](torch::nn::Module& module, const char* prefix) {
-      io::load_parameters(module, io::strip_prefix(state, prefix), "the checkpoint");
-    };
-    restore(*parts_.unet, "unet.");
-    restore(*parts_.latent_encoder, "latent_encoder.");
-    if (parts_.projector) {
-      restore(*parts_.projector, "projector.");
-    }
-    if (ema_unet_) {
-      restore(*ema_unet_, "unet_ema.");
-    }
-  }
+  io::TensorMap state() override { return state_of(networks_); }
+  void load_state(const io::TensorMap& state) override { leaf::load_state(networks_, state); }
 
   void save_model(const std::filesystem::path& folder) override {
     leaf::save_model(folder, deployed_model());
@@ -149,10 +125,7 @@ class SegmentationTask : public TrainingTask {
   static constexpr std::size_t kLosses = 3;  ///< before the gradients in a recording's results
 
   StepLosses step_losses(const StepInput& input) const {
-    return compute_losses(parts_, scheduler_, input,
-                          {.diffusion = config_.diffusion.loss,
-                           .lambda = config_.alignment.lambda,
-                           .reduction = config_.alignment.reduction});
+    return compute_losses(parts_, scheduler_, input, loss_options_);
   }
 
   /// losses: total, prediction, distillation; the last may be undefined.
@@ -191,19 +164,6 @@ class SegmentationTask : public TrainingTask {
       results.push_back(parameter.grad());
     }
     return results;
-  }
-
-  std::vector<torch::nn::Module*> all_modules() {
-    std::vector<torch::nn::Module*> modules{model_.autoencoder.get(), model_.latent_encoder.get(),
-                                            model_.unet.get()};
-    for (torch::nn::Module* optional : {static_cast<torch::nn::Module*>(teacher_.get()),
-                                        static_cast<torch::nn::Module*>(parts_.projector.get()),
-                                        static_cast<torch::nn::Module*>(ema_unet_.get())}) {
-      if (optional != nullptr) {
-        modules.push_back(optional);
-      }
-    }
-    return modules;
   }
 
   /// What inference uses: the averaged U-Net where there is one.
@@ -248,10 +208,12 @@ class SegmentationTask : public TrainingTask {
   Config config_;
   c10::Device device_;
   Precision precision_;
+  LossOptions loss_options_;
   TrainingModel model_;
   std::shared_ptr<models::VisionTransformer> teacher_;
-  std::shared_ptr<models::UNet> ema_unet_;
   TrainedParts parts_;
+  std::shared_ptr<models::UNet> ema_unet_;  ///< null without train.use_ema
+  TaskNetworks networks_;
   diffusion::NoiseScheduler scheduler_;
   RecordedFunction recorded_;
 };

@@ -1,7 +1,6 @@
 #include "leaf/train/task.h"
 
 #include <ATen/ATen.h>
-#include <torch/nn/module.h>
 
 namespace leaf {
 
@@ -19,13 +18,6 @@ TaskLoss TrainingTask::add_gradients(const data::Batch& batch, std::int64_t batc
 Precision training_precision(const Config& config) {
   return config.train.mixed_precision == MixedPrecision::kBf16 ? Precision::kBFloat16
                                                                : Precision::kFloat32;
-}
-
-void append_parameters(NamedParameters& parameters, const torch::nn::Module& module,
-                       const std::string& prefix) {
-  for (const auto& item : module.named_parameters()) {
-    parameters.emplace_back(prefix + item.key(), item.value());
-  }
 }
 
 }  // namespace leaf

@@ -32,8 +32,7 @@ at::Tensor distillation_loss(const models::FeatureProjector& projector, const at
 
 StepLosses compute_losses(const TrainedParts& parts, const diffusion::NoiseScheduler& scheduler,
                           const StepInput& input, const LossOptions& options) {
-  const models::AlignmentTap tap = models::alignment_tap(parts.unet->config());
-  nn::Activations activations({tap.name});
+  nn::Activations activations({parts.tap});
   const at::Tensor noisy = scheduler.add_noise(input.mask_latents, input.noise, input.timesteps);
   const at::Tensor image_latents = parts.latent_encoder->encode(input.images).to(at::kFloat);
   const at::Tensor prediction =
@@ -44,7 +43,7 @@ StepLosses compute_losses(const TrainedParts& parts, const diffusion::NoiseSched
   losses.prediction = prediction_loss(scheduler, input, prediction, noisy, options.diffusion);
   losses.total = losses.prediction;
   if (parts.projector && input.teacher_tokens.defined()) {
-    losses.distillation = distillation_loss(*parts.projector, activations.at(tap.name),
+    losses.distillation = distillation_loss(*parts.projector, activations.at(parts.tap),
                                             input.teacher_tokens, options.reduction);
     losses.total = losses.prediction + options.lambda * losses.distillation;
   }

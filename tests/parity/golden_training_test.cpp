@@ -44,6 +44,7 @@ class TrainingReplay {
         models::UNetConfig{.model_channels = 32, .channel_mult = {1, 1, 2, 2, 2}, .dropout = 0.0});
     parts_.latent_encoder = models::make_latent_encoder(autoencoder, /*dropout=*/0.0);
     parts_.projector = std::make_shared<models::FeatureProjector>(32, 64, 48);
+    parts_.tap = models::alignment_tap(parts_.unet->config()).name;
     test::fill_by_formula(*parts_.unet, "unet.");
     test::fill_by_formula(*parts_.latent_encoder, "latent_encoder.");
     test::fill_by_formula(*parts_.projector, "projector.");

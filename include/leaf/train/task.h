@@ -12,10 +12,6 @@
 #include "leaf/data/loader.h"
 #include "leaf/train/optimizer.h"
 
-namespace torch::nn {
-class Module;
-}
-
 namespace leaf {
 
 /// Named scalars of one step or one validation ("loss", "dice", ...).
@@ -65,9 +61,5 @@ std::unique_ptr<TrainingTask> make_autoencoder_task(const Config& config, c10::D
 
 /// The arithmetic that train.mixed_precision asks for.
 Precision training_precision(const Config& config);
-
-/// Appends a module's parameters under `prefix` ("unet.").
-void append_parameters(NamedParameters& parameters, const torch::nn::Module& module,
-                       const std::string& prefix);
 
 }  // namespace leaf

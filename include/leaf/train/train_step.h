@@ -2,6 +2,9 @@
 
 #include <ATen/core/TensorBody.h>
 
+#include <memory>
+#include <string>
+
 #include "leaf/config/config.h"
 #include "leaf/diffusion/noise_scheduler.h"
 #include "leaf/models/autoencoder.h"
@@ -15,6 +18,7 @@ struct TrainedParts {
   std::shared_ptr<models::UNet> unet;
   std::shared_ptr<models::LatentEncoder> latent_encoder;
   std::shared_ptr<models::FeatureProjector> projector;  ///< null without alignment
+  std::string tap;  ///< the activation of the U-Net that the projector takes (AlignmentTap)
 };
 
 /// Everything that one step's losses depend on besides the weights.

@@ -148,12 +148,28 @@ TEST(RoundWeights, LeavesBiasesAndNormalisationsAlone) {
 }
 
 TEST(Activations, KeepsWhatWasAskedFor) {
-  Activations activations({"wanted"});
-  EXPECT_THROW(activations.at("wanted"), std::out_of_range);
-  activations.record("wanted", at::ones({2}));
-  activations.record("other", at::ones({3}));
-  EXPECT_EQ(activations.at("wanted").numel(), 2);
-  EXPECT_THROW(activations.at("other"), std::out_of_range);
+  Activations activations({"a.1", "a.1.b", "a.10", "a1.b", "last"});
+  EXPECT_THROW(activations.at("last"), std::out_of_range);
+  const Recorder root(&activations);
+  root.record("a", at::zeros({1}));
+  for (std::size_t i = 0; i < 12; ++i) {
+    const auto size = static_cast<std::int64_t>(i + 1);
+    root.inside("a").record(i, at::zeros({size}));
+    root.inside("a").inside(i).record("b", at::zeros({10 * size}));
+  }
+  root.record("last", at::zeros({7}));
+  std::map<std::string, std::int64_t> sizes;
+  for (const auto& [name, value] : activations.values()) {
+    sizes[name] = value.numel();
+  }
+  EXPECT_EQ(sizes, (std::map<std::string, std::int64_t>{
+                       {"a.1", 2}, {"a.1.b", 20}, {"a.10", 11}, {"last", 7}}));
+  EXPECT_THROW(activations.at("a1.b"), std::out_of_range);
+}
+
+TEST(Activations, NoneAreKeptWithout) {
+  const Recorder none(nullptr);
+  EXPECT_EQ(none.inside("a").inside(1).record("b", at::ones({3})).numel(), 3);
 }
 
 }  // namespace leaf::nn

@@ -21,6 +21,7 @@ TrainedParts make_parts() {
   parts.unet = std::make_shared<models::UNet>(test::small_unet());
   parts.latent_encoder = models::make_latent_encoder(test::small_kl(), /*dropout=*/0.0);
   parts.projector = std::make_shared<models::FeatureProjector>(32, 16, kTeacherWidth);
+  parts.tap = models::alignment_tap(test::small_unet()).name;
   test::fill_by_formula(*parts.unet, "unet.");
   test::fill_by_formula(*parts.latent_encoder, "latent_encoder.");
   test::fill_by_formula(*parts.projector, "projector.");
