@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "leaf/core/cpu_allocator.h"
-#include "leaf/ops/conv2d.h"
+#include "ops/conv2d.h"
 
 namespace {
 

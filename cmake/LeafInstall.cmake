@@ -3,8 +3,11 @@ include(CMakePackageConfigHelpers)
 set(LEAF_INSTALL_PACKAGE ${CMAKE_INSTALL_LIBDIR}/cmake/leaf)
 
 install(TARGETS leaf EXPORT leafTargets)
+install(TARGETS leaf_training EXPORT leafTrainingTargets)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/leaf DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(EXPORT leafTargets NAMESPACE leaf:: DESTINATION ${LEAF_INSTALL_PACKAGE})
+foreach(targets leafTargets leafTrainingTargets)
+  install(EXPORT ${targets} NAMESPACE leaf:: DESTINATION ${LEAF_INSTALL_PACKAGE})
+endforeach()
 configure_package_config_file(
   ${PROJECT_SOURCE_DIR}/cmake/leafConfig.cmake.in ${PROJECT_BINARY_DIR}/leafConfig.cmake
   INSTALL_DESTINATION ${LEAF_INSTALL_PACKAGE})

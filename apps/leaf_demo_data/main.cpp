@@ -9,7 +9,7 @@
 #include "leaf/core/files.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
-#include "leaf/data/phantom.h"
+#include "leaf_demo_data/phantom.h"
 
 namespace {
 
@@ -36,7 +36,7 @@ int write(const Options& options) {
     throw leaf::ConfigError(leaf::str(options.output.string(), " exists; name a new folder"));
   }
   leaf::replace_folder(options.output, [&](const std::filesystem::path& temporary) {
-    leaf::data::write_phantoms(temporary, options.count, options.size, options.seed);
+    leaf::apps::write_phantoms(temporary, options.count, options.size, options.seed);
   });
   leaf::log::info(leaf::str(options.count, " pairs in ", options.output.string()));
   return leaf::kExitSuccess;

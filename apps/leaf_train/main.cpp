@@ -1,14 +1,11 @@
 // leaf_train: trains what a configuration file describes.
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <filesystem>
 #include <iostream>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "common/interrupt.h"
-#include "common/options.h"
 #include "common/progress.h"
 #include "common/run_app.h"
 #include "leaf/config/load.h"
@@ -16,36 +13,12 @@
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/train/trainer.h"
+#include "leaf_train/options.h"
 
 namespace {
 
 using leaf::fixed;
 using leaf::str;
-
-struct Arguments {
-  std::filesystem::path config;
-  std::vector<std::string> overrides;
-  bool resume = false;
-  bool print_config = false;
-  bool dry_run = false;
-  leaf::apps::CommonOptions common;
-};
-
-void add_options(CLI::App& app, Arguments& arguments) {
-  app.add_option("--config", arguments.config, "Configuration file (docs/configuration.md)")
-      ->required();
-  app.add_option("--set", arguments.overrides, "Override a value: KEY=VALUE; may be repeated");
-  app.add_flag("--resume", arguments.resume, "Continue the run in output.dir [off]");
-  app.add_flag("--print-config", arguments.print_config,
-               "Show the resolved configuration with the origin of each value, and stop [off]");
-  app.add_flag("--dry-run", arguments.dry_run,
-               "Check data, masks and weights, run a step and a validation batch, estimate time "
-               "and memory, stop [off]");
-  leaf::apps::add_common_options(app, arguments.common);
-  app.get_option("--precision")
-      ->description("Arithmetic of the networks: fp32 or bf16 [train.mixed_precision]")
-      ->default_str("");
-}
 
 int dry_run(leaf::Trainer& trainer) {
   const leaf::DryRunReport report = trainer.dry_run();
@@ -91,7 +64,8 @@ std::string validation_text(std::int64_t step, const leaf::Scores& scores) {
   return text;
 }
 
-int train(leaf::Trainer& trainer, const leaf::Config& config, const Arguments& arguments) {
+int train(leaf::Trainer& trainer, const leaf::Config& config,
+          const leaf::apps::TrainOptions& arguments) {
   leaf::apps::handle_interrupts();
   std::optional<leaf::apps::Progress> progress;
   leaf::TrainerCallbacks callbacks;
@@ -124,9 +98,7 @@ int train(leaf::Trainer& trainer, const leaf::Config& config, const Arguments& a
 
 /// --precision, where it is given, wins over the configuration.
 void set_precision(leaf::config::Resolved& resolved, leaf::Precision precision) {
-  resolved.config.train.mixed_precision = precision == leaf::Precision::kBFloat16
-                                              ? leaf::MixedPrecision::kBf16
-                                              : leaf::MixedPrecision::kNo;
+  resolved.config.train.mixed_precision = precision;
   resolved.origins["train.mixed_precision"] = "--precision";
 }
 
@@ -140,7 +112,7 @@ void refuse_several_processes() {
   }
 }
 
-int run(const Arguments& arguments, bool precision_given) {
+int run(const leaf::apps::TrainOptions& arguments, bool precision_given) {
   refuse_several_processes();
   const leaf::apps::Runtime runtime = leaf::apps::apply(arguments.common);
   leaf::config::Resolved resolved = leaf::config::resolve(arguments.config, arguments.overrides);
@@ -163,8 +135,8 @@ int run(const Arguments& arguments, bool precision_given) {
 int main(int argc, char** argv) {
   CLI::App app{"Trains a segmentation model (or an autoencoder) from a configuration file.",
                "leaf_train"};
-  Arguments arguments;
-  add_options(app, arguments);
+  leaf::apps::TrainOptions arguments;
+  leaf::apps::add_train_options(app, arguments);
   return leaf::apps::run_app(app, argc, argv,
                              [&] { return run(arguments, app.count("--precision") > 0); });
 }

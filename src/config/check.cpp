@@ -12,8 +12,6 @@ namespace {
 
 using Found = std::optional<Problem>;
 
-/// The widths of GroupNorm's 32 groups.
-constexpr std::int64_t kGroups = 32;
 /// More levels than any image has halvings.
 constexpr std::size_t kMaxLevels = 12;
 
@@ -31,12 +29,12 @@ Found check_levels(std::string_view key, std::size_t levels) {
 Found check_widths(std::string_view base_key, std::int64_t base, std::string_view factors_key,
                    const std::vector<std::int64_t>& factors) {
   for (const auto factor : factors) {
-    if (base * factor % kGroups != 0) {
+    if (base * factor % models::kNormGroups != 0) {
       return Problem{
           {base_key, factors_key},
           str(base_key, " ", base, " times ", factor, " (", factors_key, ") is ", base * factor,
-              ", not a multiple of ", kGroups, " as group normalisation needs; make ", base_key,
-              " a multiple of ", kGroups)};
+              ", not a multiple of ", models::kNormGroups, " as group normalisation needs; make ",
+              base_key, " a multiple of ", models::kNormGroups)};
     }
   }
   return {};
@@ -78,22 +76,16 @@ Found attention_rates(const Config& c) {
   return {};
 }
 
-/// Attention stands at the chosen levels and always in the middle, which has the last level's
-/// width.
 Found attention_heads(const Config& c) {
   const auto& unet = c.model.unet;
-  const auto& rates = unet.attention_resolutions;
-  for (std::size_t level = 0; has_unet(c) && level < unet.channel_mult.size(); ++level) {
-    const bool attends = level + 1 == unet.channel_mult.size() ||
-                         std::count(rates.begin(), rates.end(), std::int64_t{1} << level) > 0;
-    const auto width = unet.model_channels * unet.channel_mult[level];
-    if (attends && width % unet.num_heads != 0) {
-      return Problem{{"model.unet.num_heads", "model.unet.model_channels"},
-                     str("model.unet.num_heads ", unet.num_heads, " does not divide the width ",
-                         width, " of level ", level, "; choose a divisor of ", width)};
-    }
+  const auto level = models::level_that_heads_do_not_divide(unet);
+  if (!has_unet(c) || !level) {
+    return {};
   }
-  return {};
+  const auto width = unet.model_channels * unet.channel_mult[*level];
+  return Problem{{"model.unet.num_heads", "model.unet.model_channels"},
+                 str("model.unet.num_heads ", unet.num_heads, " does not divide the width ", width,
+                     " of level ", *level, "; choose a divisor of ", width)};
 }
 
 Found resolution(const Config& c) {

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "config/schema.h"
 #include "leaf/config/load.h"
-#include "leaf/config/schema.h"
 #include "leaf/core/strings.h"
 #include "variables.h"
 

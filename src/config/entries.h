@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "leaf/config/schema.h"
+#include "config/schema.h"
 #include "leaf/core/error.h"
 
 namespace leaf::config {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
@@ -7,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "leaf/config/schema.h"
+#include "config/schema.h"
 #include "leaf/core/enum_names.h"
 
 namespace leaf::config {
@@ -49,19 +50,28 @@ std::string choice_text(const std::vector<std::string>& names);
 Field word(std::string key, std::string& member, const std::vector<std::string>& names,
            std::string help);
 
-/// The same for an enumeration that has enum_names().
+/// The same for an enumeration, under names of the key's own.
 template <typename Enum>
-Field choice(std::string key, Enum& member, std::string help) {
+Field choice(std::string key, Enum& member, const EnumNames<Enum>& values, std::string help) {
   std::vector<std::string> names;
-  for (const auto& [value, name] : enum_names(Enum{})) {
+  for (const auto& [value, name] : values) {
     names.push_back(name);
   }
   Field field{.key = std::move(key), .expects = choice_text(names), .help = std::move(help)};
-  field.set = [&member, names, declared = field](const Value& value) {
-    member = enum_names(Enum{})[parse_choice(declared, value, names)].first;
+  field.set = [&member, values, names, declared = field](const Value& value) {
+    member = values[parse_choice(declared, value, names)].first;
   };
-  field.get = [&member]() -> Value { return {{enum_text(member)}}; };
+  field.get = [&member, values]() -> Value {
+    const auto is_member = [&](const auto& entry) { return entry.first == member; };
+    return {{std::find_if(values.begin(), values.end(), is_member)->second}};
+  };
   return field;
+}
+
+/// The same under its enum_names().
+template <typename Enum>
+Field choice(std::string key, Enum& member, std::string help) {
+  return choice(std::move(key), member, enum_names(Enum{}), std::move(help));
 }
 
 }  // namespace leaf::config

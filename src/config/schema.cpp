@@ -1,4 +1,4 @@
-#include "leaf/config/schema.h"
+#include "config/schema.h"
 
 #include <algorithm>
 
@@ -213,11 +213,15 @@ Fields optimizer_fields(TrainSection& t) {
   };
 }
 
+/// As other trainers name them.
+const EnumNames<Precision> kMixedPrecisions{{Precision::kFloat32, "no"},
+                                            {Precision::kBFloat16, "bf16"}};
+
 Fields train_fields(TrainSection& t) {
   Fields fields = optimizer_fields(t);
   append(
       fields,
-      {choice("train.mixed_precision", t.mixed_precision,
+      {choice("train.mixed_precision", t.mixed_precision, kMixedPrecisions,
               "Arithmetic of the networks; weights stay float32."),
        boolean(
            "train.cuda_graph", t.cuda_graph,

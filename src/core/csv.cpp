@@ -1,4 +1,4 @@
-#include "leaf/core/csv.h"
+#include "core/csv.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "leaf/core/cuda_graph.h"
+#include "core/cuda_graph.h"
 
 #include <ATen/ATen.h>
 #include <ATen/cuda/CUDAGraph.h>

@@ -1,34 +1,76 @@
 #include "leaf/core/log.h"
 
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
+#include <utility>
 
 #include "leaf/core/error.h"
 
 namespace leaf::log {
 namespace {
 
+spdlog::sink_ptr stderr_sink() {
+  const bool plain = std::getenv("NO_COLOR") != nullptr || isatty(STDERR_FILENO) == 0;
+  auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>(
+      plain ? spdlog::color_mode::never : spdlog::color_mode::automatic);
+  sink->set_pattern("%^%l%$: %v");
+  return sink;
+}
+
+Severity severity_of(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::trace:
+    case spdlog::level::debug:
+      return Severity::kDebug;
+    case spdlog::level::info:
+      return Severity::kInfo;
+    case spdlog::level::warn:
+      return Severity::kWarning;
+    default:
+      return Severity::kError;
+  }
+}
+
+/// Hands lines to a function of the program's.
+class FunctionSink : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit FunctionSink(Sink sink) : sink_(std::move(sink)) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& line) override {
+    sink_(severity_of(line.level), {line.payload.data(), line.payload.size()});
+  }
+  void flush_() override {}
+
+  Sink sink_;
+};
+
 /// The process-wide logger; spdlog's sinks are thread-safe. Messages go to stderr, results to
 /// stdout.
 struct Logger {
-  std::shared_ptr<spdlog::sinks::stderr_color_sink_mt> terminal;
+  spdlog::sink_ptr shown;  ///< stderr, or the program's function
   std::shared_ptr<spdlog::logger> logger;
   spdlog::sink_ptr file;
 
-  Logger() {
-    const bool plain = std::getenv("NO_COLOR") != nullptr || isatty(STDERR_FILENO) == 0;
-    terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>(
-        plain ? spdlog::color_mode::never : spdlog::color_mode::automatic);
-    terminal->set_pattern("%^%l%$: %v");
-    terminal->set_level(spdlog::level::info);
-    logger = std::make_shared<spdlog::logger>("leaf", terminal);
+  Logger() : shown(stderr_sink()) {
+    shown->set_level(spdlog::level::info);
+    logger = std::make_shared<spdlog::logger>("leaf", shown);
     logger->set_level(spdlog::level::debug);
     logger->flush_on(spdlog::level::info);
+  }
+
+  void show_by(spdlog::sink_ptr sink) {
+    sink->set_level(shown->level());
+    std::replace(logger->sinks().begin(), logger->sinks().end(), shown, sink);
+    shown = std::move(sink);
   }
 };
 
@@ -41,23 +83,27 @@ void write(spdlog::level::level_enum level, std::string_view message) {
   instance().logger->log(level, spdlog::string_view_t(message.data(), message.size()));
 }
 
-}  // namespace
-
-void set_level(Level level) {
+spdlog::level::level_enum lowest(Level level) {
   switch (level) {
     case Level::kQuiet:
-      instance().terminal->set_level(spdlog::level::warn);
-      break;
-    case Level::kNormal:
-      instance().terminal->set_level(spdlog::level::info);
-      break;
+      return spdlog::level::warn;
     case Level::kVerbose:
-      instance().terminal->set_level(spdlog::level::debug);
+      return spdlog::level::debug;
+    case Level::kNormal:
       break;
   }
+  return spdlog::level::info;
 }
 
-bool verbose() { return instance().terminal->level() <= spdlog::level::debug; }
+}  // namespace
+
+void set_level(Level level) { instance().shown->set_level(lowest(level)); }
+
+bool verbose() { return instance().shown->level() <= spdlog::level::debug; }
+
+void set_sink(Sink sink) {
+  instance().show_by(sink ? std::make_shared<FunctionSink>(std::move(sink)) : stderr_sink());
+}
 
 void open_file(const std::filesystem::path& path) {
   close_file();

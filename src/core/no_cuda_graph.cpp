@@ -1,7 +1,7 @@
 // Without CUDA nothing is recorded.
 #include <utility>
 
-#include "leaf/core/cuda_graph.h"
+#include "core/cuda_graph.h"
 
 namespace leaf {
 

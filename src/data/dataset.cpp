@@ -6,9 +6,9 @@
 #include <optional>
 #include <utility>
 
+#include "data/transforms.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
-#include "leaf/data/transforms.h"
 
 namespace leaf::data {
 namespace {

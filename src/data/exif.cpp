@@ -1,4 +1,4 @@
-#include "leaf/data/exif.h"
+#include "data/exif.h"
 
 #include <ATen/ATen.h>
 

@@ -8,10 +8,10 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "data/exif.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
-#include "leaf/data/exif.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "data/exif.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/dataset.h"
-#include "leaf/data/exif.h"
 
 namespace leaf::data {
 namespace {

@@ -1,4 +1,4 @@
-#include "leaf/data/loader.h"
+#include "data/loader.h"
 
 #include <ATen/ATen.h>
 
@@ -10,10 +10,10 @@
 #include <thread>
 #include <variant>
 
+#include "data/transforms.h"
 #include "leaf/core/error.h"
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
-#include "leaf/data/transforms.h"
 
 namespace leaf::data {
 namespace {

@@ -3,7 +3,7 @@
 #include <map>
 #include <set>
 
-#include "leaf/core/csv.h"
+#include "core/csv.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"

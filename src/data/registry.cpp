@@ -1,4 +1,4 @@
-#include "leaf/data/registry.h"
+#include "data/registry.h"
 
 #include <algorithm>
 

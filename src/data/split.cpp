@@ -5,12 +5,12 @@
 #include <iterator>
 #include <map>
 
-#include "leaf/core/csv.h"
+#include "core/csv.h"
+#include "data/registry.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
-#include "leaf/data/registry.h"
 #include "manifest.h"
 
 namespace leaf::data {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "leaf/diffusion/sampler.h"
+#include "diffusion/sampler.h"
 
 namespace leaf::diffusion {
 

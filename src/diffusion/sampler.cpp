@@ -1,4 +1,4 @@
-#include "leaf/diffusion/sampler.h"
+#include "diffusion/sampler.h"
 
 #include "ddim_sampler.h"
 #include "leaf/core/error.h"

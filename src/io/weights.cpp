@@ -9,12 +9,12 @@
 #include <utility>
 #include <vector>
 
+#include "io/torch_zip.h"
 #include "json_util.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 #include "leaf/io/safetensors.h"
-#include "leaf/io/torch_zip.h"
 #include "weight_file.h"
 
 namespace leaf::io {

@@ -1,4 +1,4 @@
-#include "leaf/losses/losses.h"
+#include "losses/losses.h"
 
 #include <ATen/ATen.h>
 
@@ -16,9 +16,11 @@ at::Tensor cosine_distillation(const at::Tensor& teacher, const at::Tensor& proj
   return -(unit(teacher) * unit(projected)).sum(-1).mean();
 }
 
+at::Tensor clamped_log_variance(const at::Tensor& logvar) { return logvar.clamp(-30, 20); }
+
 at::Tensor kl_divergence(const at::Tensor& moments) {
   const auto halves = moments.chunk(2, 1);
-  const at::Tensor logvar = halves[1].clamp(-30, 20);
+  const at::Tensor logvar = clamped_log_variance(halves[1]);
   return 0.5 * (halves[0].square() + logvar.exp() - 1 - logvar).sum({1, 2, 3}).mean();
 }
 

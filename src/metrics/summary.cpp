@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "leaf/core/csv.h"
+#include "core/csv.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/random.h"

@@ -1,9 +1,9 @@
-#include "leaf/models/autoencoder.h"
+#include "models/autoencoder.h"
 
 #include <utility>
 
-#include "leaf/models/autoencoder_kl.h"
-#include "leaf/models/autoencoder_tiny.h"
+#include "models/autoencoder_kl.h"
+#include "models/autoencoder_tiny.h"
 
 namespace leaf::models {
 

@@ -1,26 +1,17 @@
-#include "leaf/models/autoencoder_kl.h"
+#include "models/autoencoder_kl.h"
 
 #include <ATen/ATen.h>
 
 #include <cmath>
 #include <string>
 
-#include "leaf/ops/attention.h"
+#include "models/parts.h"
+#include "ops/attention.h"
 
 namespace leaf::models {
 namespace {
 
-constexpr std::int64_t kGroups = 32;
 constexpr double kNormEps = 1e-6;
-
-std::shared_ptr<nn::GroupNorm> make_norm(std::int64_t channels) {
-  return std::make_shared<nn::GroupNorm>(kGroups, channels, kNormEps);
-}
-
-std::shared_ptr<nn::Conv2d> make_conv(std::int64_t in_channels, std::int64_t out_channels) {
-  return std::make_shared<nn::Conv2d>(
-      nn::Conv2dOptions{.in_channels = in_channels, .out_channels = out_channels});
-}
 
 std::shared_ptr<nn::Conv2d> make_pointwise(std::int64_t in_channels, std::int64_t out_channels) {
   return std::make_shared<nn::Conv2d>(nn::pointwise(in_channels, out_channels));
@@ -31,9 +22,9 @@ std::shared_ptr<nn::Conv2d> make_pointwise(std::int64_t in_channels, std::int64_
 KlResidualBlock::KlResidualBlock(std::int64_t in_channels, std::int64_t out_channels,
                                  double dropout)
     : dropout_(dropout) {
-  norm1_ = register_module("norm1", make_norm(in_channels));
+  norm1_ = register_module("norm1", make_norm(in_channels, kNormEps));
   conv1_ = register_module("conv1", make_conv(in_channels, out_channels));
-  norm2_ = register_module("norm2", make_norm(out_channels));
+  norm2_ = register_module("norm2", make_norm(out_channels, kNormEps));
   conv2_ = register_module("conv2", make_conv(out_channels, out_channels));
   if (in_channels != out_channels) {
     nin_shortcut_ = register_module("nin_shortcut", make_pointwise(in_channels, out_channels));
@@ -48,7 +39,7 @@ at::Tensor KlResidualBlock::forward(const at::Tensor& x) const {
 }
 
 KlAttentionBlock::KlAttentionBlock(std::int64_t channels) {
-  norm_ = register_module("norm", make_norm(channels));
+  norm_ = register_module("norm", make_norm(channels, kNormEps));
   q_ = register_module("q", make_pointwise(channels, channels));
   k_ = register_module("k", make_pointwise(channels, channels));
   v_ = register_module("v", make_pointwise(channels, channels));
@@ -102,7 +93,7 @@ KlEncoder::KlEncoder(const AutoencoderConfig& config, double dropout) {
     }
   }
   mid_ = register_module("mid", std::make_shared<KlMiddle>(channels, dropout));
-  norm_out_ = register_module("norm_out", make_norm(channels));
+  norm_out_ = register_module("norm_out", make_norm(channels, kNormEps));
   conv_out_ = register_module("conv_out", make_conv(channels, 2 * config.latent_channels));
 }
 
@@ -143,7 +134,7 @@ KlDecoder::KlDecoder(const AutoencoderConfig& config) {
       levels_[i].upsample = upsample->register_module("conv", make_conv(channels, channels));
     }
   }
-  norm_out_ = register_module("norm_out", make_norm(channels));
+  norm_out_ = register_module("norm_out", make_norm(channels, kNormEps));
   conv_out_ = register_module("conv_out", make_conv(channels, 3));
 }
 

@@ -1,4 +1,4 @@
-#include "leaf/models/autoencoder_tiny.h"
+#include "models/autoencoder_tiny.h"
 
 #include <ATen/ATen.h>
 

@@ -1,4 +1,4 @@
-#include "leaf/models/feature_projector.h"
+#include "models/feature_projector.h"
 
 #include <ATen/ATen.h>
 

@@ -1,4 +1,4 @@
-#include "leaf/models/unet.h"
+#include "models/unet.h"
 
 #include <ATen/ATen.h>
 
@@ -6,23 +6,13 @@
 #include <cmath>
 #include <utility>
 
-#include "leaf/ops/attention.h"
+#include "models/parts.h"
+#include "ops/attention.h"
 
 namespace leaf::models {
 namespace {
 
-constexpr std::int64_t kGroups = 32;
 constexpr double kNormEps = 1e-5;
-
-std::shared_ptr<nn::GroupNorm> make_norm(std::int64_t channels) {
-  return std::make_shared<nn::GroupNorm>(kGroups, channels, kNormEps);
-}
-
-std::shared_ptr<nn::Conv2d> make_conv(std::int64_t in_channels, std::int64_t out_channels,
-                                      bool zero_init = false) {
-  return std::make_shared<nn::Conv2d>(nn::Conv2dOptions{
-      .in_channels = in_channels, .out_channels = out_channels, .zero_init = zero_init});
-}
 
 std::shared_ptr<nn::Group> add_group(torch::nn::Module& owner, const char* name) {
   return owner.register_module(name, std::make_shared<nn::Group>());
@@ -34,13 +24,13 @@ UNetResidualBlock::UNetResidualBlock(std::int64_t in_channels, std::int64_t out_
                                      std::int64_t embedding, double dropout, Resample resample)
     : dropout_(dropout), resample_(resample) {
   auto in_layers = add_group(*this, "in_layers");
-  in_norm_ = in_layers->register_module("0", make_norm(in_channels));
+  in_norm_ = in_layers->register_module("0", make_norm(in_channels, kNormEps));
   in_conv_ = in_layers->register_module("2", make_conv(in_channels, out_channels));
   emb_linear_ =
       add_group(*this, "emb_layers")
           ->register_module("1", std::make_shared<nn::Linear>(embedding, 2 * out_channels));
   auto out_layers = add_group(*this, "out_layers");
-  out_norm_ = out_layers->register_module("0", make_norm(out_channels));
+  out_norm_ = out_layers->register_module("0", make_norm(out_channels, kNormEps));
   out_conv_ =
       out_layers->register_module("3", make_conv(out_channels, out_channels, /*zero_init=*/true));
   if (in_channels != out_channels) {
@@ -86,7 +76,7 @@ at::Tensor UNetResidualBlock::forward(const at::Tensor& x, const TimeCondition& 
 
 UNetAttentionBlock::UNetAttentionBlock(std::int64_t channels, std::int64_t num_heads)
     : num_heads_(num_heads) {
-  norm_ = register_module("norm", make_norm(channels));
+  norm_ = register_module("norm", make_norm(channels, kNormEps));
   qkv_ = register_module("qkv", std::make_shared<nn::TokenConv1d>(channels, 3 * channels));
   proj_out_ = register_module(
       "proj_out", std::make_shared<nn::TokenConv1d>(channels, channels, /*zero_init=*/true));
@@ -146,7 +136,7 @@ UNet::UNet(const UNetConfig& config) : config_(config) {
 
   const std::int64_t width = config.model_channels * config.channel_mult.front();
   auto out = add_group(*this, "out");
-  out_norm_ = out->register_module("0", make_norm(width));
+  out_norm_ = out->register_module("0", make_norm(width, kNormEps));
   out_conv_ = out->register_module("2", make_conv(width, config.out_channels, /*zero_init=*/true));
 }
 

@@ -1,4 +1,4 @@
-#include "leaf/models/vision_transformer.h"
+#include "models/vision_transformer.h"
 
 #include <ATen/ATen.h>
 
@@ -7,7 +7,7 @@
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
-#include "leaf/ops/attention.h"
+#include "ops/attention.h"
 
 namespace leaf::models {
 namespace {
@@ -252,6 +252,14 @@ at::Tensor VisionTransformer::forward(const at::Tensor& x) const {
   return norm_->forward(tokens.narrow(1, prefix, tokens.size(1) - prefix));
 }
 
+at::Tensor VisionTransformer::tokens(const at::Tensor& images, std::int64_t side) const {
+  const std::int64_t size = side * config_.patch_size;
+  const at::Tensor resized = images.size(2) == size && images.size(3) == size
+                                 ? images
+                                 : at::upsample_bicubic2d(images, {size, size}, false);
+  return forward((resized - per_channel(config_.mean, images)) / per_channel(config_.std, images));
+}
+
 void VisionTransformer::reset_parameters(at::Generator generator) {
   constexpr double kStd = 0.02;
   for (at::Tensor* parameter : {&cls_token_, &pos_embed_, &register_tokens_}) {
@@ -273,17 +281,6 @@ at::Tensor resample_position_embedding(const at::Tensor& embedding, std::int64_t
       embedding.narrow(1, 1, positions).reshape({1, side, side, dim}).permute({0, 3, 1, 2});
   const at::Tensor resized = at::_upsample_bicubic2d_aa(grid.contiguous(), {height, width}, false);
   return at::cat({embedding.narrow(1, 0, 1), nn::to_tokens(resized)}, 1);
-}
-
-at::Tensor teacher_tokens(const VisionTransformer& teacher, const at::Tensor& images,
-                          std::int64_t side) {
-  const VisionTransformerConfig& config = teacher.config();
-  const std::int64_t size = side * config.patch_size;
-  const at::Tensor resized = images.size(2) == size && images.size(3) == size
-                                 ? images
-                                 : at::upsample_bicubic2d(images, {size, size}, false);
-  return teacher.forward((resized - per_channel(config.mean, images)) /
-                         per_channel(config.std, images));
 }
 
 }  // namespace leaf::models

@@ -1,4 +1,4 @@
-#include "leaf/nn/layers.h"
+#include "nn/layers.h"
 
 #include <ATen/ATen.h>
 

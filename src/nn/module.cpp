@@ -1,4 +1,4 @@
-#include "leaf/nn/module.h"
+#include "nn/module.h"
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>

@@ -1,12 +1,13 @@
-#include "leaf/ops/group_norm.h"
+#include "ops/group_norm.h"
 
 #include <ATen/ATen.h>
-#include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "cuda/group_norm_cuda.h"
-#include "group_norm_cpu.h"
 #include "leaf/core/error.h"
+#include "ops/backend.h"
+#include "ops/channel_affine.h"
+#include "ops/cpu/group_norm.h"
+#include "ops/cuda/group_norm_cuda.h"
 
 namespace leaf::ops {
 namespace {
@@ -37,21 +38,25 @@ class NormaliseFunction : public torch::autograd::Function<NormaliseFunction> {
   }
 };
 
-bool on_fast_path(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight,
-                  const at::Tensor& bias) {
-  const auto usable = [](const at::Tensor& t) {
-    return t.device().is_cpu() && t.scalar_type() == at::kFloat;
-  };
-  // Wrong arguments are left to LibTorch, which explains them.
-  return x.dim() == 4 && x.numel() > 0 && usable(x) && usable(weight) && usable(bias) &&
-         x.is_contiguous(at::MemoryFormat::ChannelsLast) && groups > 0 && x.size(1) % groups == 0 &&
-         weight.numel() == x.size(1) && bias.numel() == x.size(1) &&
-         !at::autocast::is_autocast_enabled(at::kCPU);
+/// Whose kernels take these arguments. Wrong ones are left to LibTorch, which explains them.
+Backend backend_taking(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight,
+                       const at::Tensor& bias) {
+  const Backend backend = backend_of({x, weight, bias});
+  const bool taken = backend == Backend::kCuda
+                         ? cuda::takes(x, groups)
+                         : x.dim() == 4 && x.numel() > 0 &&
+                               x.is_contiguous(at::MemoryFormat::ChannelsLast) && groups > 0 &&
+                               x.size(1) % groups == 0 && weight.numel() == x.size(1) &&
+                               bias.numel() == x.size(1);
+  return taken ? backend : Backend::kLibTorch;
 }
 
-at::Tensor normalise(const at::Tensor& x, std::int64_t groups, const cpu::ChannelAffine& affine,
-                     double eps, bool silu) {
+at::Tensor normalise(Backend backend, const at::Tensor& x, std::int64_t groups,
+                     const ChannelAffine& affine, double eps, bool silu) {
   const auto& [gain, offset] = affine;
+  if (backend == Backend::kCuda) {
+    return cuda::normalise(x, gain, offset, groups, eps, silu);
+  }
   const bool differentiable = at::GradMode::is_enabled() &&
                               (x.requires_grad() || gain.requires_grad() || offset.requires_grad());
   return differentiable ? NormaliseFunction::apply(x, gain, offset, groups, eps, silu)
@@ -62,24 +67,19 @@ at::Tensor normalise(const at::Tensor& x, std::int64_t groups, const cpu::Channe
 
 at::Tensor group_norm(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight,
                       const at::Tensor& bias, double eps) {
-  if (cuda::takes(x, groups)) {
-    const auto [gain, offset] = cpu::each_image(x, weight, bias, {});
-    return cuda::normalise(x, gain, offset, groups, eps, /*silu=*/false);
-  }
-  return on_fast_path(x, groups, weight, bias)
-             ? normalise(x, groups, cpu::each_image(x, weight, bias, {}), eps, /*silu=*/false)
-             : at::group_norm(x, groups, weight, bias, eps);
+  const Backend backend = backend_taking(x, groups, weight, bias);
+  return backend == Backend::kLibTorch
+             ? at::group_norm(x, groups, weight, bias, eps)
+             : normalise(backend, x, groups, each_image(x, weight, bias, {}), eps, /*silu=*/false);
 }
 
 at::Tensor group_norm_silu(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight,
                            const at::Tensor& bias, double eps,
                            const std::optional<ScaleShift>& modulation) {
-  if (cuda::takes(x, groups)) {
-    const auto [gain, offset] = cpu::each_image(x, weight, bias, modulation);
-    return cuda::normalise(x, gain, offset, groups, eps, /*silu=*/true);
-  }
-  if (on_fast_path(x, groups, weight, bias)) {
-    return normalise(x, groups, cpu::each_image(x, weight, bias, modulation), eps, /*silu=*/true);
+  const Backend backend = backend_taking(x, groups, weight, bias);
+  if (backend != Backend::kLibTorch) {
+    return normalise(backend, x, groups, each_image(x, weight, bias, modulation), eps,
+                     /*silu=*/true);
   }
   const at::Tensor h = at::group_norm(x, groups, weight, bias, eps);
   if (!modulation) {

@@ -1,4 +1,4 @@
-#include "leaf/pipeline/mask_codec.h"
+#include "pipeline/mask_codec.h"
 
 #include <ATen/ATen.h>
 

@@ -10,17 +10,18 @@
 #include <string_view>
 #include <utility>
 
-#include "leaf/core/cuda_graph.h"
+#include "core/cuda_graph.h"
+#include "data/transforms.h"
+#include "diffusion/sampler.h"
 #include "leaf/core/error.h"
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
-#include "leaf/data/transforms.h"
-#include "leaf/diffusion/sampler.h"
-#include "leaf/models/autoencoder.h"
-#include "leaf/models/unet.h"
-#include "leaf/nn/layers.h"
-#include "leaf/nn/module.h"
-#include "leaf/pipeline/mask_codec.h"
+#include "models/autoencoder.h"
+#include "models/unet.h"
+#include "nn/layers.h"
+#include "nn/module.h"
+#include "ops/backend.h"
+#include "pipeline/mask_codec.h"
 
 namespace leaf {
 namespace {
@@ -41,7 +42,8 @@ SegmenterOptions resolved(SegmenterOptions options, const Preprocessing& preproc
 }
 
 bool has_own_kernels(const SegmenterOptions& options) {
-  return options.device.is_cpu() && options.precision == Precision::kFloat32;
+  const auto type = options.precision == Precision::kFloat32 ? at::kFloat : at::kBFloat16;
+  return ops::backend_for(options.device, type) == ops::Backend::kCpu;
 }
 
 /// DataError unless the tensor is of the type and on the CPU or `device`. `expected`: its shape.

@@ -6,14 +6,14 @@
 #include "leaf/core/log.h"
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
-#include "leaf/losses/losses.h"
 #include "leaf/metrics/segmentation.h"
-#include "leaf/models/autoencoder_kl.h"
-#include "leaf/pipeline/mask_codec.h"
 #include "leaf/pipeline/model.h"
 #include "leaf/train/build_model.h"
-#include "leaf/train/task.h"
+#include "losses/losses.h"
+#include "models/autoencoder_kl.h"
 #include "networks.h"
+#include "pipeline/mask_codec.h"
+#include "train/task.h"
 
 namespace leaf {
 namespace {
@@ -47,7 +47,7 @@ class AutoencoderTask : public TrainingTask {
   NamedParameters parameters() override { return learned_parameters(networks_); }
 
   TaskLoss loss(const data::Batch& batch) override {
-    const AutocastGuard autocast(device_, training_precision(config_));
+    const AutocastGuard autocast(device_, config_.train.mixed_precision);
     const at::Tensor x = both_kinds(batch.images, batch.masks);
     const at::Tensor moments = encoder_->moments(x).to(at::kFloat);
     const at::Tensor decoded = decoder_->decode_raw(posterior_sample(moments, batch.step));
@@ -132,7 +132,8 @@ class AutoencoderTask : public TrainingTask {
       noise.push_back(normal_tensor(shape.slice(1),
                                     RandomStream(config_.seed, Purpose::kPosterior, step, number)));
     }
-    return halves[0] + (0.5 * halves[1].clamp(-30, 20)).exp() * at::stack(noise).to(device_);
+    return halves[0] +
+           (0.5 * losses::clamped_log_variance(halves[1])).exp() * at::stack(noise).to(device_);
   }
 
   Config config_;

@@ -9,11 +9,11 @@
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/io/known_weights.h"
-#include "leaf/models/autoencoder.h"
-#include "leaf/models/vision_transformer.h"
-#include "leaf/nn/module.h"
-#include "pipeline/gather_weights.h"
-#include "pipeline/load_networks.h"
+#include "models/autoencoder.h"
+#include "models/teacher.h"
+#include "nn/module.h"
+#include "pipeline/weights/gather_weights.h"
+#include "pipeline/weights/load_networks.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -98,13 +98,12 @@ void load_autoencoder(models::Autoencoder& autoencoder, const ModelSection& sect
                io::WeightPart::kAutoencoder, /*own_memory=*/true);
 }
 
-std::shared_ptr<models::VisionTransformer> build_teacher(const Config& config) {
+std::shared_ptr<models::Teacher> build_teacher(const Config& config) {
   const AlignmentSection& section = config.alignment;
   if (section.teacher == "none" || section.lambda == 0.0) {
     return nullptr;
   }
-  auto teacher = std::make_shared<models::VisionTransformer>(
-      models::vision_transformer_config(section.teacher));
+  std::shared_ptr<models::Teacher> teacher = models::make_teacher(section.teacher);
   if (config.model.init == ModelInit::kRandom) {
     nn::initialise(*teacher, config.seed);
   } else if (section.weights.empty()) {

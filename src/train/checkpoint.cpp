@@ -1,4 +1,4 @@
-#include "leaf/train/checkpoint.h"
+#include "train/checkpoint.h"
 
 #include <iomanip>
 #include <nlohmann/json.hpp>

@@ -4,7 +4,7 @@
 #include <set>
 #include <string>
 
-#include "leaf/data/loader.h"
+#include "data/loader.h"
 
 namespace leaf {
 

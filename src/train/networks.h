@@ -6,8 +6,8 @@
 
 #include "leaf/core/device.h"
 #include "leaf/io/tensor_map.h"
-#include "leaf/nn/module.h"
-#include "leaf/train/optimizer.h"
+#include "nn/module.h"
+#include "train/optimizer.h"
 
 namespace leaf {
 

@@ -1,4 +1,4 @@
-#include "leaf/train/run_log.h"
+#include "train/run_log.h"
 
 #include <chrono>
 #include <cmath>
@@ -8,7 +8,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
-#include "leaf/train/tensorboard.h"
+#include "train/tensorboard.h"
 
 namespace leaf {
 namespace fs = std::filesystem;

@@ -1,21 +1,21 @@
 #include <ATen/ATen.h>
 
-#include "leaf/core/cuda_graph.h"
+#include "core/cuda_graph.h"
 #include "leaf/core/random.h"
-#include "leaf/models/vision_transformer.h"
 #include "leaf/pipeline/evaluation.h"
-#include "leaf/pipeline/mask_codec.h"
 #include "leaf/pipeline/segmenter.h"
 #include "leaf/train/build_model.h"
-#include "leaf/train/task.h"
-#include "leaf/train/train_step.h"
+#include "models/teacher.h"
 #include "networks.h"
+#include "pipeline/mask_codec.h"
+#include "train/task.h"
+#include "train/train_step.h"
 
 namespace leaf {
 namespace {
 
 TrainedParts trained_parts(const Config& config, const Model& model,
-                           const models::VisionTransformer* teacher) {
+                           const models::Teacher* teacher) {
   const models::AlignmentTap tap = models::alignment_tap(model.unet->config());
   TrainedParts parts{.unet = model.unet,
                      .latent_encoder = model.latent_encoder,
@@ -23,7 +23,7 @@ TrainedParts trained_parts(const Config& config, const Model& model,
                      .tap = tap.name};
   if (teacher != nullptr) {
     parts.projector = std::make_shared<models::FeatureProjector>(
-        tap.channels, config.alignment.projector_dim, teacher->config().width);
+        tap.channels, config.alignment.projector_dim, teacher->width());
     nn::initialise(*parts.projector, config.seed);
   }
   return parts;
@@ -35,7 +35,7 @@ class SegmentationTask : public TrainingTask {
   SegmentationTask(const Config& config, c10::Device device)
       : config_(config),
         device_(device),
-        precision_(training_precision(config)),
+        precision_(config.train.mixed_precision),
         loss_options_{.diffusion = config.diffusion.loss,
                       .lambda = config.alignment.lambda,
                       .reduction = config.alignment.reduction},
@@ -183,7 +183,7 @@ class SegmentationTask : public TrainingTask {
     input.mask_latents = model_.autoencoder->encoder()->encode(mask_to_image(masks)).to(at::kFloat);
     if (teacher_) {
       const std::int64_t side = input.mask_latents.size(2) / 2;
-      input.teacher_tokens = models::teacher_tokens(*teacher_, input.images, side);
+      input.teacher_tokens = teacher_->tokens(input.images, side);
     }
     draw_noise(batch.step, input);
     return input;
@@ -210,7 +210,7 @@ class SegmentationTask : public TrainingTask {
   Precision precision_;
   LossOptions loss_options_;
   TrainingModel model_;
-  std::shared_ptr<models::VisionTransformer> teacher_;
+  std::shared_ptr<models::Teacher> teacher_;  ///< null without alignment
   TrainedParts parts_;
   std::shared_ptr<models::UNet> ema_unet_;  ///< null without train.use_ema
   TaskNetworks networks_;

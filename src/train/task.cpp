@@ -1,4 +1,4 @@
-#include "leaf/train/task.h"
+#include "train/task.h"
 
 #include <ATen/ATen.h>
 
@@ -13,11 +13,6 @@ TaskLoss TrainingTask::add_gradients(const data::Batch& batch, std::int64_t batc
   const TaskLoss result = loss(batch);
   (result.total / batches).backward();
   return result;
-}
-
-Precision training_precision(const Config& config) {
-  return config.train.mixed_precision == MixedPrecision::kBf16 ? Precision::kBFloat16
-                                                               : Precision::kFloat32;
 }
 
 }  // namespace leaf

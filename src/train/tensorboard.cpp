@@ -1,4 +1,4 @@
-#include "leaf/train/tensorboard.h"
+#include "train/tensorboard.h"
 
 #include <array>
 #include <cstring>

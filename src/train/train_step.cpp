@@ -1,8 +1,8 @@
-#include "leaf/train/train_step.h"
+#include "train/train_step.h"
 
 #include <ATen/ATen.h>
 
-#include "leaf/losses/losses.h"
+#include "losses/losses.h"
 
 namespace leaf {
 namespace {

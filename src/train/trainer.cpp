@@ -4,18 +4,18 @@
 
 #include <utility>
 
+#include "core/folder_lock.h"
 #include "leaf/config/load.h"
 #include "leaf/core/cpu_allocator.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
-#include "leaf/core/folder_lock.h"
 #include "leaf/core/log.h"
 #include "leaf/core/random.h"
 #include "leaf/core/stopwatch.h"
 #include "leaf/core/strings.h"
 #include "leaf/pipeline/folders.h"
-#include "leaf/train/checkpoint.h"
-#include "leaf/train/run_log.h"
+#include "train/checkpoint.h"
+#include "train/run_log.h"
 #include "trainer_state.h"
 
 namespace leaf {
@@ -32,7 +32,7 @@ AdamWOptions optimizer_options(const TrainSection& train) {
 }
 
 /// A run that is continued keeps its division, whatever has come to the data set or left it.
-data::SplitPairs divide(const Config& config) {
+data::SplitPairs split_of(const Config& config) {
   const fs::path split_csv = config.output.dir / kRunSplit;
   return fs::exists(split_csv) ? data::split_pairs_of_run(config.data, split_csv)
                                : data::split_pairs(config.data, config.seed);
@@ -47,7 +47,7 @@ bool validation_is_due(const Config& config, std::int64_t step) {
 }
 
 Trainer::State::State(const Config& config, c10::Device device)
-    : split(divide(config)),
+    : split(split_of(config)),
       train(split.train, config.data),
       validation(split.validation, config.data),
       task(make_task(config, device)),

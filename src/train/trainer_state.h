@@ -4,15 +4,15 @@
 #include <memory>
 #include <optional>
 
+#include "data/loader.h"
 #include "empty_masks.h"
 #include "leaf/core/stopwatch.h"
 #include "leaf/data/dataset.h"
-#include "leaf/data/loader.h"
 #include "leaf/data/split.h"
-#include "leaf/train/optimizer.h"
-#include "leaf/train/run_log.h"
-#include "leaf/train/task.h"
 #include "leaf/train/trainer.h"
+#include "train/optimizer.h"
+#include "train/run_log.h"
+#include "train/task.h"
 
 namespace leaf {
 

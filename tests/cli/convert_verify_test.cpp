@@ -7,8 +7,8 @@
 #include "leaf/core/files.h"
 #include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
-#include "leaf/models/autoencoder.h"
-#include "leaf/models/unet.h"
+#include "models/autoencoder.h"
+#include "models/unet.h"
 #include "support/golden.h"
 #include "tiny_project.h"
 

@@ -3,11 +3,11 @@
 
 #include <cmath>
 
-#include "leaf/core/csv.h"
+#include "core/csv.h"
+#include "data/transforms.h"
 #include "leaf/core/files.h"
 #include "leaf/data/data_config.h"
 #include "leaf/data/image_io.h"
-#include "leaf/data/transforms.h"
 #include "leaf/metrics/segmentation.h"
 #include "support/images.h"
 #include "tiny_project.h"

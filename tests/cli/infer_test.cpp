@@ -5,8 +5,8 @@
 #include <chrono>
 #include <thread>
 
+#include "data/exif.h"
 #include "leaf/core/files.h"
-#include "leaf/data/exif.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/phantom.h"
 #include "leaf/io/safetensors.h"

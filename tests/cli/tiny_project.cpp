@@ -9,11 +9,11 @@
 #include "leaf/core/files.h"
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
-#include "leaf/data/phantom.h"
 #include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
-#include "leaf/models/unet.h"
 #include "leaf/train/build_model.h"
+#include "leaf_demo_data/phantom.h"
+#include "models/unet.h"
 
 namespace leaf::test {
 namespace {
@@ -50,7 +50,7 @@ data:
   resolution: 64
   split: {strategy: tail, validation: 1, test: )";
   write_file(folder / "config.yaml", str(yaml, test, "}\n"));
-  data::write_phantoms(folder / "data", images, size, 7);
+  apps::write_phantoms(folder / "data", images, size, 7);
 }
 
 const TinyProject& TinyProject::with_model() const {

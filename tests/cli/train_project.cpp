@@ -6,7 +6,7 @@
 
 #include "leaf/core/files.h"
 #include "leaf/pipeline/model.h"
-#include "leaf/train/checkpoint.h"
+#include "train/checkpoint.h"
 
 namespace leaf::test {
 namespace fs = std::filesystem;

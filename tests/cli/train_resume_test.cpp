@@ -3,9 +3,9 @@
 #include <csignal>
 #include <map>
 
+#include "core/folder_lock.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
-#include "leaf/core/folder_lock.h"
 #include "leaf/pipeline/model.h"
 #include "train_project.h"
 

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 
-#include "leaf/core/csv.h"
+#include "core/csv.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
-#include "leaf/train/checkpoint.h"
 #include "support/images.h"
+#include "train/checkpoint.h"
 #include "train_project.h"
 
 namespace leaf {

@@ -1,4 +1,4 @@
-#include "leaf/io/torch_zip.h"
+#include "io/torch_zip.h"
 
 #include "check_tensors.h"
 #include "leaf/core/error.h"

@@ -16,7 +16,7 @@ run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/consumer -B ${work}/build -G $
     -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER} -DCMAKE_EXE_LINKER_FLAGS=${LINK_FLAGS})
 run(${CMAKE_COMMAND} --build ${work}/build)
 run(${work}/build/consumer)
-if(NOT output MATCHES "^leaf [0-9]+[.][0-9]+[.][0-9]+\nno model: .*no-such-model")
+if(NOT output MATCHES "^leaf [0-9]+[.][0-9]+[.][0-9]+\nlog: one line\nno model: .*no-such-model")
   message(FATAL_ERROR "the consumer printed: ${output}")
 endif()
 

@@ -5,10 +5,10 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "leaf/models/autoencoder.h"
-#include "leaf/models/unet.h"
 #include "leaf/pipeline/segmenter.h"
 #include "leaf/pipeline/verify.h"
+#include "models/autoencoder.h"
+#include "models/unet.h"
 #include "support/test_device.h"
 
 namespace leaf {

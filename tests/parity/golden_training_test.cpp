@@ -7,12 +7,12 @@
 
 #include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
-#include "leaf/models/autoencoder_kl.h"
-#include "leaf/nn/module.h"
-#include "leaf/train/optimizer.h"
-#include "leaf/train/train_step.h"
+#include "models/autoencoder_kl.h"
+#include "nn/module.h"
 #include "support/golden.h"
 #include "support/test_device.h"
+#include "train/optimizer.h"
+#include "train/train_step.h"
 
 namespace leaf {
 namespace {

@@ -18,10 +18,10 @@
 #include "leaf/io/known_weights.h"
 #include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
-#include "leaf/models/autoencoder_kl.h"
-#include "leaf/models/autoencoder_tiny.h"
-#include "leaf/models/vision_transformer.h"
-#include "leaf/nn/module.h"
+#include "models/autoencoder_kl.h"
+#include "models/autoencoder_tiny.h"
+#include "models/vision_transformer.h"
+#include "nn/module.h"
 #include "support/golden.h"
 
 namespace leaf {

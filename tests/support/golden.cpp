@@ -7,8 +7,8 @@
 
 #include "leaf/core/strings.h"
 #include "leaf/io/safetensors.h"
-#include "leaf/models/autoencoder.h"
-#include "leaf/models/unet.h"
+#include "models/autoencoder.h"
+#include "models/unet.h"
 
 namespace leaf::test {
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "leaf/core/enum_names.h"
+#include "leaf/core/precision.h"
 #include "leaf/data/data_config.h"
 #include "leaf/diffusion/scheduler_config.h"
 #include "leaf/models/model_config.h"
@@ -22,11 +23,6 @@ inline EnumNames<ModelInit> enum_names(ModelInit /*tag*/) {
   return {{ModelInit::kPretrained, "pretrained"}, {ModelInit::kRandom, "random"}};
 }
 
-enum class MixedPrecision { kNo, kBf16 };
-inline EnumNames<MixedPrecision> enum_names(MixedPrecision /*tag*/) {
-  return {{MixedPrecision::kNo, "no"}, {MixedPrecision::kBf16, "bf16"}};
-}
-
 /// Section `model`.
 struct ModelSection {
   /// kRandom ignores every weights path: for tests, dry runs and benchmarks.
@@ -38,7 +34,10 @@ struct ModelSection {
   /// A model folder, a `vae` folder, or weight files (encoder and decoder may be apart).
   std::vector<std::filesystem::path> autoencoder_weights;
   models::UNetConfig unet;
+  /// A weight file or a part's folder; empty starts the U-Net at random, the latent encoder as a
+  /// copy.
   std::filesystem::path unet_weights;
+  /// Probability, in training.
   double latent_encoder_dropout = 0.2;
   std::filesystem::path latent_encoder_weights;
 };
@@ -52,11 +51,13 @@ inline EnumNames<CosineReduction> enum_names(CosineReduction /*tag*/) {
 
 /// Section `alignment`: the frozen vision transformer that the U-Net's features are aligned with.
 struct AlignmentSection {
-  /// none, or the name of a vision transformer (models/vision_transformer.h lists them).
+  /// none, or the name of a teacher; an unknown one is answered with the list.
   std::string teacher = "dinov2_vitb14_reg";
   std::filesystem::path weights;
+  /// Weight of the cosine loss; 0 trains without a teacher.
   double lambda = 0.75;
   CosineReduction reduction = CosineReduction::kMean;
+  /// Width of the projector's hidden layers.
   std::int64_t projector_dim = 2048;
 };
 
@@ -74,24 +75,31 @@ struct DiffusionSection {
 
 /// Section `train`.
 struct TrainSection {
+  /// AdamW's rate after the warm-up, its decay (decoupled, per unit of rate) and its moments.
   double learning_rate = 4e-5;
   double weight_decay = 0.01;
   double adam_beta1 = 0.9;
   double adam_beta2 = 0.999;
   double adam_epsilon = 1e-8;
+  /// Largest L2 norm of all gradients together.
   double max_grad_norm = 1.0;
+  /// In optimizer steps, as are all counts of steps here.
   std::int64_t num_warmup_steps = 10000;
   std::int64_t max_train_steps = 100000;
+  /// Images of one forward pass, and such passes per optimizer step.
   std::int64_t train_batch_size = 4;
   std::int64_t gradient_accumulation_steps = 1;
-  MixedPrecision mixed_precision = MixedPrecision::kNo;
+  /// The networks' arithmetic; weights stay float32.
+  Precision mixed_precision = Precision::kFloat32;
   /// Records a step's forward and backward pass on the GPU once and replays it.
   bool cuda_graph = false;
+  /// Keeps an average of the U-Net's weights, which is validated and saved; its largest decay.
   bool use_ema = true;
   double ema_decay = 0.9999;
   bool train_latent_encoder = true;
   /// task: autoencoder only; weight of the KL term.
   double kl_weight = 1e-6;
+  /// Steps between two lines of metrics.jsonl, and between two checkpoints; how many of these stay.
   std::int64_t log_steps = 50;
   std::int64_t checkpoint_steps = 1000;
   std::int64_t checkpoints_total_limit = 2;
@@ -102,8 +110,11 @@ struct ValidationSection {
   /// First step at which the validation part is scored, and how often from then on.
   std::int64_t start_steps = 30000;
   std::int64_t steps = 200;
+  /// Images at a time.
   std::int64_t batch_size = 16;
+  /// Denoising steps.
   std::int64_t num_inference_steps = 1;
+  /// Foreground where the probability (0 to 1) exceeds this.
   double threshold = 0.5;
 };
 

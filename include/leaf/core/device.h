@@ -7,15 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "leaf/core/enum_names.h"
+#include "leaf/core/precision.h"
 
 namespace leaf {
-
-/// Numeric precision of the networks' arithmetic. Weights and results stay float32.
-enum class Precision { kFloat32, kBFloat16 };
-inline EnumNames<Precision> enum_names(Precision /*tag*/) {
-  return {{Precision::kFloat32, "fp32"}, {Precision::kBFloat16, "bf16"}};
-}
 
 /// "auto", "cpu", "cuda" or "cuda:N"; "auto" takes a GPU when there is one. ConfigError on anything
 /// else and on a GPU that is not there.

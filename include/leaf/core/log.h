@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string_view>
 
 namespace leaf::log {
@@ -12,6 +13,16 @@ void set_level(Level level);
 
 /// True after set_level(kVerbose).
 bool verbose();
+
+/// How much a line matters.
+enum class Severity { kDebug, kInfo, kWarning, kError };
+
+/// Takes a line, without a newline, on whatever thread it comes from; one at a time.
+using Sink = std::function<void(Severity severity, std::string_view message)>;
+
+/// Gives lines to `sink` instead of stderr, as many as set_level asks for; an empty one brings
+/// stderr back. For a program that has a log of its own: before it starts threads that use leaf.
+void set_sink(Sink sink);
 
 /// Copies every line, debug lines included, to `path` as well (appending) until close_file();
 /// FileError when it cannot be opened.

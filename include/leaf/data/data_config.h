@@ -43,6 +43,7 @@ inline constexpr std::int64_t kMaskThreshold = 128;
 struct DataConfig {
   /// folder | cvc-clinicdb | isic2018 | qata-cov19 | refuge2
   std::string dataset = "folder";
+  /// The folder that the data set lies in.
   std::filesystem::path root;
   /// The environment variable that `root` names and that is not set, so that its default stands in;
   /// for messages, not a key.
@@ -57,8 +58,10 @@ struct DataConfig {
   std::int64_t resolution = 256;
   /// Grey values above this are foreground.
   std::int64_t mask_threshold = kMaskThreshold;
+  /// Probabilities, in training.
   double horizontal_flip = 0.5;
   double vertical_flip = 0.5;
+  /// Threads that decode ahead of training; 0 decodes in its own.
   std::int64_t num_workers = 2;
   /// Keep decoded, resized images in memory up to this many megabytes (0: decode every time).
   std::int64_t cache_mb = 1024;

@@ -38,12 +38,14 @@ struct DdimOptions {
   bool set_alpha_to_one = true;
   /// Added to the timesteps, where `leading` places more than one; one step starts at the end.
   std::int64_t steps_offset = 0;
+  /// How several steps are spread over the schedule, as diffusers names it.
   TimestepSpacing timestep_spacing = TimestepSpacing::kLeading;
 };
 
 /// The noise schedule and how latents are sampled from it; the defaults are the paper's.
 struct SchedulerConfig {
   BetaSchedule beta_schedule = BetaSchedule::kLinear;
+  /// Variance of the noise added at the first and the last of `num_train_timesteps` timesteps.
   double beta_start = 0.0015;
   double beta_end = 0.0155;
   std::int64_t num_train_timesteps = 1000;

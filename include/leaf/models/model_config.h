@@ -1,7 +1,10 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +27,7 @@ inline EnumNames<TinyVariant> enum_names(TinyVariant /*tag*/) {
 /// 2^(ch_mult.size() - 1) for kKl and 8 for kTiny.
 struct AutoencoderConfig {
   AutoencoderType type = AutoencoderType::kKl;
+  /// Numbers at a position of the latent.
   std::int64_t latent_channels = 4;
   /// kKl only: base width, multipliers per level, residual blocks per level.
   std::int64_t ch = 128;
@@ -47,13 +51,34 @@ inline std::int64_t downsampling(const AutoencoderConfig& config) {
 struct UNetConfig {
   std::int64_t in_channels = 8;
   std::int64_t out_channels = 4;
+  /// Base width, multipliers per level, residual blocks per level.
   std::int64_t model_channels = 192;
   std::vector<std::int64_t> channel_mult{1, 2, 2, 4, 4};
   std::int64_t num_res_blocks = 2;
   /// Downsampling rates (relative to the latent) at which attention blocks stand.
   std::vector<std::int64_t> attention_resolutions{1, 2, 4, 8};
+  /// Heads of each attention block.
   std::int64_t num_heads = 8;
+  /// Probability, in training.
   double dropout = 0.2;
 };
+
+/// Group normalisation in autoencoder and U-Net: every width is a multiple of this.
+inline constexpr std::int64_t kNormGroups = 32;
+
+/// The first level with attention whose width the heads cannot share; nothing where all can.
+/// Attention stands at the chosen levels and always in the middle, which has the last one's width.
+inline std::optional<std::size_t> level_that_heads_do_not_divide(const UNetConfig& config) {
+  const auto& rates = config.attention_resolutions;
+  for (std::size_t level = 0; level < config.channel_mult.size(); ++level) {
+    const bool attends = level + 1 == config.channel_mult.size() ||
+                         std::count(rates.begin(), rates.end(), std::int64_t{1} << level) > 0;
+    const std::int64_t width = config.model_channels * config.channel_mult[level];
+    if (attends && (config.num_heads < 1 || width % config.num_heads != 0)) {
+      return level;
+    }
+  }
+  return std::nullopt;
+}
 
 }  // namespace leaf::models

@@ -26,6 +26,7 @@ std::vector<metrics::ImageScore> evaluate(const Segmenter& segmenter, const data
                                           const OnProgress& on_progress = {});
 
 struct EvaluationOptions {
+  /// Images at a time.
   std::int64_t batch_size = 8;
   /// Also at the images' own sizes: the probability is resized, then thresholded.
   bool native = false;

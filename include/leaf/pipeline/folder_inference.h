@@ -31,8 +31,10 @@ inline EnumNames<OutputSize> enum_names(OutputSize /*tag*/) {
 }
 
 struct FolderInferenceOptions {
+  /// Folder of everything that is written.
   std::filesystem::path output;
   OutputSize output_size = OutputSize::kOriginal;
+  /// Images at a time.
   std::int64_t batch_size = 1;
   /// Also probabilities/NAME.png: grey, 255 times the probability.
   bool probabilities = false;
@@ -42,8 +44,12 @@ struct FolderInferenceOptions {
   bool skip_existing = false;
 };
 
-/// The mask's file: output/NAME.png.
+/// The files of an input: output/NAME.png, output/probabilities/NAME.png, output/overlays/NAME.jpg.
 std::filesystem::path mask_path(const FolderInferenceOptions& options, const InferenceInput& input);
+std::filesystem::path probability_path(const FolderInferenceOptions& options,
+                                       const InferenceInput& input);
+std::filesystem::path overlay_path(const FolderInferenceOptions& options,
+                                   const InferenceInput& input);
 
 /// ConfigError when two inputs would write the same file or one would be written over.
 void check_outputs(const std::vector<InferenceInput>& inputs,

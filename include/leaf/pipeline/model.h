@@ -40,6 +40,7 @@ struct ModelDescription {
   /// Of the latents: what encodes masks, and images; and what decodes, unless `decoder` says else.
   models::AutoencoderConfig autoencoder;
   models::UNetConfig unet;
+  /// Probability, in training.
   double latent_encoder_dropout = 0.2;
   /// Another decoder of the same latents than the autoencoder's own.
   std::optional<models::AutoencoderConfig> decoder = {};
@@ -103,6 +104,7 @@ inline EnumNames<FolderFormat> enum_names(FolderFormat /*tag*/) {
 }
 
 struct SaveOptions {
+  /// What numbers are stored as.
   WeightType type = WeightType::kFloat32;
   FolderFormat format = FolderFormat::kLeaf;
 };

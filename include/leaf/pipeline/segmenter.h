@@ -13,7 +13,9 @@
 namespace leaf {
 
 struct SegmenterOptions {
+  /// Where the networks run.
   c10::Device device = c10::kCPU;
+  /// What they compute in.
   Precision precision = Precision::kFloat32;
   /// The starting noise of an image is a function of this and of the image's pixels.
   std::uint64_t seed = 0;

@@ -6,7 +6,7 @@
 #include "leaf/pipeline/model.h"
 
 namespace leaf::models {
-class VisionTransformer;
+class Teacher;
 }
 
 namespace leaf {
@@ -27,6 +27,6 @@ TrainingModel build_model(const Config& config);
 void load_autoencoder(models::Autoencoder& autoencoder, const ModelSection& section);
 
 /// The frozen teacher of `alignment`, or null when there is none.
-std::shared_ptr<models::VisionTransformer> build_teacher(const Config& config);
+std::shared_ptr<models::Teacher> build_teacher(const Config& config);
 
 }  // namespace leaf

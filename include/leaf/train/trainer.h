@@ -1,8 +1,11 @@
 #pragma once
 
+#include <ATen/core/TensorBody.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,9 +13,14 @@
 #include "leaf/config/config.h"
 #include "leaf/core/device.h"
 #include "leaf/data/split.h"
-#include "leaf/train/task.h"
 
 namespace leaf {
+
+/// Named scalars of one step or one validation ("loss", "dice", ...).
+using Scores = std::map<std::string, double>;
+
+/// The one of a validation that decides which model is best: higher is better.
+inline constexpr const char* kScore = "score";
 
 /// What the caller of a training run sees and decides while it goes on.
 struct TrainerCallbacks {

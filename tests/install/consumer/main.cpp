@@ -1,11 +1,14 @@
 #include <iostream>
+#include <string_view>
 
-#include "leaf/core/device.h"
-#include "leaf/core/error.h"
-#include "leaf/pipeline/segmenter.h"
+#include "leaf/leaf.h"
 
 int main() {
+  leaf::log::set_sink([](leaf::log::Severity, std::string_view message) {
+    std::cout << "log: " << message << '\n';
+  });
   std::cout << "leaf " << leaf::version() << '\n';
+  leaf::log::info("one line");
   try {
     leaf::Segmenter::load("no-such-model");
   } catch (const leaf::Error& failure) {

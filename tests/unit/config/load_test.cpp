@@ -1,7 +1,7 @@
 #include <optional>
 
+#include "config/schema.h"
 #include "config_files.h"
-#include "leaf/config/schema.h"
 #include "leaf/core/strings.h"
 
 namespace leaf::config {
@@ -46,10 +46,10 @@ train:
 TEST_F(ConfigFiles, NoIsAWordHoweverItIsWritten) {
   for (const std::string value : {"no", "'no'", "\"no\""}) {
     const auto file = write("a.yaml", "train:\n  mixed_precision: " + value + "\n");
-    EXPECT_EQ(load_config(file).train.mixed_precision, MixedPrecision::kNo) << value;
+    EXPECT_EQ(load_config(file).train.mixed_precision, Precision::kFloat32) << value;
   }
   const auto file = write("a.yaml", "train: {mixed_precision: bf16}\n");
-  EXPECT_EQ(load_config(file).train.mixed_precision, MixedPrecision::kBf16);
+  EXPECT_EQ(load_config(file).train.mixed_precision, Precision::kBFloat16);
 }
 
 TEST_F(ConfigFiles, OverridesWinAndListsComeInTwoForms) {
@@ -181,7 +181,7 @@ TEST(ShippedConfigs, HaveThePublishedValues) {
   EXPECT_EQ(cvc.data.root, "/data/CVC-ClinicDB");
   EXPECT_EQ(cvc.output.dir, root / "runs/cvc");
   EXPECT_EQ(cvc.model.pretrained, root / "weights/leaf-start");
-  EXPECT_EQ(cvc.train.mixed_precision, MixedPrecision::kBf16);
+  EXPECT_EQ(cvc.train.mixed_precision, Precision::kBFloat16);
   EXPECT_EQ(load_config(root / "configs/refuge.yaml").alignment.lambda, 0.75);
   EXPECT_EQ(load_config(root / "configs/qata.yaml").alignment.lambda, 1.25);
   EXPECT_EQ(load_config(root / "configs/isic2018.yaml").alignment.lambda, 0.25);

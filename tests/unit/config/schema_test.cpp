@@ -1,4 +1,4 @@
-#include "leaf/config/schema.h"
+#include "config/schema.h"
 
 #include <gtest/gtest.h>
 
@@ -6,11 +6,11 @@
 #include <filesystem>
 #include <set>
 
+#include "data/registry.h"
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
-#include "leaf/data/registry.h"
 
 namespace leaf::config {
 namespace {

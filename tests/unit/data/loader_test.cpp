@@ -1,4 +1,4 @@
-#include "leaf/data/loader.h"
+#include "data/loader.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -7,10 +7,10 @@
 #include <set>
 #include <thread>
 
+#include "data/registry.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
-#include "leaf/data/registry.h"
 #include "support/images.h"
 #include "support/temporary_folder.h"
 

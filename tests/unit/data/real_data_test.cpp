@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "leaf/core/csv.h"
+#include "core/csv.h"
 #include "leaf/data/dataset.h"
 #include "leaf/data/split.h"
 #include "support/data_folder.h"

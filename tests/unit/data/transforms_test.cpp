@@ -1,4 +1,4 @@
-#include "leaf/data/transforms.h"
+#include "data/transforms.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "leaf/diffusion/sampler.h"
+#include "diffusion/sampler.h"
 #include "support/small_networks.h"
 
 namespace leaf::diffusion {

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
+#include "diffusion/sampler.h"
 #include "leaf/core/error.h"
-#include "leaf/diffusion/sampler.h"
 #include "support/images.h"
 #include "support/small_networks.h"
 

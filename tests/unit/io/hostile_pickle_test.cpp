@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "bytes.h"
+#include "io/torch_zip.h"
 #include "leaf/core/strings.h"
-#include "leaf/io/torch_zip.h"
 #include "pickle_bytes.h"
 #include "support/temporary_folder.h"
 

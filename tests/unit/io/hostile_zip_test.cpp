@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "bytes.h"
+#include "io/torch_zip.h"
 #include "leaf/core/files.h"
-#include "leaf/io/torch_zip.h"
 #include "pickle_bytes.h"
 #include "support/temporary_folder.h"
 #include "zip_bytes.h"

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "known_weights.h"
-#include "leaf/models/vision_transformer.h"
+#include "models/vision_transformer.h"
 
 namespace leaf::io {
 namespace {

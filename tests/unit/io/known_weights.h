@@ -11,7 +11,7 @@
 #include "leaf/core/strings.h"
 #include "leaf/io/known_weights.h"
 #include "leaf/io/weights.h"
-#include "leaf/nn/module.h"
+#include "nn/module.h"
 #include "support/small_networks.h"
 
 // Made-up weight files, for the tests of what is recognised.

@@ -8,9 +8,9 @@
 #include "bytes.h"
 #include "known_weights.h"
 #include "leaf/core/strings.h"
-#include "leaf/models/autoencoder_kl.h"
-#include "leaf/models/autoencoder_tiny.h"
-#include "leaf/models/unet.h"
+#include "models/autoencoder_kl.h"
+#include "models/autoencoder_tiny.h"
+#include "models/unet.h"
 
 namespace leaf::io {
 namespace {

@@ -5,9 +5,9 @@
 #include <fstream>
 #include <string>
 
+#include "io/torch_zip.h"
 #include "leaf/core/strings.h"
 #include "leaf/io/safetensors.h"
-#include "leaf/io/torch_zip.h"
 #include "pickle_bytes.h"
 #include "support/temporary_folder.h"
 

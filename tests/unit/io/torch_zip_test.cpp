@@ -1,4 +1,4 @@
-#include "leaf/io/torch_zip.h"
+#include "io/torch_zip.h"
 
 #include <ATen/ATen.h>
 #include <caffe2/serialize/inline_container.h>

@@ -1,4 +1,4 @@
-#include "leaf/losses/losses.h"
+#include "losses/losses.h"
 
 #include <gtest/gtest.h>
 

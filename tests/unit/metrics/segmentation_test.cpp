@@ -5,7 +5,7 @@
 
 #include <array>
 
-#include "leaf/core/csv.h"
+#include "core/csv.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"

@@ -2,12 +2,12 @@
 
 #include <cmath>
 
+#include "data/transforms.h"
 #include "leaf/data/image_io.h"
-#include "leaf/data/transforms.h"
 #include "leaf/io/known_weights.h"
 #include "leaf/io/weights.h"
-#include "leaf/models/autoencoder_kl.h"
-#include "leaf/models/autoencoder_tiny.h"
+#include "models/autoencoder_kl.h"
+#include "models/autoencoder_tiny.h"
 #include "support/data_folder.h"
 #include "support/golden.h"
 #include "support/small_networks.h"

@@ -5,12 +5,12 @@
 
 #include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
-#include "leaf/models/autoencoder_kl.h"
-#include "leaf/models/autoencoder_tiny.h"
-#include "leaf/models/feature_projector.h"
-#include "leaf/models/unet.h"
-#include "leaf/models/vision_transformer.h"
 #include "leaf/pipeline/model.h"
+#include "models/autoencoder_kl.h"
+#include "models/autoencoder_tiny.h"
+#include "models/feature_projector.h"
+#include "models/unet.h"
+#include "models/vision_transformer.h"
 #include "support/golden.h"
 #include "support/small_networks.h"
 

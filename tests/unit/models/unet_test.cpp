@@ -1,4 +1,4 @@
-#include "leaf/models/unet.h"
+#include "models/unet.h"
 
 #include <gtest/gtest.h>
 

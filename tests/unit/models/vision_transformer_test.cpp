@@ -1,4 +1,4 @@
-#include "leaf/models/vision_transformer.h"
+#include "models/vision_transformer.h"
 
 #include <gtest/gtest.h>
 
@@ -71,7 +71,7 @@ TEST(TeacherTokens, HaveTheGridThatWasAskedFor) {
   const auto teacher = small_teacher();
   const at::Tensor images = test::images(3, 32, 32);
   for (const std::int64_t side : {4, 5}) {
-    const at::Tensor tokens = teacher_tokens(*teacher, images, side);
+    const at::Tensor tokens = teacher->tokens(images, side);
     EXPECT_EQ(tokens.sizes().vec(), (Shape{3, side * side, 48}));
     EXPECT_TRUE(at::isfinite(tokens).all().item<bool>());
   }
@@ -82,15 +82,14 @@ TEST(TeacherTokens, NormaliseTheImage) {
   const at::Tensor images = test::images(2, 16, 16);  // 4 patches of 4 pixels: nothing to resize
   const at::Tensor normalised =
       (images - channel_values({0.485, 0.456, 0.406})) / channel_values({0.229, 0.224, 0.225});
-  EXPECT_LT(largest_difference(teacher_tokens(*teacher, images, 4), teacher->forward(normalised)),
-            1e-5);
+  EXPECT_LT(largest_difference(teacher->tokens(images, 4), teacher->forward(normalised)), 1e-5);
 }
 
 TEST(TeacherTokens, AreIndependentOfTheBatch) {
   const auto teacher = small_teacher();
   const at::Tensor images = test::images(3, 24, 24);
-  const at::Tensor all = teacher_tokens(*teacher, images, 4);
-  const at::Tensor last = teacher_tokens(*teacher, images.narrow(0, 2, 1), 4);
+  const at::Tensor all = teacher->tokens(images, 4);
+  const at::Tensor last = teacher->tokens(images.narrow(0, 2, 1), 4);
   EXPECT_LT(largest_difference(all.narrow(0, 2, 1), last), 1e-5);
   EXPECT_GT(largest_difference(all.narrow(0, 0, 1), last), 1e-3);
 }
@@ -175,10 +174,20 @@ TEST_F(RealVisionTransformer, IsRead) {
       io::recognise(io::read_weights(path), path.string()).parts.at(io::WeightPart::kTeacher),
       path.string());
   nn::freeze(*teacher);
-  const at::Tensor tokens = teacher_tokens(*teacher, test::images(1, 64, 64), 4);
+  const at::Tensor tokens = teacher->tokens(test::images(1, 64, 64), 4);
   EXPECT_EQ(tokens.sizes().vec(), (Shape{1, 16, 192}));
   EXPECT_TRUE(at::isfinite(tokens).all().item<bool>());
   EXPECT_GT(tokens.std().item<double>(), 0.1);
+}
+
+TEST(Teachers, AreATableByName) {
+  const auto teacher = make_teacher("vit_tiny_patch16_224");
+  EXPECT_EQ(teacher->width(), 192);
+  for (const TeacherFamily& family : all_teachers()) {
+    EXPECT_FALSE(family.names.empty());
+  }
+  const auto message = test::message_of<ConfigError>([] { make_teacher("vit_tiny_patch16_225"); });
+  EXPECT_NE(message.find("did you mean 'vit_tiny_patch16_224'"), std::string::npos) << message;
 }
 
 }  // namespace leaf::models

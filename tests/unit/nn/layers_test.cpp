@@ -1,10 +1,10 @@
-#include "leaf/nn/layers.h"
+#include "nn/layers.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "leaf/ops/conv2d.h"
+#include "ops/conv2d.h"
 #include "support/small_networks.h"
 
 namespace leaf::nn {

@@ -1,12 +1,12 @@
-#include "leaf/nn/module.h"
+#include "nn/module.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "leaf/core/error.h"
-#include "leaf/nn/activations.h"
-#include "leaf/nn/layers.h"
+#include "nn/activations.h"
+#include "nn/layers.h"
 #include "support/images.h"
 #include "support/small_networks.h"
 

@@ -1,4 +1,4 @@
-#include "leaf/ops/attention.h"
+#include "ops/attention.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

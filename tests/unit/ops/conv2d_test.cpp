@@ -1,5 +1,5 @@
 // The convolution of training against LibTorch in double.
-#include "leaf/ops/conv2d.h"
+#include "ops/conv2d.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>

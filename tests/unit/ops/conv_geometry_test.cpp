@@ -1,4 +1,4 @@
-#include "ops/conv_geometry.h"
+#include "ops/cpu/conv_geometry.h"
 
 #include <gtest/gtest.h>
 

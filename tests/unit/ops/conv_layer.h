@@ -5,8 +5,8 @@
 
 #include <cmath>
 
-#include "leaf/ops/conv2d.h"
-#include "ops/conv_cpu.h"
+#include "ops/conv2d.h"
+#include "ops/cpu/conv.h"
 #include "support/golden.h"
 
 // A convolution with weights and a map, its result in double, and the comparison.

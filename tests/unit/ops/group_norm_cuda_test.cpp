@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "leaf/ops/group_norm.h"
 #include "ops/cuda/group_norm_math.h"
+#include "ops/group_norm.h"
 #include "support/golden.h"
 #include "support/small_networks.h"
 #include "support/test_device.h"

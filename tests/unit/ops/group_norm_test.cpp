@@ -1,5 +1,5 @@
 // The fast path against LibTorch's operators in double, which the composed path consists of.
-#include "leaf/ops/group_norm.h"
+#include "ops/group_norm.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

@@ -10,7 +10,7 @@
 
 #include "conv_layer.h"
 #include "leaf/core/error.h"
-#include "leaf/ops/conv2d.h"
+#include "ops/conv2d.h"
 
 namespace leaf::ops {
 namespace {

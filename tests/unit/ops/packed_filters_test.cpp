@@ -9,7 +9,7 @@
 
 #include "conv_layer.h"
 #include "each_target.h"
-#include "ops/conv_cpu.h"
+#include "ops/cpu/conv.h"
 
 namespace leaf::ops {
 namespace {

@@ -1,13 +1,13 @@
-#include "leaf/pipeline/describe_weights.h"
+#include "pipeline/weights/describe_weights.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "leaf/core/error.h"
 #include "leaf/io/weights.h"
-#include "leaf/models/autoencoder.h"
-#include "leaf/models/unet.h"
-#include "leaf/models/vision_transformer.h"
+#include "models/autoencoder.h"
+#include "models/unet.h"
+#include "models/vision_transformer.h"
 #include "support/images.h"
 #include "support/small_networks.h"
 

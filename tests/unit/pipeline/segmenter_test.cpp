@@ -7,9 +7,9 @@
 #include <thread>
 
 #include "leaf/core/error.h"
-#include "leaf/models/autoencoder.h"
-#include "leaf/models/unet.h"
-#include "leaf/pipeline/mask_codec.h"
+#include "models/autoencoder.h"
+#include "models/unet.h"
+#include "pipeline/mask_codec.h"
 #include "support/golden.h"
 #include "support/images.h"
 #include "support/small_networks.h"

@@ -6,9 +6,9 @@
 #include <cmath>
 
 #include "leaf/core/error.h"
-#include "leaf/models/autoencoder_kl.h"
-#include "leaf/models/unet.h"
-#include "leaf/nn/module.h"
+#include "models/autoencoder_kl.h"
+#include "models/unet.h"
+#include "nn/module.h"
 #include "support/images.h"
 #include "support/small_networks.h"
 #include "support/temporary_folder.h"

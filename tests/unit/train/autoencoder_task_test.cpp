@@ -4,12 +4,12 @@
 #include "leaf/core/error.h"
 #include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
-#include "leaf/models/autoencoder.h"
 #include "leaf/train/build_model.h"
-#include "leaf/train/task.h"
+#include "models/autoencoder.h"
 #include "support/images.h"
 #include "support/small_networks.h"
 #include "support/temporary_folder.h"
+#include "train/task.h"
 
 namespace leaf {
 namespace fs = std::filesystem;

@@ -1,4 +1,4 @@
-#include "leaf/train/optimizer.h"
+#include "train/optimizer.h"
 
 #include <gtest/gtest.h>
 

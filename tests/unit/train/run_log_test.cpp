@@ -1,4 +1,4 @@
-#include "leaf/train/run_log.h"
+#include "train/run_log.h"
 
 #include <gtest/gtest.h>
 
@@ -6,9 +6,9 @@
 
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
-#include "leaf/train/tensorboard.h"
 #include "support/exif_bytes.h"
 #include "support/temporary_folder.h"
+#include "train/tensorboard.h"
 
 namespace leaf {
 namespace fs = std::filesystem;

@@ -1,10 +1,10 @@
-#include "leaf/train/train_step.h"
+#include "train/train_step.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "leaf/losses/losses.h"
+#include "losses/losses.h"
 #include "support/golden.h"
 #include "support/small_networks.h"
 

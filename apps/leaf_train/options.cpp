@@ -1,0 +1,23 @@
+#include "leaf_train/options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace leaf::apps {
+
+void add_train_options(CLI::App& app, TrainOptions& options) {
+  app.add_option("--config", options.config, "Configuration file (docs/configuration.md)")
+      ->required();
+  app.add_option("--set", options.overrides, "Override a value: KEY=VALUE; may be repeated");
+  app.add_flag("--resume", options.resume, "Continue the run in output.dir [off]");
+  app.add_flag("--print-config", options.print_config,
+               "Show the resolved configuration with the origin of each value, and stop [off]");
+  app.add_flag("--dry-run", options.dry_run,
+               "Check data, masks and weights, run a step and a validation batch, estimate time "
+               "and memory, stop [off]");
+  add_common_options(app, options.common);
+  app.get_option("--precision")
+      ->description("Arithmetic of the networks: fp32 or bf16 [train.mixed_precision]")
+      ->default_str("");
+}
+
+}  // namespace leaf::apps

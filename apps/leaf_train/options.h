@@ -1,0 +1,23 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/options.h"
+
+namespace leaf::apps {
+
+struct TrainOptions {
+  std::filesystem::path config;
+  std::vector<std::string> overrides;
+  bool resume = false;
+  bool print_config = false;
+  bool dry_run = false;
+  CommonOptions common;
+};
+
+/// `options` must outlive the parsing.
+void add_train_options(CLI::App& app, TrainOptions& options);
+
+}  // namespace leaf::apps

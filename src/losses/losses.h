@@ -1,0 +1,21 @@
+#pragma once
+
+#include <ATen/core/TensorBody.h>
+
+namespace leaf::losses {
+
+/// Mean absolute difference over all elements. Any equal shapes -> scalar.
+at::Tensor l1(const at::Tensor& prediction, const at::Tensor& target);
+
+/// Equation 5 of the paper: minus the mean, over tokens and images, of the cosine between the
+/// teacher's tokens and the projected features. Both [N, T, D] -> scalar in [-1, 1].
+at::Tensor cosine_distillation(const at::Tensor& teacher, const at::Tensor& projected);
+
+/// Log variances within what their exponential can bear.
+at::Tensor clamped_log_variance(const at::Tensor& logvar);
+
+/// KL divergence of N(mean, exp(logvar)) from N(0, 1): summed over an image, averaged over the
+/// batch. moments [N, 2L, h, w] (mean, then log variance) -> scalar >= 0.
+at::Tensor kl_divergence(const at::Tensor& moments);
+
+}  // namespace leaf::losses

@@ -1,0 +1,89 @@
+#include <map>
+#include <set>
+
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+#include "leaf/data/image_io.h"
+#include "leaf/pipeline/folder_inference.h"
+
+namespace leaf {
+namespace fs = std::filesystem;
+namespace {
+
+/// Absolute, without links and dots, also for what does not exist yet.
+fs::path resolved(const fs::path& path) { return fs::weakly_canonical(fs::absolute(path)); }
+
+/// True when `path` lies anywhere below `folder`; both resolved.
+bool is_below(const fs::path& path, const fs::path& folder) {
+  const fs::path relative = path.lexically_relative(folder);
+  return !relative.empty() && relative != "." && *relative.begin() != "..";
+}
+
+void add_folder(const fs::path& folder, bool recursive, const fs::path& output,
+                std::vector<InferenceInput>& found) {
+  const bool holds_output = is_below(resolved(output), resolved(folder));
+  for (const fs::path& image : data::list_images(folder, recursive)) {
+    if (holds_output && is_below(resolved(image), resolved(output))) {
+      continue;
+    }
+    found.push_back({image, image.lexically_relative(folder).replace_extension()});
+  }
+}
+
+std::vector<fs::path> output_files(const FolderInferenceOptions& options,
+                                   const InferenceInput& input) {
+  std::vector<fs::path> files{mask_path(options, input)};
+  if (options.probabilities) {
+    files.push_back(probability_path(options, input));
+  }
+  if (options.overlays) {
+    files.push_back(overlay_path(options, input));
+  }
+  return files;
+}
+
+}  // namespace
+
+std::vector<InferenceInput> find_inputs(const std::vector<fs::path>& paths, bool recursive,
+                                        const fs::path& output) {
+  std::vector<InferenceInput> found;
+  for (const fs::path& path : paths) {
+    if (fs::is_directory(path)) {
+      add_folder(path, recursive, output, found);
+    } else if (fs::exists(path)) {
+      found.push_back({path, path.stem()});
+    } else {
+      throw DataError(str("no file or folder '", path.string(), "'; check --input"));
+    }
+  }
+  if (found.empty()) {
+    throw DataError("no images in --input but those in the output folder");
+  }
+  return found;
+}
+
+void check_outputs(const std::vector<InferenceInput>& inputs,
+                   const FolderInferenceOptions& options) {
+  std::set<fs::path> images;
+  for (const InferenceInput& input : inputs) {
+    images.insert(resolved(input.image));
+  }
+  std::map<fs::path, fs::path> writers;
+  for (const InferenceInput& input : inputs) {
+    for (const fs::path& file : output_files(options, input)) {
+      if (images.contains(resolved(file))) {
+        throw ConfigError(str("'", file.string(),
+                              "' would be written over the input of that name; ",
+                              "choose another --output"));
+      }
+      const auto [other, is_new] = writers.emplace(resolved(file), input.image);
+      if (!is_new) {
+        throw ConfigError(str("'", other->second.string(), "' and '", input.image.string(),
+                              "' would both write '", file.string(),
+                              "'; rename one, or use another --output for it"));
+      }
+    }
+  }
+}
+
+}  // namespace leaf

@@ -1,0 +1,186 @@
+#include <ATen/ATen.h>
+
+#include "leaf/core/enum_names.h"
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/core/log.h"
+#include "leaf/core/strings.h"
+#include "leaf/io/known_weights.h"
+#include "leaf/io/safetensors.h"
+#include "leaf/io/weights.h"
+#include "leaf/pipeline/folders.h"
+#include "leaf/pipeline/model.h"
+#include "models/autoencoder.h"
+#include "models/unet.h"
+#include "nn/layers.h"
+#include "pipeline/model/model_json.h"
+#include "pipeline/model/split_autoencoder.h"
+#include "pipeline/model/stored_weights.h"
+
+namespace leaf {
+namespace fs = std::filesystem;
+using nlohmann::json;
+namespace {
+
+constexpr double kNoDropout = 0.0;
+constexpr const char* kPreprocessingFile = "preprocessing.json";
+constexpr const char* kDecoderFolder = "decoder";  // of a model whose decoder is not that of vae
+
+const char* class_name(const models::AutoencoderConfig& config) {
+  return config.type == models::AutoencoderType::kTiny ? "AutoencoderTiny" : "AutoencoderKL";
+}
+
+void require_part(const fs::path& folder, const char* part) {
+  if (!fs::exists(folder / part)) {
+    throw WeightsError(str("'", folder.string(), "' is not a model folder: it has no ", part));
+  }
+}
+
+void write_part(const fs::path& folder, const io::TensorMap& tensors, const json& config,
+                WeightType type) {
+  make_folder(folder);
+  write_json(folder / "config.json", config);
+  io::write_safetensors(folder / io::kDiffusersWeights, stored_as(tensors, type));
+}
+
+io::TensorMap stored_parameters(const torch::nn::Module& module) {
+  if (nn::is_packed(module)) {
+    throw Error("a model that is prepared for inference cannot be saved: its weights are packed");
+  }
+  return io::state_dict(module);
+}
+
+/// The folder `vae`. diffusers' AutoencoderTiny has our names already, but no pooling blocks.
+void write_vae(const fs::path& folder, const models::Autoencoder& autoencoder,
+               const models::AutoencoderConfig& config, std::int64_t resolution,
+               const SaveOptions& options) {
+  const bool tiny = config.type == models::AutoencoderType::kTiny;
+  const bool diffusers = options.format == FolderFormat::kDiffusers;
+  if (diffusers && tiny && config.variant != models::TinyVariant::kTaesd) {
+    throw WeightsError(str("diffusers has no autoencoder of the kind ", enum_text(config.variant)));
+  }
+  const io::TensorMap tensors = stored_parameters(autoencoder);
+  if (diffusers && !tiny) {
+    write_part(folder, io::to_diffusers_autoencoder(tensors),
+               diffusers_autoencoder_json(config, resolution), options.type);
+  } else {
+    write_part(folder, tensors, to_json(config, class_name(config), kNoDropout), options.type);
+  }
+}
+
+void adopt_part(torch::nn::Module& module, const fs::path& folder) {
+  io::adopt_parameters(module, io::read_weights(folder), folder.string());
+}
+
+void load_image_networks(Model& model, const fs::path& folder) {
+  adopt_part(*model.latent_encoder, folder / "latent_encoder");
+  adopt_part(*model.unet, folder / "unet");
+}
+
+}  // namespace
+
+fs::path find_model_folder(const fs::path& path) {
+  if (!fs::is_directory(path)) {
+    throw WeightsError(str("no model folder '", path.string(), "'"));
+  }
+  const auto has_unet = [](const fs::path& folder) { return fs::exists(folder / "unet"); };
+  if (const auto folder = find_folder(path, has_unet)) {
+    return *folder;
+  }
+  throw WeightsError(
+      str("'", path.string(),
+          "' is neither a model folder (it has no unet) nor a run folder with a model "
+          "in best or last"));
+}
+
+ModelDescription load_description(const fs::path& folder) {
+  if (!fs::is_directory(folder)) {
+    throw WeightsError(str("no model folder '", folder.string(), "'"));
+  }
+  for (const char* part :
+       {"unet/config.json", "vae/config.json", "scheduler/scheduler_config.json"}) {
+    require_part(folder, part);
+  }
+  ModelDescription description;
+  description.autoencoder = parse_json(folder / "vae/config.json", autoencoder_from_json);
+  description.unet = parse_json(folder / "unet/config.json", unet_from_json);
+  description.scheduler =
+      parse_json(folder / "scheduler/scheduler_config.json", scheduler_from_json);
+  if (fs::exists(folder / "latent_encoder/config.json")) {
+    description.latent_encoder_dropout =
+        parse_json(folder / "latent_encoder/config.json",
+                   [](const json& content) { return content.value("dropout", 0.0); });
+  }
+  if (fs::exists(folder / kDecoderFolder / "config.json")) {
+    description.decoder =
+        parse_json(folder / kDecoderFolder / "config.json", autoencoder_from_json);
+  }
+  if (fs::exists(folder / kPreprocessingFile)) {
+    description.preprocessing = parse_json(folder / kPreprocessingFile, preprocessing_from_json);
+  } else {
+    log::info(str("'", folder.string(), "' has no preprocessing.json; using the published one: ",
+                  description.preprocessing.resolution, " px, threshold ",
+                  description.preprocessing.threshold));
+  }
+  return description;
+}
+
+Model load_model(const fs::path& folder) {
+  Model model = make_inference_model(load_description(folder));
+  load_image_networks(model, folder);
+  if (model.description.decoder) {
+    adopt_part(*model.decoder, folder / kDecoderFolder);
+  } else {
+    io::adopt_parameters(*model.decoder,
+                         split_autoencoder(io::read_weights(folder / "vae")).decoder,
+                         (folder / "vae").string());
+  }
+  return model;
+}
+
+TrainingModel load_training_model(const fs::path& folder) {
+  TrainingModel model = make_model(load_description(folder));
+  load_image_networks(model, folder);
+  adopt_part(*model.autoencoder, folder / "vae");
+  if (model.description.decoder) {
+    adopt_part(*model.decoder, folder / kDecoderFolder);
+  }
+  return model;
+}
+
+void save_model(const fs::path& folder, const TrainingModel& model, const SaveOptions& options) {
+  const ModelDescription& description = model.description;
+  const bool tiny = description.autoencoder.type == models::AutoencoderType::kTiny;
+  const bool diffusers = options.format == FolderFormat::kDiffusers;
+  const std::int64_t latent_size =
+      description.preprocessing.resolution / models::downsampling(description.autoencoder);
+  replace_folder(folder, [&](const fs::path& target) {
+    write_json(target / "model_index.json",
+               model_index_json(tiny, diffusers, description.decoder.has_value()));
+    write_json(target / kPreprocessingFile, to_json(description.preprocessing));
+    make_folder(target / "scheduler");
+    write_json(target / "scheduler/scheduler_config.json", to_json(description.scheduler));
+    write_vae(target / "vae", *model.autoencoder, description.autoencoder,
+              description.preprocessing.resolution, options);
+    write_part(
+        target / "latent_encoder", stored_parameters(*model.latent_encoder),
+        to_json(description.autoencoder, "LatentEncoder", description.latent_encoder_dropout),
+        options.type);
+    write_part(target / "unet", stored_parameters(*model.unet),
+               to_json(description.unet, latent_size), options.type);
+    if (description.decoder) {
+      write_part(target / kDecoderFolder, stored_parameters(*model.decoder),
+                 to_json(*description.decoder, class_name(*description.decoder), kNoDropout),
+                 options.type);
+    }
+  });
+}
+
+void save_autoencoder(const fs::path& folder, const models::Autoencoder& autoencoder,
+                      const models::AutoencoderConfig& config, const SaveOptions& options) {
+  replace_folder(folder, [&](const fs::path& target) {
+    write_vae(target / "vae", autoencoder, config, Preprocessing{}.resolution, options);
+  });
+}
+
+}  // namespace leaf

@@ -1,0 +1,115 @@
+#include "leaf/core/enum_names.h"
+#include "leaf/core/error.h"
+#include "leaf/core/log.h"
+#include "leaf/core/strings.h"
+#include "pipeline/model/model_json.h"
+#include "pipeline/weights/describe_weights.h"
+#include "pipeline/weights/gather_weights.h"
+
+namespace leaf {
+using io::WeightPart;
+using nlohmann::json;
+namespace {
+
+void read_autoencoder_json(const json& content, models::AutoencoderConfig& config) {
+  const json shift = content.value("shift_factor", json());
+  if (shift.is_number() && shift != 0) {
+    throw WeightsError("latents that are shifted (shift_factor) are not supported");
+  }
+  if (content.contains("scaling_factor") && config.type == models::AutoencoderType::kKl) {
+    config.scaling_factor = content.at("scaling_factor");
+  }
+}
+
+void read_unet_json(const json& content, models::UNetConfig& config) {
+  if (content.value("num_head_channels", -1) > 0) {
+    throw WeightsError("num_head_channels is not supported, only num_heads");
+  }
+  const std::int64_t num_heads = content.value("num_heads", std::int64_t{-1});
+  config.num_heads = num_heads > 0 ? num_heads : config.num_heads;
+  config.dropout = content.value("dropout", config.dropout);
+}
+
+void read_dropout(const json& content, double& dropout) {
+  dropout = content.value("dropout", dropout);
+}
+
+/// What the config.json beside the weights knows, if there is one.
+template <typename Config>
+void read_config(const GatheredPart& part, void (*read)(const json&, Config&), Config& config) {
+  if (!part.config.empty()) {
+    parse_json(part.config, [&](const json& content) { read(content, config); });
+  }
+}
+
+/// SDSeg's own training: the noise is predicted, predicted latents are not clamped.
+diffusion::SchedulerConfig sdseg_scheduler() {
+  return {.beta_schedule = diffusion::BetaSchedule::kScaledLinear,
+          .prediction_type = diffusion::PredictionType::kEpsilon,
+          .clip_sample = false};
+}
+
+diffusion::SchedulerConfig scheduler_of(const GatheredWeights& gathered,
+                                        const models::AutoencoderConfig& autoencoder) {
+  if (!gathered.scheduler.empty()) {
+    return parse_json(gathered.scheduler, scheduler_from_json);
+  }
+  if (gathered.scaling_factor) {
+    return sdseg_scheduler();
+  }
+  diffusion::SchedulerConfig paper;
+  paper.clip_sample = autoencoder.type == models::AutoencoderType::kKl;
+  log::info(str("no file states the noise schedule; the paper's is taken: predicts ",
+                enum_text(paper.prediction_type), ", ", enum_text(paper.beta_schedule), " ",
+                paper.beta_start, " to ", paper.beta_end));
+  return paper;
+}
+
+models::AutoencoderConfig decoder_of(const GatheredWeights& gathered,
+                                     const models::AutoencoderConfig& autoencoder) {
+  const GatheredPart& part = gathered.parts.at(WeightPart::kDecoder);
+  models::AutoencoderConfig config = describe_decoder(part.tensors, part.source());
+  config.scaling_factor = autoencoder.scaling_factor;
+  read_config(part, read_autoencoder_json, config);
+  return config;
+}
+
+}  // namespace
+
+models::AutoencoderConfig autoencoder_of(const GatheredWeights& gathered) {
+  for (const WeightPart name : {WeightPart::kAutoencoder, WeightPart::kLatentEncoder}) {
+    if (gathered.has(name)) {
+      const GatheredPart& part = gathered.parts.at(name);
+      models::AutoencoderConfig config = describe_autoencoder(part.tensors, part.source());
+      read_config(part, read_autoencoder_json, config);
+      return config;
+    }
+  }
+  return {};
+}
+
+ModelDescription describe_gathered(const GatheredWeights& gathered) {
+  ModelDescription description;
+  description.autoencoder = autoencoder_of(gathered);
+  if (gathered.has(WeightPart::kUNet)) {
+    const GatheredPart& part = gathered.parts.at(WeightPart::kUNet);
+    description.unet = describe_unet(part.tensors, part.source());
+    read_config(part, read_unet_json, description.unet);
+  }
+  if (gathered.has(WeightPart::kLatentEncoder)) {
+    read_config(gathered.parts.at(WeightPart::kLatentEncoder), read_dropout,
+                description.latent_encoder_dropout);
+  }
+  if (gathered.has(WeightPart::kDecoder)) {
+    description.decoder = decoder_of(gathered, description.autoencoder);
+  }
+  description.unet.in_channels = 2 * description.autoencoder.latent_channels;
+  description.unet.out_channels = description.autoencoder.latent_channels;
+  description.scheduler = scheduler_of(gathered, description.autoencoder);
+  if (!gathered.preprocessing.empty()) {
+    description.preprocessing = parse_json(gathered.preprocessing, preprocessing_from_json);
+  }
+  return description;
+}
+
+}  // namespace leaf

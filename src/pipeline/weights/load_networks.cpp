@@ -1,0 +1,133 @@
+#include "pipeline/weights/load_networks.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "leaf/core/enum_names.h"
+#include "leaf/core/log.h"
+#include "leaf/core/strings.h"
+#include "leaf/io/weights.h"
+#include "models/autoencoder.h"
+#include "models/unet.h"
+#include "nn/module.h"
+
+namespace leaf {
+using io::WeightPart;
+namespace {
+
+/// Latents of another scale are another network's: those of a file that states its own.
+void check_scale(const GatheredWeights& gathered, double scaling_factor) {
+  constexpr double kTolerance = 1e-3;
+  const double stated = gathered.scaling_factor.value_or(scaling_factor);
+  if (std::abs(stated - scaling_factor) > kTolerance * scaling_factor) {
+    log::warn(str("'", gathered.parts.at(WeightPart::kLatentEncoder).source(),
+                  "' was trained with latents times ", stated,
+                  ": set model.autoencoder.scaling_factor, which is ", scaling_factor));
+  }
+}
+
+/// The paper's start: a U-Net's weights for the latent alone become weights for a U-Net with
+/// `in_channels`, twice as many. Returns whether they were such weights; others stay.
+bool widen(io::TensorMap& unet, std::int64_t in_channels) {
+  const auto first = unet.find("input_blocks.0.0.weight");
+  if (first == unet.end() || first->second.dim() != 4 || 2 * first->second.size(1) != in_channels) {
+    return false;
+  }
+  first->second = models::widen_input(first->second);
+  log::info(
+      str("the U-Net's input is widened from ", in_channels / 2, " to ", in_channels, " channels"));
+  return true;
+}
+
+/// Gives networks their weights; what does not fit is collected over all of them.
+class Loader {
+ public:
+  Loader(const GatheredWeights& gathered, const LoadOptions& options)
+      : gathered_(gathered), options_(options) {}
+
+  void load(torch::nn::Module& module, WeightPart name) {
+    const GatheredPart& part = gathered_.parts.at(name);
+    try {
+      if (options_.own_memory) {
+        io::load_parameters(module, part.tensors, part.source());
+      } else {
+        io::adopt_parameters(module, part.tensors, part.source());
+      }
+    } catch (const io::WeightsMismatch& mismatch) {
+      messages_.emplace_back(mismatch.what());
+      for (const std::string& line : mismatch.details()) {
+        details_.push_back(str(enum_text(name), ": ", line));
+      }
+    }
+  }
+
+  /// The weights that were given, else random ones.
+  void load_or_draw(torch::nn::Module& module, WeightPart name) {
+    if (gathered_.has(name)) {
+      load(module, name);
+    } else {
+      nn::initialise(module, options_.random_seed.value());
+      log::info(str("the ", enum_text(name), " starts from random weights"));
+    }
+  }
+
+  void throw_mismatches() const {
+    if (!details_.empty()) {
+      throw io::WeightsMismatch(join(messages_, "; "), details_);
+    }
+  }
+
+ private:
+  const GatheredWeights& gathered_;
+  const LoadOptions& options_;
+  std::vector<std::string> messages_, details_;
+};
+
+void copy_latent_encoder(const TrainingModel& model, bool unet_knows_another) {
+  nn::copy_parameters(*model.autoencoder, *model.latent_encoder);
+  const std::string text = "the latent encoder starts as a copy of the autoencoder's encoder";
+  if (unet_knows_another) {
+    log::warn(text + ", though the U-Net has been trained with one, which no file holds");
+  } else {
+    log::info(text);
+  }
+}
+
+}  // namespace
+
+TrainingModel load_networks(const ModelDescription& description, GatheredWeights gathered,
+                            const LoadOptions& options) {
+  check_scale(gathered, description.autoencoder.scaling_factor);
+  const bool has_unet = gathered.has(WeightPart::kUNet);
+  const bool widened =
+      has_unet && widen(gathered.parts.at(WeightPart::kUNet).tensors, description.unet.in_channels);
+  TrainingModel model = make_model(description);
+  Loader loader(gathered, options);
+  loader.load_or_draw(*model.autoencoder, WeightPart::kAutoencoder);
+  loader.load_or_draw(*model.unet, WeightPart::kUNet);
+  if (gathered.has(WeightPart::kLatentEncoder)) {
+    loader.load(*model.latent_encoder, WeightPart::kLatentEncoder);
+  }
+  if (description.decoder) {
+    loader.load_or_draw(*model.decoder, WeightPart::kDecoder);
+  }
+  loader.throw_mismatches();
+  if (!gathered.has(WeightPart::kLatentEncoder)) {
+    copy_latent_encoder(model, has_unet && !widened);
+  }
+  return model;
+}
+
+void load_network(torch::nn::Module& module, const GatheredWeights& gathered, WeightPart name,
+                  bool own_memory) {
+  const LoadOptions options{.own_memory = own_memory};
+  Loader loader(gathered, options);
+  loader.load(module, name);
+  loader.throw_mismatches();
+}
+
+}  // namespace leaf

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "data/loader.h"
+#include "leaf/config/config.h"
+#include "leaf/core/device.h"
+#include "leaf/data/dataset.h"
+#include "leaf/train/trainer.h"
+#include "train/optimizer.h"
+
+namespace leaf {
+
+/// One micro-batch's loss to minimise, and scalars (still on the device) to report.
+struct TaskLoss {
+  at::Tensor total;
+  std::map<std::string, at::Tensor> parts;
+};
+
+/// What is learned: the networks, their loss and their validation. The Trainer owns everything else
+/// (data order, optimizer, schedule, checkpoints).
+class TrainingTask {
+ public:
+  virtual ~TrainingTask() = default;
+
+  /// The parameters that the optimizer updates, named as in checkpoints.
+  virtual NamedParameters parameters() = 0;
+
+  /// The loss of one batch. Random draws are addressed by batch.step and the index in the batch.
+  virtual TaskLoss loss(const data::Batch& batch) = 0;
+
+  /// Adds the gradients of that loss, divided by `batches`, to the parameters'; returns the loss.
+  virtual TaskLoss add_gradients(const data::Batch& batch, std::int64_t batches);
+
+  /// Called after the optimizer's update number `update` (from 1).
+  virtual void after_update(std::int64_t update) = 0;
+
+  /// Scores on a data set; `kScore` is the one that decides which model is best (higher is better).
+  virtual Scores validate(const data::Dataset& dataset) = 0;
+
+  /// Everything but the optimizer that a resume needs; load_state restores it (WeightsError).
+  virtual io::TensorMap state() = 0;
+  virtual void load_state(const io::TensorMap& state) = 0;
+
+  /// Writes a model folder, complete or not at all.
+  virtual void save_model(const std::filesystem::path& folder) = 0;
+};
+
+/// The task that the configuration asks for, with its starting weights.
+std::unique_ptr<TrainingTask> make_task(const Config& config, c10::Device device);
+std::unique_ptr<TrainingTask> make_segmentation_task(const Config& config, c10::Device device);
+std::unique_ptr<TrainingTask> make_autoencoder_task(const Config& config, c10::Device device);
+
+}  // namespace leaf
