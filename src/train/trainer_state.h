@@ -13,6 +13,7 @@
 #include "leaf/train/run_log.h"
 #include "leaf/train/task.h"
 #include "leaf/train/trainer.h"
+#include "log_window.h"
 
 namespace leaf {
 
@@ -32,6 +33,7 @@ struct Trainer::State {
   std::unique_ptr<data::Loader> loader;
   std::optional<EmptyMaskWatch> empty_masks;  ///< of a run; a dry run looks at every mask
   std::optional<RunLog> log;
+  LogWindow window;  ///< of the steps since it was written to
   std::int64_t start_step = 0;
   std::int64_t saved_step = 0;  ///< of the newest checkpoint; 0 when there is none
   bool validation_due = false;  ///< of the last step that is done
