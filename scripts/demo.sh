@@ -52,11 +52,11 @@ train() {
   local name=$1 run=$output/$1
   shift
   [ ! -e "$run.complete" ] || { say "$run is complete"; return; }
-  # A run that was stopped before its first checkpoint starts anew.
-  local resume=()
-  if compgen -G "$run/checkpoints/step-*" >/dev/null; then resume=(--resume); else rm -rf "$run"; fi
+  # A run that was stopped before its first checkpoint starts anew. With --resume in any case an
+  # interrupted run says that the same command goes on, which is true of the demo's.
+  compgen -G "$run/checkpoints/step-*" >/dev/null || rm -rf "$run"
   say "training: $name"
-  "$bin/leaf_train" --config "configs/demo/$name.yaml" "${resume[@]}" \
+  "$bin/leaf_train" --config "configs/demo/$name.yaml" --resume \
     --set "data.root=$data" --set "output.dir=$run" "$@"
   touch "$run.complete"
 }

@@ -11,6 +11,7 @@
 #include <new>
 #include <vector>
 
+#include "common/literal_arguments.h"
 #include "leaf/core/cpu_allocator.h"
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
@@ -67,7 +68,8 @@ std::string unknown_word_message(const CLI::App& app, const std::vector<std::str
 int report_usage(const CLI::App& app, const CLI::ParseError& failure) {
   const auto unused = app.remaining(true);
   const std::string what = unused.empty() ? failure.what() : unknown_word_message(app, unused);
-  return report(app, str(what.substr(0, what.find('\n')), "; see ", app.get_name(), " --help"),
+  return report(app,
+                as_typed(str(what.substr(0, what.find('\n')), "; see ", app.get_name(), " --help")),
                 kExitUsage);
 }
 
@@ -108,7 +110,7 @@ std::string version_text() {
 int run_app(CLI::App& app, int argc, const char* const* argv, const std::function<int()>& body) {
   app.set_version_flag("--version", version_text, "Versions of leaf, LibTorch and CUDA");
   try {
-    app.parse(argc, argv);
+    parse_literally(app, argc, argv);
   } catch (const CLI::Success& request) {  // --help, --version
     app.exit(request);
     return kExitSuccess;

@@ -7,9 +7,10 @@ namespace leaf::apps {
 void add_bench_options(CLI::App& app, BenchOptions& o) {
   app.add_option("--model", o.model, "Model folder, or run folder (its best, else its last)")
       ->required();
-  auto* batch = app.add_option("--batch", o.batch, "Images that the network sees at once")
-                    ->check(CLI::Range(1, 1024))
-                    ->capture_default_str();
+  auto* batch =
+      app.add_option("--batch-size,--batch", o.batch, "Images that the network sees at once")
+          ->check(CLI::Range(1, 1024))
+          ->capture_default_str();
   auto* runs = app.add_option("--runs", o.runs, "Timed calls, after a first one that is not")
                    ->check(CLI::Range(1, 100000))
                    ->capture_default_str();

@@ -47,8 +47,12 @@ void add_mask_options(CLI::App& app, EvalOptions& o) {
                     ->group(group)
                     ->needs(predictions);
   predictions->needs(truth)->excludes(app.get_option("--model"));
+  app.add_option("--truth-prefix", o.truth_prefix,
+                 "What names of true masks have before the predictions' ('mask_') [none]")
+      ->group(group)
+      ->needs(predictions);
   app.add_option("--truth-suffix", o.truth_suffix,
-                 "What names of true masks have beyond the predictions' ('_segmentation') [none]")
+                 "What names of true masks have after the predictions' ('_segmentation') [none]")
       ->group(group)
       ->needs(predictions);
   app.add_option("--threshold", o.threshold,

@@ -26,6 +26,7 @@ struct EvalOptions {
   // Mask files.
   std::filesystem::path predictions;
   std::filesystem::path ground_truth;
+  std::string truth_prefix;
   std::string truth_suffix;
   std::int64_t threshold = data::kMaskThreshold;
 };

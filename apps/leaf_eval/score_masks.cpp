@@ -9,7 +9,7 @@ namespace leaf::apps {
 int score_masks(const EvalOptions& o) {
   apply(o.common);
   const auto output = o.output.empty() ? sibling(o.predictions, "-eval") : o.output;
-  const auto pairs = pair_masks({o.predictions, o.ground_truth, o.truth_suffix});
+  const auto pairs = pair_masks({o.predictions, o.ground_truth, {o.truth_prefix, o.truth_suffix}});
   note_earlier_results(output);
   Progress progress(static_cast<std::int64_t>(pairs.size()), "eval", stderr_output(o.common.quiet));
   Evaluation evaluation;

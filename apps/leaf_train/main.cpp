@@ -43,6 +43,9 @@ int dry_run(leaf::Trainer& trainer) {
     std::cout << " (" << leaf::bytes_text(report.step_memory_bytes) << " without validation)";
   }
   std::cout << "\n";
+  for (const std::string& warning : report.split_warnings) {
+    leaf::log::warn(warning);
+  }
   return leaf::kExitSuccess;
 }
 
@@ -85,7 +88,8 @@ int train(leaf::Trainer& trainer, const leaf::Config& config,
   progress->finish();
   const std::string folder = config.output.dir.string();
   if (result.interrupted) {
-    leaf::log::warn(str("interrupted after step ", result.steps, "; saved; go on with --resume"));
+    leaf::log::warn(str("interrupted after step ", result.steps, "; saved; ",
+                        arguments.resume ? "the same command goes on" : "go on with --resume"));
     return leaf::kExitInterrupted;
   }
   if (result.best_step > 0) {
@@ -100,6 +104,14 @@ int train(leaf::Trainer& trainer, const leaf::Config& config,
 void set_precision(leaf::config::Resolved& resolved, leaf::Precision precision) {
   resolved.config.train.mixed_precision = precision;
   resolved.origins["train.mixed_precision"] = "--precision";
+}
+
+void warn_of_slow_precision(const leaf::Config& config, c10::Device device) {
+  if (device.is_cpu() && config.train.mixed_precision == leaf::MixedPrecision::kBf16) {
+    leaf::log::warn(
+        "train.mixed_precision bf16 is for GPUs, on a CPU it is slower than float32; set "
+        "train.mixed_precision=no or --precision fp32");
+  }
 }
 
 /// Several processes would train the same run side by side and fight over its folder.
@@ -126,6 +138,7 @@ int run(const leaf::apps::TrainOptions& arguments, bool precision_given) {
     std::cout << leaf::config::dump_with_origins(resolved);
     return leaf::kExitSuccess;
   }
+  warn_of_slow_precision(resolved.config, runtime.device);
   leaf::Trainer trainer(resolved.config, runtime.device);
   return arguments.dry_run ? dry_run(trainer) : train(trainer, resolved.config, arguments);
 }

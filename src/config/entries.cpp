@@ -209,7 +209,9 @@ Entry parse_override(const std::string& text, const std::vector<Field>& fields) 
     throw ConfigError(str(where, ": ", unknown_key_message(fields, key)));
   }
   const std::string given = text.substr(equals + 1);
-  Value value = field->is_list ? Value{split_list(given), true} : Value{{given}};
+  std::error_code unknown;
+  const bool one_path = field->is_path && fs::exists(given, unknown);  // "a,b" or "[a]" may be one
+  Value value = field->is_list && !one_path ? Value{split_list(given), true} : Value{{given}};
   return {key, std::move(value), where, "--set", {}};
 }
 

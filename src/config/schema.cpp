@@ -20,8 +20,11 @@ Fields top_fields(Config& c) {
   return {
       choice("task", c.task,
              "What is trained: the segmentation model, or the autoencoder that it rests on."),
-      seed_number("seed", c.seed,
-                  "Every random draw (split, order, flips, timesteps, noise) follows from it."),
+      seed_number(
+          "seed", c.seed,
+          "Every random draw (split, order, flips, timesteps, noise, dropout) follows from it, but "
+          "for validation's starting noise: that has seed 0, as leaf_eval and leaf_infer by "
+          "default."),
   };
 }
 
@@ -63,8 +66,10 @@ Fields unet_fields(ModelSection& m) {
       integer_list("model.unet.attention_resolutions", u.attention_resolutions,
                    "Downsampling rates, relative to the latent, of the levels with attention."),
       integer("model.unet.num_heads", u.num_heads, at_least(1), "Heads of each attention block."),
-      number("model.unet.dropout", u.dropout, from_to_below(0, 1),
-             "Dropout of the residual blocks while training."),
+      number(
+          "model.unet.dropout", u.dropout, from_to_below(0, 1),
+          "Dropout of the residual blocks, before their last convolution, in every training step; "
+          "validation and inference have none."),
       path("model.unet.weights", m.unet_weights,
            "Where the U-Net starts from: a model folder, a unet folder or a weight file."),
   };
@@ -83,7 +88,8 @@ Fields model_fields(ModelSection& m) {
   append(
       fields,
       {number("model.latent_encoder.dropout", m.latent_encoder_dropout, from_to_below(0, 1),
-              "Dropout of the trained image encoder while training."),
+              "The same for the trained image encoder; the frozen autoencoder and the teacher have "
+              "none."),
        path("model.latent_encoder.weights", m.latent_encoder_weights,
             "Where the image encoder starts from; empty: a copy of the autoencoder's encoder.")});
   return fields;
@@ -91,13 +97,18 @@ Fields model_fields(ModelSection& m) {
 
 Fields alignment_fields(AlignmentSection& a) {
   return {
-      text("alignment.teacher", a.teacher,
-           "The frozen vision transformer that the U-Net's features are aligned with, by name: "
-           "dinov2_vit{s,b,l,g}14 and dinov2_vit{s,b,l,g}14_reg, "
-           "vit_{tiny,small,base}_patch16_224, clip_vit_base_patch{16,32}_224, "
-           "clip_vit_large_patch14_224, open_clip_vit_base_patch16_224, "
-           "open_clip_vit_large_patch14_224, mae_vit_{base,large}_patch16_224, "
-           "mae_vit_huge_patch14_224; none switches alignment off."),
+      text(
+          "alignment.teacher", a.teacher,
+          "The frozen vision transformer that the U-Net's features are aligned with, by name: "
+          "dinov2_vit{s,b,l,g}14 and dinov2_vit{s,b,l,g}14_reg, "
+          "vit_{tiny,small,base}_patch16_224, clip_vit_base_patch{16,32}_224, "
+          "clip_vit_large_patch14_224, open_clip_vit_base_patch16_224, "
+          "open_clip_vit_large_patch14_224, mae_vit_{base,large}_patch16_224, "
+          "mae_vit_huge_patch14_224; none switches alignment off. Aligned is the output of the "
+          "U-Net's "
+          "first block whose side is half the latent's (input_blocks.3 in the paper's network); "
+          "the teacher sees the image resized to its patch size times that side (224 for images of "
+          "256 and patches of 14), so that it has as many tokens."),
       path("alignment.weights", a.weights, "The teacher's weight file."),
       number("alignment.lambda", a.lambda, at_least(0), "Weight of the alignment loss."),
       choice("alignment.reduction", a.reduction,
@@ -152,10 +163,10 @@ Fields split_fields(data::SplitConfig& s) {
       number("data.split.test", s.test, at_least(0),
              "Test part: a fraction (below 1) or a count of pairs."),
       path("data.split.manifest", s.manifest,
-           "For manifest: CSV with the columns image,mask,split (a split.csv of an earlier run)."),
+           "For manifest: CSV with the header image,mask,split (a split.csv of an earlier run)."),
       path("data.split.groups", s.groups,
            "For groups: CSV with the header name,group and a line per image, named without "
-           "extension."),
+           "extension; with two columns in this order they may be called otherwise."),
   };
 }
 
@@ -222,7 +233,8 @@ Fields train_fields(TrainSection& t) {
   append(
       fields,
       {choice("train.mixed_precision", t.mixed_precision, kMixedPrecisions,
-              "Arithmetic of the networks; weights stay float32."),
+              "Arithmetic of the networks; weights stay float32. bf16 is for GPUs: on a CPU it is "
+              "slower."),
        boolean(
            "train.cuda_graph", t.cuda_graph,
            "On a GPU, record a step's forward and backward pass once and replay it: a faster step "
@@ -234,7 +246,8 @@ Fields train_fields(TrainSection& t) {
                "false freezes the image encoder."),
        number("train.kl_weight", t.kl_weight, at_least(0),
               "task autoencoder only: weight of the KL term."),
-       integer("train.log_steps", t.log_steps, at_least(1), "Log the losses every so many steps."),
+       integer("train.log_steps", t.log_steps, at_least(1),
+               "Log the losses every so many steps: their means over these steps."),
        integer("train.checkpoint_steps", t.checkpoint_steps, at_least(1),
                "Write a checkpoint every so many steps."),
        integer("train.checkpoints_total_limit", t.checkpoints_total_limit, at_least(1),

@@ -2,9 +2,8 @@
 #include <array>
 #include <cctype>
 
-#include "leaf/core/error.h"
-#include "leaf/core/files.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/image_folder.h"
 #include "leaf/data/image_io.h"
 
 namespace leaf::data {
@@ -23,18 +22,6 @@ std::string_view take_number(std::string_view text, std::size_t& at) {
     ++at;
   }
   return text.substr(begin, at - begin);
-}
-
-void collect(const fs::path& folder, bool recursive, std::vector<fs::path>& found) {
-  for (const fs::path& entry : list_folder(folder)) {
-    if (fs::is_directory(entry)) {
-      if (recursive && !entry.filename().string().starts_with('.')) {
-        collect(entry, recursive, found);
-      }
-    } else if (is_image_file(entry)) {
-      found.push_back(entry);
-    }
-  }
 }
 
 }  // namespace
@@ -71,19 +58,7 @@ bool natural_less(const std::string& a, const std::string& b) {
 }
 
 std::vector<fs::path> list_images(const fs::path& folder, bool recursive) {
-  if (!fs::is_directory(folder)) {
-    throw DataError(str("no folder '", folder.string(), "'; check the path"));
-  }
-  std::vector<fs::path> found;
-  collect(folder, recursive, found);
-  if (found.empty()) {
-    throw DataError(
-        str("no images (png, jpg, jpeg, tif, tiff, bmp) in folder '", folder.string(), "'"));
-  }
-  std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) {
-    return natural_less(a.string(), b.string());
-  });
-  return found;
+  return find_images(folder, {.recursive = recursive, .enter_results = true}).images;
 }
 
 }  // namespace leaf::data

@@ -1,11 +1,11 @@
 #include "manifest.h"
 
 #include <map>
-#include <set>
 
 #include "core/csv.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
+#include "leaf/core/look_alike.h"
 #include "leaf/core/strings.h"
 
 namespace leaf::data {
@@ -16,11 +16,11 @@ using Row = std::vector<std::string>;
 
 struct Place {
   std::string file;
-  std::size_t row;
+  std::size_t line;
 };
 
 [[noreturn]] void fail(const Place& place, const std::string& reason) {
-  throw DataError(str("'", place.file, "' row ", place.row, ": ", reason));
+  throw DataError(str("'", place.file, "' line ", place.line, ": ", reason));
 }
 
 std::vector<Pair>& part_of(SplitPairs& pairs, const std::string& word, const Place& place) {
@@ -49,12 +49,6 @@ PairsByImage index_by_image(const PairList& list, const fs::path& root) {
   return result;
 }
 
-void check_columns(const Row& row, const Place& place) {
-  if (row.size() < 3) {
-    fail(place, "expected image,mask,split");
-  }
-}
-
 void check_mask(const Pair& pair, const Row& row, const fs::path& root, const Place& place) {
   const std::string mask = pair.mask.lexically_relative(root).generic_string();
   if (mask != row[1]) {
@@ -77,45 +71,58 @@ void report_changes(const std::string& manifest, std::size_t gone, std::size_t l
 }
 
 /// The images that have a part. An image may be scored in several parts, but one that is trained on
-/// stands in no other row.
+/// stands in no other row, and none stands twice in one part.
 class UsedImages {
  public:
-  void add(const std::string& image, bool trains, const Place& place) {
-    if (training_.contains(image) || (trains && scored_.contains(image))) {
-      fail(place, str("'", image, "' is listed for training and once more"));
+  void add(const std::string& image, const std::string& part, const Place& place) {
+    const std::string training = enum_text(Split::kTrain);
+    std::map<std::string, std::size_t>& lines = lines_[image];
+    for (const auto& [other, line] : lines) {
+      if (other == part || other == training || part == training) {
+        fail(place, str("'", image, "' is listed for ", part, ", but for ", other, " in line ",
+                        line, " already; keep one of the two"));
+      }
     }
-    (trains ? training_ : scored_).insert(image);
+    lines.emplace(part, place.line);
   }
 
-  std::size_t size() const { return training_.size() + scored_.size(); }
+  std::size_t size() const { return lines_.size(); }
 
  private:
-  std::set<std::string> training_;
-  std::set<std::string> scored_;
+  std::map<std::string, std::map<std::string, std::size_t>> lines_;
 };
+
+/// Says that the data set has an image of a name that people take for the same.
+std::string alike_text(const PairsByImage& known, const std::string& image) {
+  const std::string key = look_alike_key(image);
+  for (const auto& [name, pair] : known) {
+    if (look_alike_key(name) == key) {
+      return str("; '", name, "' there differs in upper and lower case or in Unicode's form alone");
+    }
+  }
+  return "";
+}
 
 }  // namespace
 
 SplitPairs split_by_manifest(const fs::path& manifest, const fs::path& root, const PairList& list,
                              Gone gone) {
   const PairsByImage known = index_by_image(list, root);
-  const auto rows = read_csv(manifest);
   SplitPairs result;
   UsedImages used;
   std::size_t gone_count = 0;
-  for (std::size_t i = 1; i < rows.size(); ++i) {  // the first row names the columns
-    const Place place{manifest.string(), i + 1};
-    check_columns(rows[i], place);
-    const std::string& image = rows[i][0];
-    std::vector<Pair>& part = part_of(result, rows[i][2], place);
+  for (const TableRow& row : read_table(manifest, {{"image", "mask", "split"}}).rows) {
+    const Place place{manifest.string(), row.line};
+    const std::string& image = row.fields[0];
+    std::vector<Pair>& part = part_of(result, row.fields[2], place);
     if (const auto pair = known.find(image); pair != known.end()) {
-      check_mask(pair->second, rows[i], root, place);
-      used.add(image, &part == &result.train, place);
+      check_mask(pair->second, row.fields, root, place);
+      used.add(image, row.fields[2], place);
       part.push_back(pair->second);
     } else if (gone == Gone::kLeftOut) {
       ++gone_count;
     } else {
-      fail(place, str("no image '", image, "' in '", root.string(), "'"));
+      fail(place, str("no image '", image, "' in '", root.string(), "'", alike_text(known, image)));
     }
   }
   report_changes(manifest.string(), gone_count, known.size() - used.size(), root);

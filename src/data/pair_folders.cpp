@@ -1,93 +1,95 @@
 #include "pair_folders.h"
 
-#include <map>
+#include <algorithm>
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
-#include "leaf/data/image_io.h"
+#include "leaf/data/image_folder.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;
 namespace {
 
-/// "sub/name" of the file `folder`/sub/name.png.
-std::string name_below(const fs::path& folder, const fs::path& file) {
-  return file.lexically_relative(folder).replace_extension().generic_string();
-}
-
-/// "sub/name" -> "sub/<prefix>name<suffix>".
-std::string mask_name(const PairFolders& folders, const std::string& image_name) {
-  const fs::path name(image_name);
-  const std::string stem = folders.prefix + name.filename().string() + folders.suffix;
-  return (name.parent_path() / stem).generic_string();
-}
-
 /// Images and masks in one folder are told apart by the mask's prefix and suffix.
-bool is_mask_beside_images(const PairFolders& folders, const fs::path& file) {
-  const std::string stem = file.stem().string();
-  return folders.images == folders.masks && !(folders.prefix + folders.suffix).empty() &&
-         stem.starts_with(folders.prefix) && stem.ends_with(folders.suffix);
+void keep_side(FilesByName& files, const NameAffix& affix, bool masks) {
+  std::erase_if(files,
+                [&](const auto& item) { return affix.take_from(item.first).has_value() != masks; });
 }
 
-struct NaturalOrder {
-  bool operator()(const std::string& a, const std::string& b) const { return natural_less(a, b); }
-};
-using FilesByName = std::map<std::string, fs::path, NaturalOrder>;
-
-/// The image files of one side by their names; DataError when two differ in the extension alone.
-FilesByName files_by_name(const PairFolders& folders, bool masks) {
+/// The image files of one side by their names.
+FilesByName side(const PairFolders& folders, bool masks) {
   const fs::path& folder = masks ? folders.masks : folders.images;
-  FilesByName files;
-  for (const fs::path& file : list_images(folder, true)) {
-    if (folders.images == folders.masks && is_mask_beside_images(folders, file) != masks) {
-      continue;
-    }
-    const auto [other, added] = files.emplace(name_below(folder, file), file);
-    if (!added) {
-      throw DataError(str("'", file.string(), "' and '", other->second.string(),
-                          "' have the same name; keep one of them"));
-    }
+  const FoundImages found = find_images(folder);
+  const bool shared = folders.images == folders.masks;
+  if (!shared || !masks) {
+    report_passed_over(found, folder);
+  }
+  FilesByName files = files_by_name(folder, found.images);
+  if (shared && !folders.affix.empty()) {
+    keep_side(files, folders.affix, masks);
   }
   return files;
 }
 
+/// "2 of 3 images have no mask (first: ...)"
 std::string missing_text(const std::vector<std::string>& missing, std::size_t total,
-                         std::string_view what, std::string_view partner) {
+                         std::string_view what, std::string_view partner,
+                         const std::string& first) {
   return missing.empty() ? ""
                          : str(missing.size(), " of ", total, " ", what, " have no ", partner,
-                               " (first: ", missing.front(), ")");
+                               " (first: ", first, ")");
+}
+
+/// What to do: the affix that would pair most, where there is one.
+std::string advice(const PairFolders& folders, const FilesByName& images,
+                   const FilesByName& masks) {
+  const auto has_affix = [&](const auto& item) {
+    return folders.affix.take_from(item.first).has_value();
+  };
+  std::string text;
+  if (!folders.affix.empty() && std::none_of(masks.begin(), masks.end(), has_affix)) {
+    text = str("; no mask is called '", folders.affix.add_to("NAME"), "'");
+  }
+  const auto guess = guess_affix(images, masks);
+  if (!guess) {
+    return text + "; add or remove files, or set data.mask_prefix or data.mask_suffix";
+  }
+  const auto setting = [](const char* key, const std::string& value) {
+    return str(key, ": ", value.empty() ? "\"\"" : value);
+  };
+  return str(text, "; ", guess->pairs, " would pair with ",
+             setting("data.mask_suffix", guess->affix.suffix),
+             guess->affix.prefix == folders.affix.prefix
+                 ? ""
+                 : str(" and ", setting("data.mask_prefix", guess->affix.prefix)));
 }
 
 }  // namespace
 
 std::vector<Pair> match_pairs(const PairFolders& folders) {
-  const FilesByName images = files_by_name(folders, false);
-  FilesByName masks = files_by_name(folders, true);
-  const std::size_t mask_count = masks.size();
+  const FilesByName images = side(folders, false);
+  const FilesByName masks = side(folders, true);
+  const NamePairs matched = match_names(images, masks, folders.affix);
+  if (!matched.without_second.empty() || !matched.without_first.empty()) {
+    const auto first_of = [](const std::vector<std::string>& names, const FilesByName& files) {
+      return names.empty() ? "" : str("'", files.at(names.front()).string(), "'");
+    };
+    const std::string expected =
+        matched.without_second.empty()
+            ? ""
+            : (folders.masks / folders.affix.add_to(matched.without_second.front())).string();
+    const std::string a = missing_text(
+        matched.without_second, images.size(), "images", "mask",
+        str(first_of(matched.without_second, images), ", expected '", expected, ".png'"));
+    const std::string b = missing_text(matched.without_first, masks.size(), "masks", "image",
+                                       first_of(matched.without_first, masks));
+    throw DataError(str(a, a.empty() || b.empty() ? "" : "; ", b, advice(folders, images, masks)));
+  }
   std::vector<Pair> pairs;
-  std::vector<std::string> without_mask;
-  for (const auto& [name, image] : images) {
-    const std::string expected = mask_name(folders, name);
-    const auto mask = masks.find(expected);
-    if (mask == masks.end()) {
-      without_mask.push_back(
-          str("'", image.string(), "', expected '", (folders.masks / expected).string(), ".png'"));
-    } else {
-      pairs.push_back({image, mask->second, name, folders.rule});
-      masks.erase(mask);
-    }
+  for (const NamePair& pair : matched.pairs) {
+    pairs.push_back({pair.first, pair.second, pair.name, folders.rule});
   }
-  std::vector<std::string> without_image;
-  for (const auto& [name, file] : masks) {
-    without_image.push_back(str("'", file.string(), "'"));
-  }
-  if (without_mask.empty() && without_image.empty()) {
-    return pairs;
-  }
-  const std::string a = missing_text(without_mask, images.size(), "images", "mask");
-  const std::string b = missing_text(without_image, mask_count, "masks", "image");
-  throw DataError(str(a, a.empty() || b.empty() ? "" : "; ", b,
-                      "; add or remove files, or set data.mask_prefix or data.mask_suffix"));
+  return pairs;
 }
 
 }  // namespace leaf::data

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <filesystem>
-#include <string>
 #include <vector>
 
+#include "leaf/data/name_pairs.h"
 #include "leaf/data/pair.h"
 
 namespace leaf::data {
@@ -12,13 +12,13 @@ namespace leaf::data {
 struct PairFolders {
   std::filesystem::path images;
   std::filesystem::path masks;
-  std::string prefix;
-  std::string suffix;
+  NameAffix affix;
   MaskRule rule = MaskRule::kThreshold;
 };
 
 /// Every image with its mask, natural order. The two may have different extensions and lie in
-/// sub-folders of the same names. DataError for files without partner, on either side.
+/// sub-folders of the same names. DataError for files without partner, on either side, which
+/// proposes the prefix and suffix that would pair them.
 std::vector<Pair> match_pairs(const PairFolders& folders);
 
 }  // namespace leaf::data

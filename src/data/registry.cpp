@@ -26,17 +26,18 @@ fs::path first_folder(const DataConfig& config, const std::vector<std::string>& 
 }
 
 PairList find_folder(const DataConfig& config) {
-  return {match_pairs({first_folder(config, {config.images}), first_folder(config, {config.masks}),
-                       config.mask_prefix, config.mask_suffix, MaskRule::kThreshold}),
+  return {match_pairs({first_folder(config, {config.images}),
+                       first_folder(config, {config.masks}),
+                       {config.mask_prefix, config.mask_suffix},
+                       MaskRule::kThreshold}),
           {}};
 }
 
 PairList find_cvc(const DataConfig& config) {
   const fs::path images =
       first_folder(config, {"PNG/Original", "CVC/PNG/Original", "Original", "CVC/Original"});
-  return {
-      match_pairs({images, images.parent_path() / "Ground Truth", "", "", MaskRule::kThreshold}),
-      {}};
+  return {match_pairs({images, images.parent_path() / "Ground Truth", {}, MaskRule::kThreshold}),
+          {}};
 }
 
 PairList find_isic2018(const DataConfig& config) {
@@ -46,18 +47,18 @@ PairList find_isic2018(const DataConfig& config) {
   const bool renamed = images.filename() == "train_Data";
   const fs::path masks = images.parent_path() /
                          (renamed ? "train_GroundTruth" : str(official, "_Training_GroundTruth"));
-  return {match_pairs({images, masks, "", "_segmentation", MaskRule::kThreshold}), {}};
+  return {match_pairs({images, masks, {"", "_segmentation"}, MaskRule::kThreshold}), {}};
 }
 
 /// One part of QaTa-COV19; the original release puts "mask_" before a mask's name.
 std::vector<Pair> find_qata_part(const fs::path& part) {
-  PairFolders folders{part / "Images", part / "Ground-truths", "", "", MaskRule::kThreshold};
+  PairFolders folders{part / "Images", part / "Ground-truths", {}, MaskRule::kThreshold};
   if (fs::is_directory(folders.masks)) {
     const auto masks = list_folder(folders.masks);
     const bool original = std::any_of(masks.begin(), masks.end(), [](const fs::path& mask) {
       return mask.filename().string().starts_with("mask_");
     });
-    folders.prefix = original ? "mask_" : "";
+    folders.affix.prefix = original ? "mask_" : "";
   }
   return match_pairs(folders);
 }
@@ -72,7 +73,7 @@ PairList find_qata(const DataConfig& config) {
 PairList find_refuge2_sdseg(const fs::path& folder) {
   PairList list;
   for (Pair& pair :
-       match_pairs({folder / "images", folder / "masks", "", "", MaskRule::kGreenChannel})) {
+       match_pairs({folder / "images", folder / "masks", {}, MaskRule::kGreenChannel})) {
     (pair.name.starts_with('T') ? list.own_test : list.pairs).push_back(std::move(pair));
   }
   return list;
@@ -87,8 +88,7 @@ PairList find_refuge2_original(const DataConfig& config) {
     }
     const bool test = to_lower(part.filename().string()).starts_with("test");
     std::vector<Pair>& target = test ? list.own_test : list.pairs;
-    for (Pair& pair :
-         match_pairs({part / "images", part / "mask", "", "", MaskRule::kZeroIsTarget})) {
+    for (Pair& pair : match_pairs({part / "images", part / "mask", {}, MaskRule::kZeroIsTarget})) {
       target.push_back(std::move(pair));
     }
   }

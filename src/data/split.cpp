@@ -5,6 +5,7 @@
 #include <iterator>
 #include <map>
 
+#include "groups.h"
 #include "core/csv.h"
 #include "data/registry.h"
 #include "leaf/core/error.h"
@@ -84,30 +85,18 @@ std::vector<std::size_t> list_order(std::size_t count) {
   return order;
 }
 
-std::map<std::string, std::string> read_groups(const fs::path& path) {
-  if (path.empty()) {
+SplitPairs split_by_groups(const std::vector<Pair>& pairs, const fs::path& file, Counts counts) {
+  if (file.empty()) {
     throw ConfigError("data.split.groups is not set; strategy 'groups' needs a CSV of name,group");
   }
-  const auto rows = read_csv(path);
-  std::map<std::string, std::string> groups;
-  for (std::size_t i = 1; i < rows.size(); ++i) {  // the first row names the columns
-    if (rows[i].size() < 2) {
-      throw DataError(str("'", path.string(), "' row ", i + 1, ": expected name,group"));
-    }
-    groups[rows[i][0]] = rows[i][1];
-  }
-  return groups;
-}
-
-SplitPairs split_by_groups(const std::vector<Pair>& pairs, const fs::path& file, Counts counts) {
-  const auto groups = read_groups(file);
+  const auto groups = read_groups(file, pairs);
   std::vector<std::string> order;
   std::map<std::string, std::vector<std::size_t>> members;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const auto group = groups.find(pairs[i].name);
     if (group == groups.end()) {
       throw DataError(str("image '", pairs[i].name, "' has no group in '", file.string(),
-                          "'; add a row for it"));
+                          "'; add a row for it (its name has no extension)"));
     }
     if (members[group->second].empty()) {
       order.push_back(group->second);

@@ -3,9 +3,11 @@
 #include <ATen/ATen.h>
 #include <torch/nn/module.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <fstream>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,11 +25,58 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string first_bytes(const fs::path& path) {
-  std::string head(16, '\0');
+  std::string head(64, '\0');
   std::ifstream in(path, std::ios::binary);
   in.read(head.data(), static_cast<std::streamsize>(head.size()));
   head.resize(static_cast<std::size_t>(in.gcount()));
   return head;
+}
+
+/// What downloads leave in place of weights.
+void refuse_stand_in(const fs::path& path, std::string_view head) {
+  if (head.starts_with("version https://git-lfs")) {
+    bad_weights(
+        path,
+        "it is a pointer of Git LFS, which stands for the file: run 'git lfs pull' where it "
+        "came from, or download the file itself");
+  }
+  const auto first = head.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+  if (first != std::string_view::npos && head[first] == '<') {
+    bad_weights(path,
+                "it is a web page (HTML or XML), as a download without login or from a wrong "
+                "address leaves it: open the address in a browser and download the file itself");
+  }
+}
+
+/// `name` without the parts that torch.compile puts into it.
+std::string without_compiled(std::string name) {
+  constexpr std::string_view kCompiled = "_orig_mod.";
+  for (auto at = name.find(kCompiled); at != std::string::npos; at = name.find(kCompiled, at)) {
+    if (at == 0 || name[at - 1] == '.') {
+      name.erase(at, kCompiled.size());
+    } else {
+      at += kCompiled.size();
+    }
+  }
+  return name;
+}
+
+/// The names of the networks themselves, which torch.compile ("_orig_mod.") and data-parallel
+/// training ("module." before all of them) wrap.
+TensorMap unwrapped(const TensorMap& tensors) {
+  constexpr std::string_view kParallel = "module.";
+  TensorMap renamed;
+  for (const auto& [name, tensor] : tensors) {
+    renamed.emplace(without_compiled(name), tensor);
+  }
+  if (renamed.size() < tensors.size()) {  // two of one name: then they mean something
+    return tensors;
+  }
+  const bool parallel =
+      !renamed.empty() && std::all_of(renamed.begin(), renamed.end(), [&](const auto& item) {
+        return item.first.starts_with(kParallel);
+      });
+  return parallel ? unwrapped(strip_prefix(renamed, kParallel)) : renamed;
 }
 
 /// Far more than the names of any network's tensors take.
@@ -169,16 +218,15 @@ void require_usable(const TensorMap& wanted, const TensorMap& given, const std::
 
 }  // namespace
 
-TensorMap read_weights(const fs::path& path) {
-  std::error_code ignored;
-  if (fs::is_directory(path, ignored)) {
-    return read_folder(path);
-  }
+namespace {
+
+TensorMap read_file_of_weights(const fs::path& path) {
   weight_file_size(path);
+  const std::string head = first_bytes(path);
+  refuse_stand_in(path, head);
   if (path.extension() == ".json") {
     return read_sharded(path);
   }
-  const std::string head = first_bytes(path);
   if (head.starts_with("PK")) {
     return read_torch_zip(path);
   }
@@ -192,6 +240,14 @@ TensorMap read_weights(const fs::path& path) {
   bad_weights(path,
               "expected a safetensors file, the index.json of one in shards, or a PyTorch zip "
               "checkpoint (.pth, .pt, .ckpt, .bin)");
+}
+
+}  // namespace
+
+TensorMap read_weights(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored) ? read_folder(path)
+                                         : unwrapped(read_file_of_weights(path));
 }
 
 void load_parameters(torch::nn::Module& module, const TensorMap& tensors,

@@ -50,7 +50,9 @@ void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint, std:
                      {"step", checkpoint.step},
                      {"best_score", checkpoint.best_score},
                      {"best_step", checkpoint.best_step},
-                     {"validation_due", checkpoint.validation_due}};
+                     {"validation_due", checkpoint.validation_due},
+                     {"unlogged_sums", checkpoint.unlogged_sums},
+                     {"unlogged_steps", checkpoint.unlogged_steps}};
     write_file(target / kStateFile, state.dump(2) + "\n");
   });
   const std::vector<fs::path> all = complete_checkpoints(folder);
@@ -76,6 +78,8 @@ Checkpoint read_checkpoint(const fs::path& path) {
     checkpoint.best_score = state.at("best_score");
     checkpoint.best_step = state.at("best_step");
     checkpoint.validation_due = state.value("validation_due", false);
+    checkpoint.unlogged_sums = state.value("unlogged_sums", checkpoint.unlogged_sums);
+    checkpoint.unlogged_steps = state.value("unlogged_steps", std::int64_t{0});
   } catch (const json::exception& failure) {
     throw WeightsError(str("'", (path / kStateFile).string(), "': ", failure.what()));
   }

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
+#include <string>
 
 #include "leaf/io/tensor_map.h"
 
@@ -15,6 +17,9 @@ struct Checkpoint {
   std::int64_t best_step = 0;  ///< 0: nothing was scored yet
   /// The validation of `step` is still to be done: training failed before it was.
   bool validation_due = false;
+  /// Sums of the scalars of the steps that are done but not logged yet, and their number.
+  std::map<std::string, double> unlogged_sums;
+  std::int64_t unlogged_steps = 0;
   io::TensorMap weights;
   io::TensorMap optimizer;
 };

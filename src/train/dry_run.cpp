@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <future>
+#include <map>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -13,6 +15,8 @@
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
 #include "leaf/core/stopwatch.h"
+#include "leaf/data/perceptual_hash.h"
+#include "split_leaks.h"
 #include "trainer_state.h"
 
 namespace leaf {
@@ -23,11 +27,13 @@ struct MaskContent {
   std::size_t with_foreground = 0;
   std::int64_t foreground = 0;  ///< pixels
   std::int64_t pixels = 0;
+  std::map<std::size_t, data::PictureHash> hashes;  ///< of the images, by their index
 
   void add(const MaskContent& other) {
     with_foreground += other.with_foreground;
     foreground += other.foreground;
     pixels += other.pixels;
+    hashes.insert(other.hashes.begin(), other.hashes.end());
   }
 };
 
@@ -35,12 +41,14 @@ struct MaskContent {
 MaskContent decode_rest(const data::Dataset& dataset, std::atomic<std::size_t>& next) {
   MaskContent content;
   for (std::size_t i = next++; i < dataset.size(); i = next++) {
-    const at::Tensor mask = dataset.decoded(i).mask;
+    const data::DecodedSample sample = dataset.decoded(i);
+    const at::Tensor& mask = sample.mask;
     const auto* begin = mask.const_data_ptr<std::uint8_t>();
     const std::int64_t foreground = std::count(begin, begin + mask.numel(), std::uint8_t{1});
     content.add({.with_foreground = foreground > 0 ? 1U : 0U,
                  .foreground = foreground,
-                 .pixels = mask.numel()});
+                 .pixels = mask.numel(),
+                 .hashes = {{i, data::perceptual_hash(sample.image)}}});
   }
   return content;
 }
@@ -57,6 +65,26 @@ MaskContent check_files(const data::Dataset& dataset) {
     all.add(thread.get());
   }
   return all;
+}
+
+void append(std::vector<DividedImage>& images, const data::Dataset& dataset, data::Split part,
+            const MaskContent& content) {
+  for (const auto& [index, hash] : content.hashes) {
+    images.push_back({dataset.pairs()[index], part, hash});
+  }
+}
+
+std::vector<std::string> find_leaks(const std::vector<DividedImage>& images,
+                                    data::SplitStrategy strategy) {
+  std::vector<std::string> warnings;
+  for (const std::string& text :
+       {near_duplicates_text(images),
+        strategy == data::SplitStrategy::kGroups ? "" : divided_groups_text(images)}) {
+    if (!text.empty()) {
+      warnings.push_back(text);
+    }
+  }
+  return warnings;
 }
 
 template <typename Count>
@@ -90,9 +118,13 @@ DryRunReport Trainer::dry_run() {
   if (masks.foreground == 0) {
     throw DataError(empty_masks_text(state_->train.size(), state_->train));
   }
-  check_files(state_->validation);
-  check_files(data::Dataset(state_->split.test, config_.data));
+  const data::Dataset test(state_->split.test, config_.data);
+  std::vector<DividedImage> images;
+  append(images, state_->train, data::Split::kTrain, masks);
+  append(images, state_->validation, data::Split::kValidation, check_files(state_->validation));
+  append(images, test, data::Split::kTest, check_files(test));
   DryRunReport report;
+  report.split_warnings = find_leaks(images, config_.data.split.strategy);
   report.train_images = state_->split.train.size();
   report.validation_images = state_->split.validation.size();
   report.test_images = state_->split.test.size();

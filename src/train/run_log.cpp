@@ -36,6 +36,19 @@ std::string kept_lines(const fs::path& path, std::int64_t last_step) {
   return kept;
 }
 
+/// TensorBoard shows every step that any of its files holds: those after `last_step` go.
+void drop_later_events(const fs::path& folder, std::int64_t last_step) {
+  for (const fs::path& file : list_folder(folder)) {
+    if (fs::is_regular_file(file) && file.extension() == ".leaf") {
+      const std::string events = read_file(file);
+      const std::string kept = tensorboard::records_up_to(events, last_step);
+      if (kept != events) {
+        write_file(file, kept);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 RunLog::RunLog(const fs::path& folder, std::int64_t last_step) : path_(folder / "metrics.jsonl") {
@@ -43,6 +56,7 @@ RunLog::RunLog(const fs::path& folder, std::int64_t last_step) : path_(folder / 
   metrics_.open(path_, std::ios::app);
   const fs::path tensorboard = folder / "tensorboard";
   make_folder(tensorboard);
+  drop_later_events(tensorboard, last_step);
   events_.open(tensorboard / str("events.out.tfevents.", static_cast<std::int64_t>(wall_time()),
                                  ".", last_step, ".leaf"),
                std::ios::binary);

@@ -13,8 +13,8 @@ namespace leaf {
 /// scalars as TensorBoard events.
 class RunLog {
  public:
-  /// Continues the files of `folder`; lines of steps after `last_step` (from before a crash) are
-  /// dropped.
+  /// Continues the files of `folder`; lines and events of steps after `last_step` (from before a
+  /// crash) are dropped.
   RunLog(const std::filesystem::path& folder, std::int64_t last_step);
 
   /// Appends {"step": step, "phase": phase, scores...}; phase is "train" or "validation".

@@ -1,5 +1,6 @@
 #include "train/tensorboard.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -7,6 +8,7 @@ namespace leaf::tensorboard {
 namespace {
 
 // Protocol-buffer wire format, as far as an Event with a simple_value needs it.
+constexpr std::uint32_t kStep = 2;  ///< field of an Event
 enum WireType : std::uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
 template <typename T>
@@ -57,7 +59,84 @@ std::string record(std::string_view bytes) {
   return out;
 }
 
+/// Reads a message's fields one after the other; done() after the last, or where it is damaged.
+class FieldReader {
+ public:
+  explicit FieldReader(std::string_view bytes) : bytes_(bytes) {}
+
+  bool done() const { return bytes_.empty(); }
+
+  std::uint64_t varint() {
+    constexpr int kLongest = 10;
+    std::uint64_t value = 0;
+    for (int i = 0; i < kLongest && !done(); ++i) {
+      const auto byte = static_cast<unsigned char>(bytes_.front());
+      bytes_.remove_prefix(1);
+      value |= std::uint64_t{byte & 0x7FU} << (7 * i);
+      if (byte < 0x80) {
+        return value;
+      }
+    }
+    bytes_ = {};
+    return 0;
+  }
+
+  void skip(std::uint64_t type) {
+    switch (type) {
+      case kVarint:
+        varint();
+        return;
+      case kFixed64:
+        return drop(sizeof(std::uint64_t));
+      case kFixed32:
+        return drop(sizeof(std::uint32_t));
+      case kBytes:
+        return drop(varint());
+      default:
+        bytes_ = {};
+    }
+  }
+
+ private:
+  void drop(std::uint64_t count) {
+    bytes_.remove_prefix(static_cast<std::size_t>(std::min<std::uint64_t>(count, bytes_.size())));
+  }
+
+  std::string_view bytes_;
+};
+
+/// The step of an Event message; 0 where it states none.
+std::int64_t event_step(std::string_view message) {
+  for (FieldReader reader(message); !reader.done();) {
+    const std::uint64_t key = reader.varint();
+    if (key == (kStep << 3 | kVarint)) {
+      return static_cast<std::int64_t>(reader.varint());
+    }
+    reader.skip(key & 7);
+  }
+  return 0;
+}
+
 }  // namespace
+
+std::string records_up_to(std::string_view bytes, std::int64_t last_step) {
+  constexpr std::size_t kHeader = sizeof(std::uint64_t) + sizeof(std::uint32_t);
+  constexpr std::size_t kFooter = sizeof(std::uint32_t);
+  std::string kept;
+  while (bytes.size() >= kHeader + kFooter) {
+    std::uint64_t length = 0;
+    std::memcpy(&length, bytes.data(), sizeof(length));
+    if (length > bytes.size() - kHeader - kFooter) {
+      break;
+    }
+    const std::string_view whole = bytes.substr(0, kHeader + length + kFooter);
+    if (event_step(whole.substr(kHeader, length)) <= last_step) {
+      kept += whole;
+    }
+    bytes.remove_prefix(whole.size());
+  }
+  return kept;
+}
 
 std::uint32_t crc32c(std::string_view bytes) {
   constexpr std::uint32_t kReversedPolynomial = 0x82F63B78U;
@@ -79,7 +158,6 @@ std::string file_version_record(double wall_time) {
 }
 
 std::string scalar_record(double wall_time, std::int64_t step, std::string_view tag, float value) {
-  constexpr std::uint32_t kStep = 2;
   constexpr std::uint32_t kSummary = 5;
   constexpr std::uint32_t kSummaryValue = 1;
   constexpr std::uint32_t kTag = 1;

@@ -12,6 +12,10 @@ std::string file_version_record(double wall_time);
 /// One scalar as a record of TensorBoard's event format (a TFRecord that holds an Event message).
 std::string scalar_record(double wall_time, std::int64_t step, std::string_view tag, float value);
 
+/// The records of an event file's bytes whose step is at most `last_step`; what follows the last
+/// complete record is dropped.
+std::string records_up_to(std::string_view bytes, std::int64_t last_step);
+
 /// CRC-32C (Castagnoli) of the bytes.
 std::uint32_t crc32c(std::string_view bytes);
 

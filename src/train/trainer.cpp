@@ -87,7 +87,7 @@ TrainingResult Trainer::run(bool resume, const TrainerCallbacks& callbacks) {
   try {
     log::open_file(folder / "log.txt");
     prepare();
-    open_run_folder(resume);
+    open_run_folder(resume && existed);
     run_steps(result, callbacks);
   } catch (...) {
     if (!existed && result.steps == 0) {
@@ -102,7 +102,7 @@ TrainingResult Trainer::run(bool resume, const TrainerCallbacks& callbacks) {
 }
 
 /// Everything is read, and found to fit, before the files of an earlier run are replaced.
-void Trainer::open_run_folder(bool resume) {
+void Trainer::open_run_folder(bool was_there) {
   const fs::path& folder = config_.output.dir;
   const fs::path checkpoints = folder / kCheckpoints;
   make_folder(checkpoints);
@@ -110,7 +110,7 @@ void Trainer::open_run_folder(bool resume) {
   remove_leftovers(checkpoints);
   if (const auto checkpoint = latest_checkpoint(checkpoints)) {
     restore(*checkpoint);
-  } else if (resume) {
+  } else if (was_there) {
     log::warn(str("no checkpoint in '", checkpoints.string(), "', starting at step 0"));
   }
   make_loader(state_->start_step);
@@ -133,6 +133,7 @@ void Trainer::restore(const fs::path& path) {
   state_->validation_due = checkpoint.validation_due && state_->validation.size() > 0;
   state_->best_step = checkpoint.best_step;
   state_->best_score = checkpoint.best_score;
+  state_->window = {checkpoint.unlogged_sums, checkpoint.unlogged_steps};
   log::info(str("continuing after step ", checkpoint.step, " (", path.string(), ")"));
 }
 
@@ -196,7 +197,7 @@ void Trainer::repeat_steps(TrainingResult& result, const TrainerCallbacks& callb
     }
     result.interrupted = !last && callbacks.stop_requested && callbacks.stop_requested();
     if (logged) {
-      state_->log->write(done, "train", scores);
+      write_log(done);
     }
     if (state_->validation_due) {
       validate(done, callbacks);
@@ -225,6 +226,7 @@ const Scores& Trainer::train_step(std::int64_t step, bool read) {
   const at::Tensor skip = finite.logical_not().to(at::kFloat);
   state_->optimizer.step(rate, skip);
   state_->task->after_update(step + 1);
+  state_->window.add(scalars);
   state_->skipped = state_->skipped.defined() ? state_->skipped + skip : skip;
   if (read || state_->scores.empty()) {
     read_scores(step, scalars);
@@ -270,9 +272,18 @@ void Trainer::read_scores(std::int64_t step, const StepScalars& scalars) {
   for (const auto& [name, value] : scalars) {
     state_->scores[name] = value.item<double>();
   }
-  state_->scores[kSecondsPerStep] =
-      state_->unread_time.seconds() / static_cast<double>(state_->unread_steps);
+  const double seconds = state_->unread_time.seconds();
+  state_->window.add_seconds(seconds);
+  state_->scores[kSecondsPerStep] = seconds / static_cast<double>(state_->unread_steps);
   state_->unread_steps = 0;
+}
+
+/// Logs the means of the steps since the last time.
+void Trainer::write_log(std::int64_t step) {
+  Scores means = state_->window.means();
+  means["learning_rate"] = state_->scores.at("learning_rate");
+  state_->log->write(step, "train", means);
+  state_->window = {};
 }
 
 void Trainer::validate(std::int64_t step, const TrainerCallbacks& callbacks) {
@@ -300,6 +311,8 @@ void Trainer::save(std::int64_t step) {
                     .best_score = state_->best_score,
                     .best_step = state_->best_step,
                     .validation_due = state_->validation_due,
+                    .unlogged_sums = state_->window.sums(),
+                    .unlogged_steps = state_->window.steps(),
                     .weights = state_->task->state(),
                     .optimizer = state_->optimizer.state()},
                    config_.train.checkpoints_total_limit);

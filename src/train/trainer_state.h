@@ -10,6 +10,7 @@
 #include "leaf/data/dataset.h"
 #include "leaf/data/split.h"
 #include "leaf/train/trainer.h"
+#include "log_window.h"
 #include "train/optimizer.h"
 #include "train/run_log.h"
 #include "train/task.h"
@@ -32,6 +33,7 @@ struct Trainer::State {
   std::unique_ptr<data::Loader> loader;
   std::optional<EmptyMaskWatch> empty_masks;  ///< of a run; a dry run looks at every mask
   std::optional<RunLog> log;
+  LogWindow window;  ///< of the steps since it was written to
   std::int64_t start_step = 0;
   std::int64_t saved_step = 0;  ///< of the newest checkpoint; 0 when there is none
   bool validation_due = false;  ///< of the last step that is done

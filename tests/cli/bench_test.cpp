@@ -62,15 +62,15 @@ double figure(const std::string& text, const std::string& label) {
 
 TEST(Bench, HelpAndVersion) {
   test::expect_help("leaf_bench",
-                    {"--model", "--batch", "--runs", "=5", "--explain", "--json", "--inputs",
-                     "--output", "--serve", "--device", "--precision", "--threads"});
+                    {"--model", "--batch-size", "--batch", "--runs", "=5", "--explain", "--json",
+                     "--inputs", "--output", "--serve", "--device", "--precision", "--threads"});
 }
 
 TEST(Bench, PrintsAndWritesTheFigures) {
   const TinyProject project;
   project.with_model();
   const auto outcome =
-      bench(project, {"--batch", "2", "--runs", "3", "--json", project.path("figures.json")});
+      bench(project, {"--batch-size", "2", "--runs", "3", "--json", project.path("figures.json")});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const auto json = project.json("figures.json");
   const auto& runs = json["ms_per_image_of_each_run"];

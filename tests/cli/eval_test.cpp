@@ -56,8 +56,8 @@ bool contains(const std::string& text, const std::string& part) {
 TEST(Eval, HelpAndVersion) {
   test::expect_help("leaf_eval", {"--model", "--config", "--set", "--split", "=test", "--output",
                                   "--seed", "--num-inference-steps", "--batch-size", "--native",
-                                  "--overlays", "--predictions", "--ground-truth", "--truth-suffix",
-                                  "--threshold", "=128", "MODEL-eval-SPLIT"});
+                                  "--overlays", "--predictions", "--ground-truth", "--truth-prefix",
+                                  "--truth-suffix", "--threshold", "=128", "MODEL-eval-SPLIT"});
 }
 
 TEST(Eval, ScoresAPartOfADataSetAtBothSizes) {
@@ -209,6 +209,35 @@ TEST(Eval, ScoresMaskFilesByTheirNames) {
                        "both empty: 1 (every score 1), one of them empty: 1 (every score 0, but "
                        "specificity)"))
       << outcome.out;
+}
+
+TEST(Eval, ProposesTheSuffixOfTrueMasks) {
+  const TinyProject project;
+  for (const std::string name : {"a", "b", "c"}) {
+    data::write_png(project / "predicted" / (name + ".png"), test::half_mask(8, 8));
+    data::write_png(project / "truth" / (name + "_segmentation.png"), test::half_mask(8, 8));
+    data::write_png(project / "prefixed" / ("mask_" + name + ".png"), test::half_mask(8, 8));
+  }
+  expect_usage_error(eval_masks(project), "leaf_eval",
+                     {"truth/a_segmentation.png' has no prediction", "(so have 3 of 3)",
+                      "with --truth-suffix _segmentation 3 pair"});
+  expect_usage_error(eval_masks(project, {"--truth-suffix", "_seg"}), "leaf_eval",
+                     {"no true mask in '" + project.path("truth"), "is called 'NAME_seg'",
+                      "with --truth-suffix _segmentation 3 pair"});
+  const auto prefixed = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments{"--predictions",  project.path("predicted"),
+                                       "--ground-truth", project.path("prefixed"),
+                                       "--output",       project.path("eval")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_cpu("leaf_eval", arguments);
+  };
+  expect_usage_error(prefixed({}), "leaf_eval", {"with --truth-prefix mask_ 3 pair"});
+  EXPECT_EQ(prefixed({"--truth-prefix", "mask_"}).exit_code, 0);
+  data::write_png(project / "truth/other.png", test::half_mask(8, 8));
+  const auto mixed = eval_masks(project, {"--truth-suffix", "_segmentation"});
+  EXPECT_EQ(mixed.exit_code, 0) << mixed.err;
+  EXPECT_TRUE(contains(mixed.err, "1 of 4 true masks are not called 'NAME_segmentation'"))
+      << mixed.err;
 }
 
 TEST(Eval, PicturesOfLeafInferAreNoPredictions) {

@@ -8,7 +8,7 @@
 #include "data/exif.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
-#include "leaf/data/phantom.h"
+#include "leaf_demo_data/phantom.h"
 #include "leaf/io/safetensors.h"
 #include "support/exif_bytes.h"
 #include "support/images.h"
@@ -36,7 +36,7 @@ test::Outcome infer(const TinyProject& project, const std::vector<std::string>& 
 
 /// A phantom cut to height x width.
 at::Tensor phantom(std::int64_t index, std::int64_t height, std::int64_t width) {
-  return data::make_phantom(96, 3, static_cast<std::uint64_t>(index))
+  return apps::make_phantom(96, 3, static_cast<std::uint64_t>(index))
       .image.narrow(0, 0, height)
       .narrow(1, 0, width)
       .contiguous();
@@ -98,6 +98,45 @@ TEST(Infer, WritesOneMaskPerImageAndNamesTheBroken) {
   EXPECT_NEAR(first["foreground_fraction"], share, 1e-9);
   EXPECT_EQ(summary["images"][2]["input"], project.path("in/broken.png"));
   EXPECT_NE(summary["images"][2]["error"], "");
+}
+
+TEST(Infer, BracketsInAPathAreNoList) {
+  const TinyProject project;
+  project.with_model();
+  data::write_png(project / "P001/a.png", phantom(1, 40, 56));
+  data::write_png(project / "[P001]/b.png", phantom(2, 40, 56));
+  const fs::path here = fs::current_path();
+  fs::current_path(project.folder.path());  // a word that starts with the bracket
+  const auto outcome =
+      run_cpu("leaf_infer", {"--model", "model", "--input", "[P001]", "--output", "[out]"});
+  fs::current_path(here);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(fs::exists(project / "[out]/b.png"));
+  EXPECT_FALSE(fs::exists(project / "[out]/a.png"));
+}
+
+TEST(Infer, SaysWhatIsNoImageAndLeavesEarlierResultsAlone) {
+  const TinyProject project;
+  project.with_model();
+  data::write_jpeg(project / "in/a.jpg", phantom(1, 40, 56));
+  write_file(project / "in/b.gif", "GIF89a");
+  ASSERT_EQ(infer(project, {"in"}, "in/first", {"--overlays"}).exit_code, 0);
+  const auto second = infer(project, {"in"}, "in", {"--overlays", "--probabilities"});
+  ASSERT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_NE(second.err.find("warning: 1 file in '" + project.path("in") +
+                            "' is no image that leaf reads and is passed over: 1 .gif\n"),
+            std::string::npos)
+      << second.err;
+  EXPECT_NE(second.err.find("warning: earlier results are passed over: '" +
+                            project.path("in/first") + "'\n"),
+            std::string::npos)
+      << second.err;
+  EXPECT_EQ(project.json("in/summary.json")["images"].size(), 1U);
+  // Now masks and pictures lie among the images themselves.
+  const auto third = infer(project, {"in"}, "out");
+  ASSERT_EQ(third.exit_code, 0) << third.err;
+  ASSERT_EQ(project.json("out/summary.json")["images"].size(), 1U);
+  EXPECT_EQ(project.json("out/summary.json")["images"][0]["input"], project.path("in/a.jpg"));
 }
 
 TEST(Infer, APipeAndAnEndlessFileAreThatImagesFailure) {

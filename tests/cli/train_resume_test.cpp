@@ -49,6 +49,37 @@ TEST(Resume, IsExact) {
   test::expect_intact(project / "parts");
 }
 
+TEST(Resume, IsExactBetweenTwoLogs) {
+  const TrainProject project;
+  const auto logged = [](std::int64_t steps, std::vector<std::string> more = {}) {
+    more.insert(more.end(), {"--set", "train.log_steps=3"});
+    return up_to(steps, more);
+  };
+  constexpr std::int64_t kSteps = 2000;
+  const test::Program program("leaf_train", project.arguments("parts", logged(kSteps)));
+  EXPECT_TRUE(test::wait_for(project / "parts/checkpoints/step-0000002/state.json"));
+  program.interrupt();
+  EXPECT_EQ(program.wait().exit_code, kExitInterrupted);
+  const std::int64_t step = test::checkpoint_step(project / "parts");
+  ASSERT_LT(step, kSteps);
+  ASSERT_EQ(project.train("parts", logged(step + 2, {"--resume"})).exit_code, 0);
+  ASSERT_EQ(project.train("whole", logged(step + 2)).exit_code, 0);
+  test::expect_same_run(project / "whole", project / "parts");
+}
+
+TEST(Resume, OfANewFolderIsAStartWhoseInterruptNamesTheSameCommand) {
+  const TrainProject project;
+  const test::Program program("leaf_train", project.arguments("run", up_to(2000, {"--resume"})));
+  EXPECT_TRUE(test::wait_for(project / "run/checkpoints/step-0000002/state.json"));
+  program.interrupt();
+  const auto outcome = program.wait();
+  EXPECT_EQ(outcome.exit_code, kExitInterrupted) << outcome.err;
+  EXPECT_NE(outcome.err.find("; saved; the same command goes on\n"), std::string::npos)
+      << outcome.err;
+  EXPECT_EQ(outcome.err.find("--resume"), std::string::npos) << outcome.err;
+  EXPECT_EQ(outcome.err.find("no checkpoint"), std::string::npos) << outcome.err;
+}
+
 TEST(Train, ARecordedStepIsTheStep) {
   const TrainProject project;
   const std::vector<std::string> teacher{"--set", "alignment.teacher=vit_tiny_patch16_224", "--set",

@@ -100,6 +100,56 @@ TEST(Train, NeitherClosedOutputNorAClosedTerminalStopsTheSaving) {
   EXPECT_NO_THROW(test::expect_intact(project / "hangup"));
 }
 
+TEST(Train, DryRunNamesWhatMakesScoresLookBetter) {
+  const TrainProject project;
+  const auto clean = project.train("run", {"--dry-run", "--quiet"});
+  EXPECT_EQ(clean.err, "");
+  for (const std::string part : {"images/", "masks/"}) {
+    fs::copy_file(project / ("data/" + part + "0001.png"), project / ("data/" + part + "0006.png"),
+                  fs::copy_options::overwrite_existing);
+    for (const int i : {1, 2, 3, 4, 5, 6}) {
+      const std::string file = "data/" + part + "000" + std::to_string(i) + ".png";
+      const std::string patient = i <= 3 ? "p1_" : "p2_";
+      fs::rename(project / file, project / ("data/" + part + patient + std::to_string(i) + ".png"));
+    }
+  }
+  const auto outcome = project.train("run", {"--dry-run", "--quiet"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  expect_parts(outcome.err,
+               {"warning: 1 pair of near-identical images in different parts",
+                "'p1_1' (train) and 'p2_6' (test)", "warning: the names look like 2 groups",
+                "data.split.strategy: groups"});
+}
+
+TEST(Train, SaysThatBf16IsSlowOnACpu) {
+  const TrainProject project;
+  const auto outcome = project.train("run", {"--dry-run", "--quiet", "--precision", "bf16"});
+  expect_parts(outcome.err,
+               {"warning: train.mixed_precision bf16 is for GPUs", "--precision fp32"});
+}
+
+TEST(Train, LossesAreLoggedAsMeans) {
+  const TrainProject project;
+  ASSERT_EQ(project.train("each").exit_code, 0);
+  ASSERT_EQ(project.train("means", {"--set", "train.log_steps=3"}).exit_code, 0);
+  const auto losses = [&](const std::string& run) {
+    std::vector<double> values;
+    for (const std::string& line : test::metrics(project / run)) {
+      const auto entry = nlohmann::json::parse(line);
+      if (entry["phase"] == "train") {
+        values.push_back(entry["loss"]);
+      }
+    }
+    return values;
+  };
+  const std::vector<double> each = losses("each");
+  const std::vector<double> means = losses("means");
+  ASSERT_EQ(each.size(), 4U);
+  ASSERT_EQ(means.size(), 2U);
+  EXPECT_DOUBLE_EQ(means[0], (each[0] + each[1] + each[2]) / 3);
+  EXPECT_EQ(means[1], each[3]);
+}
+
 TEST(Train, DryRunWithoutValidation) {
   const TrainProject project;
   const auto outcome = project.train("run", {"--dry-run", "--set", "data.split.validation=0"});

@@ -23,7 +23,9 @@ inline constexpr const char* kTransformersWeights = "model.safetensors";
 /// sharded safetensors model (*.index.json), a PyTorch zip checkpoint, a TorchScript archive (its
 /// code stays unread), or a folder that holds diffusion_pytorch_model.safetensors or
 /// model.safetensors (or their index), or else diffusion_pytorch_model.bin or pytorch_model.bin.
-/// WeightsError names the path and what was expected.
+/// Names lose what torch.compile ("_orig_mod.") and data-parallel training ("module." before all)
+/// put into them. WeightsError names the path and what was expected, or what stands there in place
+/// of weights (a pointer of Git LFS, a web page).
 TensorMap read_weights(const std::filesystem::path& path);
 
 /// Tensors that do not fit a module. The message names a few; `details()` all.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "leaf/data/dataset.h"
+#include "leaf/data/name_pairs.h"
 #include "leaf/metrics/segmentation.h"
 #include "leaf/pipeline/segmenter.h"
 
@@ -49,8 +50,8 @@ Evaluation evaluate(const Segmenter& segmenter, const data::Dataset& dataset,
 struct MaskFolders {
   std::filesystem::path predictions;
   std::filesystem::path truths;
-  /// What a truth's file name has beyond its prediction's, before the extension ("_segmentation").
-  std::string truth_suffix;
+  /// What a truth's file name has beyond its prediction's ("_segmentation").
+  data::NameAffix truth_affix;
 };
 
 /// A prediction and its truth; `name` is the path below their folders, without extension.
@@ -60,9 +61,10 @@ struct MaskPair {
   std::filesystem::path truth;
 };
 
-/// Pairs the image files of the two folders, and all below, by name; in natural order. DataError
-/// for a truth without prediction or two files of one name; predictions without truth are warned
-/// about, but for leaf_infer's overlays/ and probabilities/, which are none.
+/// Pairs the image files of the two folders, and all below, by name (data::match_names); in natural
+/// order. DataError for a truth without prediction, which proposes the affix that would pair most,
+/// or two files of one name; predictions without truth and truths without the affix are warned
+/// about, but for leaf_infer's overlays/ and probabilities/, which are no predictions.
 std::vector<MaskPair> pair_masks(const MaskFolders& folders);
 
 /// Scores mask files, at their size; grey values above `threshold` are foreground, in both.

@@ -18,7 +18,9 @@ struct InferenceInput {
 };
 
 /// Files as they are (under their own name) and the images of folders (under their name below that
-/// folder), in natural order per argument; what lies in `output` is left out. Nothing is read.
+/// folder), in natural order per argument. What lies in `output` is left out, and so are results of
+/// earlier calls of leaf_infer and leaf_eval below a folder; the latter, and files that are no
+/// images here, are warned about. No image is read.
 /// DataError for what does not exist and for a folder without images.
 std::vector<InferenceInput> find_inputs(const std::vector<std::filesystem::path>& paths,
                                         bool recursive, const std::filesystem::path& output);

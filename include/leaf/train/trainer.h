@@ -55,6 +55,9 @@ struct DryRunReport {
   double estimated_seconds = 0.0;       ///< of all steps and validations of the configuration
   double step_memory_bytes = 0.0;       ///< peak of this process before it validated
   double peak_memory_bytes = 0.0;
+  /// What makes scores on this division look better than they are: near-identical images in
+  /// different parts, and names that look like groups which the parts divide. A line each.
+  std::vector<std::string> split_warnings;
 };
 
 /// Trains what a configuration describes and keeps its run folder.
@@ -80,7 +83,7 @@ class Trainer {
   /// Named scalars of a step, on the device.
   using StepScalars = std::map<std::string, at::Tensor>;
   void prepare();
-  void open_run_folder(bool resume);
+  void open_run_folder(bool was_there);
   void restore(const std::filesystem::path& checkpoint);
   void make_loader(std::int64_t first_step);
   void run_steps(TrainingResult& result, const TrainerCallbacks& callbacks);
@@ -90,6 +93,7 @@ class Trainer {
   void add_gradients(StepScalars& scalars);
   void read_scores(std::int64_t step, const StepScalars& scalars);
   void require_finite_steps(std::int64_t step) const;
+  void write_log(std::int64_t step);
   double time_validation();
   void validate(std::int64_t step, const TrainerCallbacks& callbacks);
   void save(std::int64_t step);

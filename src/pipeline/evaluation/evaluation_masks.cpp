@@ -1,57 +1,68 @@
 #include <ATen/ATen.h>
 
-#include <algorithm>
-#include <map>
-
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/image_folder.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/name_pairs.h"
 #include "leaf/pipeline/evaluation.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
 namespace {
 
-using FilesByName = std::map<std::string, fs::path>;
-
-/// The image files of a folder by their path below it, without extension and without `suffix`.
-FilesByName files_by_name(const fs::path& folder, const std::string& suffix) {
-  FilesByName files;
-  for (const fs::path& file : data::list_images(folder, true)) {
-    std::string name = file.lexically_relative(folder).replace_extension().string();
-    if (name.ends_with(suffix)) {
-      name.erase(name.size() - suffix.size());
-    }
-    const auto [other, is_new] = files.emplace(name, file);
-    if (!is_new) {
-      throw DataError(str("'", other->second.string(), "' and '", file.string(),
-                          "' have the same name; remove one"));
-    }
-  }
-  return files;
-}
+using data::FilesByName;
 
 /// Predictions without the pictures that leaf_infer writes beside its masks.
 FilesByName predicted_masks(const fs::path& folder) {
-  FilesByName files = files_by_name(folder, "");
+  const data::FoundImages found = data::find_images(folder, {.enter_results = true});
+  data::report_passed_over(found, folder);
+  FilesByName files = data::files_by_name(folder, found.images);
   std::erase_if(files, [](const auto& item) {
     return item.first.starts_with("overlays/") || item.first.starts_with("probabilities/");
   });
   return files;
 }
 
-void warn_about_extra(const FilesByName& predictions, const FilesByName& truths) {
-  std::size_t extra = 0;
-  std::string first;
-  for (const auto& [name, file] : predictions) {
-    if (!truths.contains(name) && extra++ == 0) {
-      first = file.string();
-    }
+/// The true masks that are called as `affix` says; a warning counts the others.
+FilesByName true_masks(const fs::path& folder, const data::NameAffix& affix) {
+  const data::FoundImages found = data::find_images(folder, {.enter_results = true});
+  data::report_passed_over(found, folder);
+  FilesByName files = data::files_by_name(folder, found.images);
+  const std::size_t others = std::erase_if(
+      files, [&](const auto& item) { return !affix.take_from(item.first).has_value(); });
+  if (others > 0 && !files.empty()) {
+    log::warn(str(others, " of ", found.images.size(), " true masks are not called '",
+                  affix.add_to("NAME"), "' and are not scored"));
   }
-  if (extra > 0) {
-    log::warn(
-        str(extra, " predictions have no ground truth and are not scored, first '", first, "'"));
+  return files;
+}
+
+/// " (add --truth-suffix _segmentation, with which 12 pair)", where something would pair.
+std::string advice(const MaskFolders& folders, const FilesByName& predictions) {
+  const FilesByName truths = data::files_by_name(
+      folders.truths, data::find_images(folders.truths, {.enter_results = true}).images);
+  if (const auto guess = data::guess_affix(predictions, truths)) {
+    const auto option = [](const char* name, const std::string& value) {
+      return value.empty() ? "" : str(name, " ", value);
+    };
+    const std::string prefix = option("--truth-prefix", guess->affix.prefix);
+    const std::string suffix = option("--truth-suffix", guess->affix.suffix);
+    return str("; with ", prefix, prefix.empty() || suffix.empty() ? "" : " ", suffix, " ",
+               guess->pairs, " pair");
+  }
+  if (const auto guess = data::guess_affix(truths, predictions)) {
+    return str("; predictions are called '", guess->affix.add_to("NAME"),
+               "' for true masks 'NAME' (", guess->pairs, "): rename one side");
+  }
+  return "";
+}
+
+void warn_about_extra(const std::vector<std::string>& extra, const FilesByName& predictions) {
+  if (!extra.empty()) {
+    log::warn(str(extra.size(), " predictions have no ground truth and are not scored, first '",
+                  predictions.at(extra.front()).string(), "'"));
   }
 }
 
@@ -71,20 +82,24 @@ metrics::ImageScore score_pair(const MaskPair& pair, std::int64_t threshold) {
 
 std::vector<MaskPair> pair_masks(const MaskFolders& folders) {
   const FilesByName predictions = predicted_masks(folders.predictions);
-  const FilesByName truths = files_by_name(folders.truths, folders.truth_suffix);
-  std::vector<MaskPair> pairs;
-  for (const auto& [name, truth] : truths) {
-    const auto prediction = predictions.find(name);
-    if (prediction == predictions.end()) {
-      throw DataError(str("'", truth.string(), "' has no prediction '",
-                          (folders.predictions / name).string(), ".*'"));
-    }
-    pairs.push_back({name, prediction->second, truth});
+  const FilesByName truths = true_masks(folders.truths, folders.truth_affix);
+  if (truths.empty()) {
+    throw DataError(str("no true mask in '", folders.truths.string(), "' is called '",
+                        folders.truth_affix.add_to("NAME"), "'", advice(folders, predictions)));
   }
-  warn_about_extra(predictions, truths);
-  std::sort(pairs.begin(), pairs.end(), [](const MaskPair& a, const MaskPair& b) {
-    return data::natural_less(a.name, b.name);
-  });
+  const data::NamePairs matched = data::match_names(predictions, truths, folders.truth_affix);
+  if (!matched.without_first.empty()) {
+    const std::string& first = matched.without_first.front();
+    throw DataError(str("'", truths.at(first).string(), "' has no prediction '",
+                        (folders.predictions / *folders.truth_affix.take_from(first)).string(),
+                        ".*' (so have ", matched.without_first.size(), " of ", truths.size(), ")",
+                        advice(folders, predictions)));
+  }
+  warn_about_extra(matched.without_second, predictions);
+  std::vector<MaskPair> pairs;
+  for (const data::NamePair& pair : matched.pairs) {
+    pairs.push_back({pair.name, pair.first, pair.second});
+  }
   return pairs;
 }
 

@@ -3,7 +3,7 @@
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
-#include "leaf/data/image_io.h"
+#include "leaf/data/image_folder.h"
 #include "leaf/pipeline/folder_inference.h"
 
 namespace leaf {
@@ -19,14 +19,40 @@ bool is_below(const fs::path& path, const fs::path& folder) {
   return !relative.empty() && relative != "." && *relative.begin() != "..";
 }
 
+/// The masks that an earlier call wrote beside its images: NAME.png where NAME.jpg is there.
+std::set<fs::path> masks_beside_images(const std::vector<fs::path>& images) {
+  std::map<fs::path, std::vector<fs::path>> by_name;
+  for (const fs::path& image : images) {
+    by_name[fs::path(image).replace_extension()].push_back(image);
+  }
+  std::set<fs::path> masks;
+  for (const auto& [name, files] : by_name) {
+    for (const fs::path& file : files) {
+      if (files.size() > 1 && file.extension() == ".png") {
+        masks.insert(file);
+      }
+    }
+  }
+  return masks;
+}
+
 void add_folder(const fs::path& folder, bool recursive, const fs::path& output,
-                std::vector<InferenceInput>& found) {
+                std::vector<InferenceInput>& inputs) {
   const bool holds_output = is_below(resolved(output), resolved(folder));
-  for (const fs::path& image : data::list_images(folder, recursive)) {
-    if (holds_output && is_below(resolved(image), resolved(output))) {
+  data::FoundImages found = data::find_images(folder, {.recursive = recursive});
+  std::set<fs::path> masks;
+  if (data::is_results_folder(folder)) {
+    masks = masks_beside_images(found.images);
+    if (!masks.empty()) {
+      found.results.push_back(folder);
+    }
+  }
+  data::report_passed_over(found, folder);
+  for (const fs::path& image : found.images) {
+    if (masks.contains(image) || (holds_output && is_below(resolved(image), resolved(output)))) {
       continue;
     }
-    found.push_back({image, image.lexically_relative(folder).replace_extension()});
+    inputs.push_back({image, image.lexically_relative(folder).replace_extension()});
   }
 }
 

@@ -157,6 +157,22 @@ train: {learning_rate: 3.3333333333333335e-05, mixed_precision: no}
   EXPECT_EQ(dump_yaml(load_config(with_origins)), dump_yaml(load_config(file)));
 }
 
+TEST(Overrides, APathThatExistsIsOnePathWhateverItsLetters) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "a,b.pth", "");
+  const fs::path here = fs::current_path();
+  fs::current_path(folder.path());
+  const auto weights_of = [](const std::string& value) {
+    return load_config("", {"model.autoencoder.weights=" + value}).model.autoencoder_weights;
+  };
+  const auto one = weights_of("a,b.pth");
+  const auto two = weights_of("a,c.pth");
+  fs::current_path(here);
+  ASSERT_EQ(one.size(), 1U);
+  EXPECT_EQ(one.front().filename(), "a,b.pth");
+  EXPECT_EQ(two.size(), 2U);
+}
+
 TEST(ShippedConfigs, AllLoad) {
   const ScopedVariable data("LEAF_DATA_DIR", std::nullopt);
   const ScopedVariable weights("LEAF_WEIGHTS_DIR", std::nullopt);
@@ -169,7 +185,7 @@ TEST(ShippedConfigs, AllLoad) {
       ++count;
     }
   }
-  EXPECT_GE(count, 8);
+  EXPECT_GE(count, 16);
 }
 
 TEST(ShippedConfigs, HaveThePublishedValues) {
@@ -185,6 +201,11 @@ TEST(ShippedConfigs, HaveThePublishedValues) {
   EXPECT_EQ(load_config(root / "configs/refuge.yaml").alignment.lambda, 0.75);
   EXPECT_EQ(load_config(root / "configs/qata.yaml").alignment.lambda, 1.25);
   EXPECT_EQ(load_config(root / "configs/isic2018.yaml").alignment.lambda, 0.25);
+  const Config code = load_config(root / "configs/published/cvc.yaml");
+  EXPECT_EQ(code.alignment.lambda, 0.75);
+  EXPECT_EQ(code.alignment.reduction, CosineReduction::kReference);
+  EXPECT_EQ(code.data.split.strategy, data::SplitStrategy::kPublished);
+  EXPECT_EQ(cvc.alignment.reduction, CosineReduction::kMean);
   const Config small = load_config(root / "configs/small/cvc.yaml");
   EXPECT_EQ(small.data.split.groups, "/data/CVC-ClinicDB/sequences.csv");
   EXPECT_EQ(small.model.unet.in_channels, 64);

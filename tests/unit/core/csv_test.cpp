@@ -29,6 +29,77 @@ TEST(Csv, WindowsLinesBlankLinesAndByteOrderMark) {
             (std::vector<std::vector<std::string>>{{"a", "b"}, {"1", "2"}}));
 }
 
+namespace {
+
+/// The message of the DataError about a table of these bytes; "" when there is none.
+std::string table_error(const std::string& content, const TableColumns& columns) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "t.csv", content);
+  try {
+    read_table(folder / "t.csv", columns);
+  } catch (const DataError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+Table table_of(const std::string& content, const TableColumns& columns) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "t.csv", content);
+  return read_table(folder / "t.csv", columns);
+}
+
+const TableColumns kGroups{.names = {"name", "group"}, .other_names = true};
+const TableColumns kSplit{.names = {"image", "mask", "split"}};
+
+}  // namespace
+
+TEST(Csv, BlanksRoundAFieldAreNoPartOfItUnlessQuoted) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "t.csv", "a , \tb\xC2\xA0,\" c \" , \"d\"\ra b,,\"\",x\n");
+  EXPECT_EQ(read_csv(folder / "t.csv"),
+            (std::vector<std::vector<std::string>>{{"a", "b", " c ", "d"}, {"a b", "", "", "x"}}));
+  write_file(folder / "t.csv", csv_row({" c ", "\td"}));
+  EXPECT_EQ(read_csv(folder / "t.csv"), (std::vector<std::vector<std::string>>{{" c ", "\td"}}));
+}
+
+TEST(Table, FindsItsColumnsByName) {
+  const Table table =
+      table_of("Split,age,IMAGE,mask\r\ntrain,7,a,b\r\n,,,\r\n\"te\nst\",8,c,d\r\n", kSplit);
+  ASSERT_EQ(table.rows.size(), 2U);
+  EXPECT_EQ(table.header.fields, (std::vector<std::string>{"IMAGE", "mask", "Split"}));
+  EXPECT_EQ(table.rows[0].fields, (std::vector<std::string>{"a", "b", "train"}));
+  EXPECT_EQ(table.rows[0].line, 2U);
+  EXPECT_EQ(table.rows[1].line, 4U);
+}
+
+TEST(Table, TwoColumnsMayBeCalledOtherwiseWhereThatIsAllowed) {
+  EXPECT_EQ(table_of("frame,sequence\n1,a\n", kGroups).rows[0].fields,
+            (std::vector<std::string>{"1", "a"}));
+  EXPECT_EQ(table_of("group,name\na,1\n", kGroups).rows[0].fields,
+            (std::vector<std::string>{"1", "a"}));
+  EXPECT_EQ(table_of("name,group,,\n1,a,,\n", kGroups).rows[0].fields,
+            (std::vector<std::string>{"1", "a"}));
+  EXPECT_NE(table_error("a,b,c\n1,2,3\n", kGroups).find("must name the columns name,group"),
+            std::string::npos);
+}
+
+TEST(Table, RefusesWhatItCannotMean) {
+  const auto expect = [](const std::string& content, const std::string& part) {
+    const std::string message = table_error(content, kSplit);
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  };
+  expect("a.png,b.png,train\n", "line 1: the first line must name the columns image,mask,split");
+  expect("image,mask\n", "must name the columns");
+  expect("image;mask;split\n", "separated by semicolons, save it with commas");
+  expect("image,mask,split\n\na,b\n", "line 3: expected image,mask,split, found 2 fields");
+  expect("image,mask,split\na,b,c,d\n", "line 2: expected image,mask,split, found 4 fields");
+  expect("image,mask,split\na,\"b,train\nc,d,test\n", "line 2: a quote (\") that begins here");
+  expect("image,mask,split\na,\"b\" c,train\n", "line 2: text behind a closing quote");
+  expect(std::string("\xFF\xFEi\0m\0", 6), "UTF-16");
+  expect("", "is empty");
+}
+
 TEST(Csv, MissingFile) { EXPECT_THROW(read_csv("/no/such.csv"), FileError); }
 
 TEST(Csv, ALineBreakInAFieldComesBack) {

@@ -86,6 +86,22 @@ TEST(Registry, MissingPartnersOnBothSidesAreReported) {
   EXPECT_NE(message.find("masks/d.png"), std::string::npos) << message;
 }
 
+TEST(Registry, ProposesTheSuffixThatMostMasksHave) {
+  const test::TemporaryFolder folder;
+  touch(folder, {"images/a.png", "images/b.png", "images/c.png", "masks/a_mask.png",
+                 "masks/b_mask.png", "masks/c_mask.png"});
+  DataConfig config = config_for("folder", folder.path());
+  std::string message = data_error(config);
+  EXPECT_NE(message.find("; 3 would pair with data.mask_suffix: _mask"), std::string::npos)
+      << message;
+  config.mask_suffix = "_msk";
+  message = data_error(config);
+  EXPECT_NE(message.find("no mask is called 'NAME_msk'; 3 would pair with"), std::string::npos)
+      << message;
+  config.mask_suffix = "_mask";
+  EXPECT_EQ(list_pairs(config).pairs.size(), 3U);
+}
+
 TEST(Registry, MissingEmptyAndAmbiguousFolders) {
   const test::TemporaryFolder folder;
   EXPECT_NE(data_error(config_for("folder", folder.path())).find("images'"), std::string::npos);

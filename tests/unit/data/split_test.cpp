@@ -105,14 +105,33 @@ TEST_F(SplitTest, GroupsStayWhole) {
   EXPECT_EQ(split.train.size(), 5U);
 }
 
+TEST_F(SplitTest, ABlankMakesNoNewGroup) {
+  config_.split.strategy = SplitStrategy::kGroups;
+  config_.split.groups = folder_ / "groups.csv";
+  write_file(config_.split.groups,
+             "\xEF\xBB\xBFname,group\r\n1,a\r\n2,a\r\n3,a\r\n4,b\r\n5,b\r\n6,c\r\n7,c \r\n"
+             "8,d\r\n9, d\r\n10,\"d\"\r\n");
+  const SplitPairs split = split_pairs(config_, 1);
+  EXPECT_EQ(names(split.test), (Names{"8", "9", "10"}));
+  EXPECT_EQ(names(split.validation), (Names{"6", "7"}));
+}
+
 TEST_F(SplitTest, GroupErrors) {
   config_.split.strategy = SplitStrategy::kGroups;
   EXPECT_NE(error<ConfigError>().find("data.split.groups"), std::string::npos);
   config_.split.groups = folder_ / "groups.csv";
   write_file(config_.split.groups, "name,group\n1,a\n");
   EXPECT_NE(error<DataError>().find("'2' has no group"), std::string::npos);
-  write_file(config_.split.groups, "name,group\n1\n");
-  EXPECT_NE(error<DataError>().find("row 2"), std::string::npos);
+  const auto expect = [this](const std::string& content, const std::string& part) {
+    write_file(config_.split.groups, content);
+    const std::string message = error<DataError>();
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  };
+  expect("name,group\n1\n", "line 2: expected name,group");
+  expect("name,group\n1,a\n1,b\n", "line 3: '1' has the group 'a' in line 2 already");
+  expect("name,group\n1,a\n2,\n", "line 3: the group of '2' is empty");
+  expect("name,group\n1,a\n ,b\n", "line 3: the name is empty");
+  expect("1,a\n2,b\n", "line 1: the first line must name the columns name,group, but '1' is an");
   std::string one_group = "name,group\n";
   for (int i = 1; i <= 10; ++i) {
     one_group += str(i, ",a\n");
@@ -156,14 +175,21 @@ TEST_F(SplitTest, ManifestErrorsNameTheRow) {
     return error<DataError>();
   };
   const std::string one = "images/1.png,masks/1.png,";
-  EXPECT_NE(error_for(one + "train\nimages/x.png,masks/x.png,train\n").find("row 3: no image"),
+  EXPECT_NE(error_for(one + "train\nimages/x.png,masks/x.png,train\n").find("line 3: no image"),
             std::string::npos);
   EXPECT_NE(error_for("images/1.png,masks/2.png,train\n").find("the mask of"), std::string::npos);
   EXPECT_NE(error_for(one + "validaton\n").find("did you mean 'validation'"), std::string::npos);
   EXPECT_NE(error_for(one + "test\n").find("no images are left to train on"), std::string::npos);
   EXPECT_NE(error_for(one + "train\n" + one + "test\n").find("listed for training"),
             std::string::npos);
+  EXPECT_NE(error_for(one + "test\n" + one + "test\n").find("line 3: 'images/1.png' is listed"),
+            std::string::npos);
   EXPECT_NE(error_for("images/1.png\n").find("expected image,mask,split"), std::string::npos);
+  EXPECT_NE(error_for("Images/1.png,masks/1.png,train\n").find("'images/1.png' there differs in"),
+            std::string::npos);
+  write_file(config_.split.manifest, one + "train\nimages/2.png,masks/2.png,test\n");
+  EXPECT_NE(error<DataError>().find("line 1: the first line must name the columns"),
+            std::string::npos);
 }
 
 TEST_F(SplitTest, ManifestMayValidateOnTheTestPart) {

@@ -54,6 +54,44 @@ std::string message_of(torch::nn::Module& module, const TensorMap& tensors) {
   return "no error";
 }
 
+TEST(ReadWeights, SaysWhatStandsInPlaceOfWeights) {
+  const test::TemporaryFolder folder;
+  const std::string pointer =
+      "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 100\n";
+  for (const char* name : {"a.safetensors", "a.ckpt", "a.safetensors.index.json"}) {
+    write_file(folder / name, pointer);
+    expect_weights_error(folder / name, "pointer of Git LFS", [&] { read_weights(folder / name); });
+    for (const char* page : {"<!DOCTYPE html>\n<html><head>", "\n <html>", "\xEF\xBB\xBF<?xml "}) {
+      write_file(folder / name, page);
+      expect_weights_error(folder / name, "web page", [&] { read_weights(folder / name); });
+    }
+  }
+}
+
+TEST(ReadWeights, TakesOffWhatWrappersPutIntoNames) {
+  const test::TemporaryFolder folder;
+  const auto names_of = [&](const std::vector<std::string>& stored) {
+    TensorMap tensors;
+    for (const std::string& name : stored) {
+      tensors.emplace(name, at::zeros({1}));
+    }
+    write_safetensors(folder / "w.safetensors", tensors);
+    std::vector<std::string> names;
+    for (const auto& [name, tensor] : read_weights(folder / "w.safetensors")) {
+      names.push_back(name);
+    }
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names_of({"module.a", "module.b.c"}), (Names{"a", "b.c"}));
+  EXPECT_EQ(names_of({"_orig_mod.a", "_orig_mod.b.c"}), (Names{"a", "b.c"}));
+  EXPECT_EQ(names_of({"module._orig_mod.a"}), (Names{"a"}));
+  EXPECT_EQ(names_of({"_orig_mod.module.a"}), (Names{"a"}));
+  EXPECT_EQ(names_of({"model._orig_mod.a", "model.b"}), (Names{"model.a", "model.b"}));
+  EXPECT_EQ(names_of({"module.a", "b"}), (Names{"b", "module.a"}));
+  EXPECT_EQ(names_of({"_orig_mod.a", "a"}), (Names{"_orig_mod.a", "a"}));
+}
+
 TEST(LoadParameters, CopiesAndConverts) {
   Outer module;
   load_parameters(module, fitting(), "test");

@@ -82,6 +82,41 @@ TEST(RunLog, WritesTheScalarsAsEvents) {
   EXPECT_NE(bytes.find("train/loss"), std::string::npos);
 }
 
+TEST(RunLog, EventsAfterTheCheckpointGoToo) {
+  const test::TemporaryFolder folder;
+  {
+    RunLog log(folder.path(), 0);
+    for (const std::int64_t step : {1, 2, 3, 300}) {
+      log.write(step, "train", {{"loss", 1.0}, {"grad_norm", 2.0}});
+    }
+  }
+  const fs::path events = list_folder(folder / "tensorboard").front();
+  write_file(events, read_file(events) + "half a rec");  // the machine went down here
+  { const RunLog log(folder.path(), 2); }
+  const std::string kept = read_file(events);
+  std::size_t count = 0;
+  for (auto at = kept.find("train/loss"); at != std::string::npos;
+       at = kept.find("train/loss", at + 1)) {
+    ++count;
+  }
+  EXPECT_EQ(count, 2U);
+  EXPECT_NE(kept.find("brain.Event:2"), std::string::npos);
+  EXPECT_EQ(kept.find("half a rec"), std::string::npos);
+}
+
+TEST(Tensorboard, RecordsUpToAStepStayAsTheyAre) {
+  const std::string version = tensorboard::file_version_record(1.5);
+  const std::string one = tensorboard::scalar_record(1.5, 1, "a", 1.0F);
+  const std::string many = tensorboard::scalar_record(1.5, 300, "a", 1.0F);
+  const std::string all = version + many + one;
+  EXPECT_EQ(tensorboard::records_up_to(all, 300), all);
+  EXPECT_EQ(tensorboard::records_up_to(all, 299), version + one);
+  EXPECT_EQ(tensorboard::records_up_to(all, 0), version);
+  EXPECT_EQ(tensorboard::records_up_to(all.substr(0, all.size() - 1), 300), version + many);
+  EXPECT_EQ(tensorboard::records_up_to(std::string(40, '\xFF'), 300), "");
+  EXPECT_EQ(tensorboard::records_up_to("", 300), "");
+}
+
 TEST(Tensorboard, Crc32cHasItsCheckValue) {
   EXPECT_EQ(tensorboard::crc32c("123456789"), 0xE3069283U);
   EXPECT_EQ(tensorboard::crc32c(""), 0U);

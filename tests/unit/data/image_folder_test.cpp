@@ -1,0 +1,66 @@
+#include "leaf/data/image_folder.h"
+
+#include <gtest/gtest.h>
+
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "support/images.h"
+#include "support/temporary_folder.h"
+
+namespace leaf::data {
+namespace {
+
+std::string warnings_about(const FoundImages& found) {
+  testing::internal::CaptureStderr();
+  report_passed_over(found, "in");
+  return testing::internal::GetCapturedStderr();
+}
+
+}  // namespace
+
+TEST(ImageFolder, SaysWhatIsPassedOver) {
+  const test::TemporaryFolder folder;
+  for (const char* name :
+       {"a.png", "b.gif", "c.GIF", "sub/d.nii.gz", "e", "notes.txt", ".hidden"}) {
+    test::touch(folder / name);
+  }
+  const FoundImages found = find_images(folder.path());
+  EXPECT_EQ(found.images, (std::vector<std::filesystem::path>{folder / "a.png"}));
+  EXPECT_EQ(warnings_about(found),
+            "warning: 4 files in 'in' are no images that leaf reads and are passed over: 2 .gif, 1 "
+            "without ending, 1 .gz\n");
+  EXPECT_EQ(warnings_about({}), "");
+}
+
+TEST(ImageFolder, AFolderWithoutImagesSaysWhatItHolds) {
+  const test::TemporaryFolder folder;
+  test::touch(folder / "a.dcm");
+  test::touch(folder / "b.dcm");
+  const std::string message = test::message_of<DataError>([&] { find_images(folder.path()); });
+  EXPECT_NE(message.find("; it holds 2 .dcm"), std::string::npos) << message;
+}
+
+TEST(ImageFolder, EarlierResultsAreNotEntered) {
+  const test::TemporaryFolder folder;
+  const std::string summary =
+      R"({"status": "complete", "versions": {"leaf": "1", "libtorch": "2"}})";
+  for (const char* name :
+       {"a.jpg", "old/a.png", "old/overlays/a.jpg", "other/b.png", "overlays/c.png"}) {
+    test::touch(folder / name);
+  }
+  write_file(folder / "old/summary.json", summary);
+  write_file(folder / "other/summary.json", "{}");
+  FoundImages found = find_images(folder.path());
+  EXPECT_EQ(found.images,
+            (std::vector<std::filesystem::path>{folder / "a.jpg", folder / "other/b.png",
+                                                folder / "overlays/c.png"}));
+  EXPECT_EQ(warnings_about(found),
+            "warning: earlier results are passed over: '" + (folder / "old").string() + "'\n");
+  EXPECT_EQ(find_images(folder.path(), {.enter_results = true}).images.size(), 5U);
+  // A folder that itself holds results is asked for by name: only the pictures are left out.
+  found = find_images(folder / "old");
+  EXPECT_EQ(found.images, (std::vector<std::filesystem::path>{folder / "old/a.png"}));
+  EXPECT_EQ(found.results, (std::vector<std::filesystem::path>{folder / "old/overlays"}));
+}
+
+}  // namespace leaf::data
