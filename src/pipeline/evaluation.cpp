@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "leaf/core/prefetcher.h"
 #include "leaf/data/image_io.h"
 #include "leaf/pipeline/mask_codec.h"
-#include "load_ahead.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -81,15 +81,17 @@ std::vector<metrics::ImageScore> evaluate(const Segmenter& segmenter, const data
 Evaluation evaluate(const Segmenter& segmenter, const data::Dataset& dataset,
                     const EvaluationOptions& options, const OnProgress& on_progress) {
   const auto batch_size = static_cast<std::size_t>(std::max<std::int64_t>(1, options.batch_size));
-  LoadAhead<Loaded> ahead(dataset.size(), batch_size,
-                          [&](std::size_t i) { return load(dataset, i, options.native); });
+  Workers workers;
+  Prefetcher<Loaded> loaded(workers, {.first = 0, .end = dataset.size()},
+                            batch_size + workers.count(),
+                            [&](std::size_t i) { return load(dataset, i, options.native); });
   Evaluation result;
   while (result.scores.size() < dataset.size()) {
     std::vector<Loaded> batch;
     std::vector<at::Tensor> images;
     const std::size_t left = dataset.size() - result.scores.size();
     for (std::size_t i = 0; i < std::min(batch_size, left); ++i) {
-      batch.push_back(ahead.next());
+      batch.push_back(loaded.next());
       images.push_back(batch.back().sample.image);
     }
     score_batch(segmenter, dataset, options, batch, segmenter.probability(at::stack(images)),

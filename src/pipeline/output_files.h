@@ -1,15 +1,21 @@
 #pragma once
 
+#include <ATen/core/TensorBody.h>
+
 #include <filesystem>
+#include <vector>
 
 #include "leaf/pipeline/folder_inference.h"
 
 namespace leaf {
 
-/// output/probabilities/NAME.png and output/overlays/NAME.jpg.
-std::filesystem::path probability_path(const FolderInferenceOptions& options,
-                                       const InferenceInput& input);
-std::filesystem::path overlay_path(const FolderInferenceOptions& options,
-                                   const InferenceInput& input);
+/// Everything that is written for an input; the mask is the last.
+std::vector<std::filesystem::path> output_files(const FolderInferenceOptions& options,
+                                                const InferenceInput& input);
+
+/// Writes an image's files, the mask last: where it stands, the others do. FileError when that
+/// fails.
+void write_outputs(const FolderInferenceOptions& options, const InferenceInput& input,
+                   const PreparedFile& file, const Segmentation& displayed);
 
 }  // namespace leaf
