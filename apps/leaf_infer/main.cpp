@@ -62,7 +62,7 @@ std::string redone_text(const InferenceReport& report) {
       case EarlierMask::kChanged:
         return "changed since they were written";
       default:
-        return "without overlay or probabilities";
+        return "without other files that are asked for";
     }
   };
   std::int64_t count = 0;
@@ -101,7 +101,7 @@ int run(InferOptions& o) {
   const Runtime runtime = apply(o.common);
   o.segmenter.device = runtime.device;
   o.segmenter.precision = runtime.precision;
-  o.inference.output_size = parse_enum<OutputSize>(o.output_size, "--output-size");
+  parse_words(o);
   const auto inputs = find_inputs(o.input, o.recursive, o.inference.output);
   check_outputs(inputs, o.inference);
   make_folder(o.inference.output);

@@ -113,7 +113,9 @@ AuditRecord result_settings(const SegmenterOptions& segmenter,
           {"precision", enum_text(segmenter.precision)},
           {"seed", segmenter.seed},
           {"num_inference_steps", segmenter.num_inference_steps},
-          {"output_size", enum_text(options.output_size)}};
+          {"output_size", enum_text(options.mask.size)},
+          {"seeds", options.mask.seeds},
+          {"postprocess", data::postprocess_text(options.mask.postprocess)}};
 }
 
 AuditLog::AuditLog(const Segmenter& segmenter, const FolderInferenceOptions& options)

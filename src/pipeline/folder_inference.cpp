@@ -1,6 +1,7 @@
 #include "leaf/pipeline/folder_inference.h"
 
 #include <ATen/ATen.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <exception>
@@ -67,7 +68,8 @@ class FolderInference {
         report_(report),
         hooks_(hooks),
         audit_(segmenter, options),
-        batch_size_(static_cast<std::size_t>(std::max<std::int64_t>(1, options.batch_size))),
+        batch_size_(static_cast<std::size_t>(
+            options.batch_size == kAutoBatch ? first_batch_size(segmenter) : options.batch_size)),
         written_(workers_) {
     report.run = audit_.run();
     report.audit_begin = audit_.begin();
@@ -119,8 +121,7 @@ class FolderInference {
       }
     }
     const Stopwatch watch;
-    const at::Tensor probability =
-        inputs.empty() ? at::Tensor() : segmenter_.probability(at::stack(inputs));
+    const at::Tensor probability = inputs.empty() ? at::Tensor() : run_network(at::stack(inputs));
     const double share = 1000 * watch.seconds() / static_cast<double>(inputs.size());
     std::int64_t row = 0;
     for (Loaded& loaded : batch) {
@@ -128,10 +129,26 @@ class FolderInference {
       at::Tensor result;
       if (loaded.usable()) {
         loaded.report.milliseconds = share;
-        result = probability[row++][0];
+        result = probability[row++];
       }
       written_.submit([this, loaded = std::move(loaded), result] { return write(loaded, result); });
     }
+  }
+
+  /// inputs [N,3,R,R] -> [N,R,R]
+  at::Tensor run_network(const at::Tensor& inputs) {
+    const std::int64_t count = inputs.size(0);
+    try {
+      return mean_probability(segmenter_, inputs, options_.mask.seeds);
+    } catch (const c10::OutOfMemoryError&) {
+      if (options_.batch_size != kAutoBatch || count == 1) {
+        throw;
+      }
+    }
+    const std::int64_t half = count / 2;
+    batch_size_ = static_cast<std::size_t>(half);
+    return at::cat({run_network(inputs.narrow(0, 0, half)),
+                    run_network(inputs.narrow(0, half, count - half))});
   }
 
   /// From the network's probability [R,R] to the files on the disk. Called by workers.
@@ -156,8 +173,7 @@ class FolderInference {
 
   void finish(const Loaded& loaded, const at::Tensor& probability, ImageReport& report) const {
     const Stopwatch watch;
-    const Segmentation displayed =
-        finish_file(segmenter_, loaded.file, probability, options_.output_size);
+    const Segmentation displayed = finish_file(segmenter_, loaded.file, probability, options_.mask);
     report.milliseconds += 1000 * watch.seconds();
     const bool turned = loaded.file.orientation >= 5;
     report.height = displayed.mask.size(turned ? 1 : 0);
@@ -209,6 +225,15 @@ class FolderInference {
 };
 
 }  // namespace
+
+std::int64_t first_batch_size(const Segmenter& segmenter) {
+  constexpr std::int64_t kPixels = 16 * 256 * 256;
+  if (segmenter.options().device.is_cpu()) {
+    return 1;
+  }
+  const std::int64_t side = segmenter.model().description.preprocessing.resolution;
+  return std::max<std::int64_t>(1, kPixels / (side * side));
+}
 
 void infer_folder(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
                   const FolderInferenceOptions& options, InferenceReport& report,

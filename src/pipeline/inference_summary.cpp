@@ -18,9 +18,10 @@ using Json = AuditRecord;
 Json options_json(const SegmenterOptions& segmenter, const FolderInferenceOptions& options) {
   Json json = result_settings(segmenter, options);
   json["device"] = segmenter.device.str();
-  json["batch_size"] = options.batch_size;
-  json["probabilities"] = options.probabilities;
+  json["batch_size"] = options.batch_size == kAutoBatch ? Json("auto") : Json(options.batch_size);
+  json["probabilities"] = enum_text(options.probabilities);
   json["overlays"] = options.overlays;
+  json["contours"] = options.contours;
   json["skip_existing"] = options.skip_existing;
   return json;
 }

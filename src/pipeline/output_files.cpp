@@ -2,19 +2,55 @@
 
 #include <ATen/ATen.h>
 
+#include "coco.h"
+#include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/maps.h"
 #include "leaf/data/transforms.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
 namespace {
 
-fs::path probability_path(const FolderInferenceOptions& options, const InferenceInput& input) {
-  return options.output / "probabilities" / (input.name.string() + ".png");
+using Options = FolderInferenceOptions;
+
+/// What is written beside the mask, by this call's options.
+struct Extra {
+  const char* folder;
+  const char* extension;
+  bool wanted;
+};
+
+Extra probabilities(const Options& options) {
+  const bool npy = options.probabilities == ProbabilityFormat::kNpy;
+  return {"probabilities", npy ? ".npy" : ".png",
+          options.probabilities != ProbabilityFormat::kNone};
+}
+Extra uncertainty(const Options& options) {
+  return {"uncertainty", ".png", options.mask.seeds > 1};
+}
+Extra overlay(const Options& options) { return {"overlays", ".jpg", options.overlays}; }
+Extra contours(const Options& options) { return {"contours", ".json", options.contours}; }
+
+fs::path path_of(const Options& options, const Extra& extra, const InferenceInput& input) {
+  return options.output / extra.folder / (input.name.string() + extra.extension);
 }
 
-fs::path overlay_path(const FolderInferenceOptions& options, const InferenceInput& input) {
-  return options.output / "overlays" / (input.name.string() + ".jpg");
+void write_probability(const fs::path& path, const at::Tensor& probability,
+                       ProbabilityFormat format) {
+  switch (format) {
+    case ProbabilityFormat::kNone:
+      break;
+    case ProbabilityFormat::k8:
+      data::write_png(path, probability.mul(255).round().clamp(0, 255).to(at::kByte));
+      break;
+    case ProbabilityFormat::k16:
+      data::write_png16(path, probability);
+      break;
+    case ProbabilityFormat::kNpy:
+      data::write_npy(path, probability);
+      break;
+  }
 }
 
 void write_overlay(const fs::path& path, const PreparedFile& file, const at::Tensor& mask) {
@@ -32,11 +68,11 @@ fs::path mask_path(const FolderInferenceOptions& options, const InferenceInput& 
 std::vector<fs::path> output_files(const FolderInferenceOptions& options,
                                    const InferenceInput& input) {
   std::vector<fs::path> files;
-  if (options.probabilities) {
-    files.push_back(probability_path(options, input));
-  }
-  if (options.overlays) {
-    files.push_back(overlay_path(options, input));
+  for (const Extra& extra :
+       {probabilities(options), uncertainty(options), overlay(options), contours(options)}) {
+    if (extra.wanted) {
+      files.push_back(path_of(options, extra, input));
+    }
   }
   files.push_back(mask_path(options, input));
   return files;
@@ -45,12 +81,16 @@ std::vector<fs::path> output_files(const FolderInferenceOptions& options,
 void write_outputs(const FolderInferenceOptions& options, const InferenceInput& input,
                    const PreparedFile& file, const Segmentation& displayed) {
   const Segmentation stored = as_stored(displayed, file.orientation);
-  if (options.probabilities) {
-    data::write_png(probability_path(options, input),
-                    stored.probability.mul(255).round().clamp(0, 255).to(at::kByte));
+  const auto path = [&](const Extra& extra) { return path_of(options, extra, input); };
+  write_probability(path(probabilities(options)), stored.probability, options.probabilities);
+  if (uncertainty(options).wanted) {
+    data::write_png16(path(uncertainty(options)), entropy(stored.probability));
   }
   if (options.overlays) {
-    write_overlay(overlay_path(options, input), file, displayed.mask);
+    write_overlay(path(overlay(options)), file, displayed.mask);
+  }
+  if (options.contours) {
+    write_file(path(contours(options)), coco_json(input.image.filename().string(), stored.mask));
   }
   data::write_png(mask_path(options, input), stored.mask);
 }

@@ -25,17 +25,37 @@ struct InferenceInput {
 std::vector<InferenceInput> find_inputs(const std::vector<std::filesystem::path>& paths,
                                         bool recursive, const std::filesystem::path& output);
 
+/// k8 and k16: grey PNG, 255 or 65535 times the probability. kNpy: float32, NumPy's file.
+enum class ProbabilityFormat { kNone, k8, k16, kNpy };
+inline EnumNames<ProbabilityFormat> enum_names(ProbabilityFormat /*tag*/) {
+  return {{ProbabilityFormat::kNone, "none"},
+          {ProbabilityFormat::k8, "8"},
+          {ProbabilityFormat::k16, "16"},
+          {ProbabilityFormat::kNpy, "npy"}};
+}
+
+/// A batch size that fits the memory.
+inline constexpr std::int64_t kAutoBatch = 0;
+
+/// What kAutoBatch begins with. On a CPU 1: more is not faster. On a GPU 16 images of 256x256, of
+/// larger ones fewer in proportion to their pixels. Where the memory does not suffice, the batch is
+/// halved.
+std::int64_t first_batch_size(const Segmenter& segmenter);
+
 struct FolderInferenceOptions {
   std::filesystem::path output;
   /// The folder that the segmenter was loaded from: the audit states the hash of its files. Empty
   /// for a segmenter that comes from elsewhere.
   std::filesystem::path model;
-  OutputSize output_size = OutputSize::kOriginal;
+  MaskOptions mask;
+  /// Images that the network sees at once; kAutoBatch: see first_batch_size().
   std::int64_t batch_size = 1;
-  /// Also probabilities/NAME.png: grey, 255 times the probability.
-  bool probabilities = false;
+  /// Also probabilities/NAME.png or .npy.
+  ProbabilityFormat probabilities = ProbabilityFormat::kNone;
   /// Also overlays/NAME.jpg: the mask's outline on the image as displayed.
   bool overlays = false;
+  /// Also contours/NAME.json: the mask as COCO's polygons and run lengths (docs/inference.md).
+  bool contours = false;
   /// Leaves images alone whose mask is there: complete, of this image, this model and these
   /// settings, as audit.jsonl tells.
   bool skip_existing = false;
@@ -58,7 +78,7 @@ enum class EarlierMask {
   kOtherSettings,  ///< written with other settings (seed, steps, precision, size, ...)
   kOtherImage,     ///< the image has changed since
   kChanged,        ///< the mask is not what was written
-  kIncomplete,     ///< its overlay or probabilities, which are asked for, are not there
+  kIncomplete,     ///< other files that are asked for are not there
 };
 inline EnumNames<EarlierMask> enum_names(EarlierMask /*tag*/) {
   return {{EarlierMask::kNone, "none"},
