@@ -22,6 +22,10 @@ void add_model_options(CLI::App& app, EvalOptions& o) {
   add("--set", o.overrides, "KEY=VALUE ... in place of what the configuration says");
   add("--split", o.split, "Part of the data set: test, validation or train")->capture_default_str();
   add("--seed", o.seed, "Seed of the starting noise")->capture_default_str();
+  add("--seeds", o.seeds,
+      "Noise samples: also mean and deviation of the mean scores over them (the paper's Table 4)")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   add("--num-inference-steps", o.num_inference_steps,
       "Denoising steps [those that the model was validated with, else "
       "validation.num_inference_steps]")

@@ -21,6 +21,7 @@ struct EvalOptions {
   std::uint64_t seed = 0;
   std::int64_t num_inference_steps = 0;
   std::int64_t batch_size = 0;
+  std::int64_t seeds = 1;
   bool native = true;
   std::int64_t overlays = 0;
   // Mask files.

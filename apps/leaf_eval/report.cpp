@@ -53,12 +53,30 @@ void print_table(const std::string& title, const std::vector<metrics::ImageScore
   }
 }
 
+/// "  over 10 noise samples: Dice 0.8312 (deviation 0.0005), IoU 0.7222 (0.0006)"
+void print_seeds(const Evaluation& evaluation) {
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < metrics::all_metrics().size(); ++i) {
+    const metrics::Metric& metric = metrics::all_metrics()[i];
+    if (metric.headline) {
+      const metrics::Statistics over_seeds = seed_statistics(evaluation, i);
+      parts.push_back(str(metric.title, " ", fixed(over_seeds.mean, 4), " (deviation ",
+                          fixed(over_seeds.std, 5), ")"));
+    }
+  }
+  std::cout << "  over " << evaluation.seed_means.size() << " noise samples: " << join(parts, ", ")
+            << '\n';
+}
+
 }  // namespace
 
 void report(const Evaluation& evaluation, const EvaluationFacts& facts, const std::string& title,
             const std::filesystem::path& folder) {
   write_evaluation(folder, evaluation, facts);
   print_table(title, evaluation.scores);
+  if (!evaluation.seed_means.empty()) {
+    print_seeds(evaluation);
+  }
   if (!evaluation.native.empty()) {
     print_table("at the images' own sizes", evaluation.native);
   }

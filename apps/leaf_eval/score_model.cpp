@@ -119,6 +119,7 @@ int score_model(const EvalOptions& o) {
   note_earlier_results(output);
   EvaluationOptions evaluation;
   evaluation.batch_size = o.batch_size > 0 ? o.batch_size : config.validation.batch_size;
+  evaluation.seeds = o.seeds;
   evaluation.native = o.native;
   evaluation.overlays = o.overlays;
   evaluation.overlay_folder = output / "overlays";

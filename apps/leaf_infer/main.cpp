@@ -45,14 +45,46 @@ void try_to_summarise(InferenceSummary& summary, const std::string& failure) {
   }
 }
 
+/// "2 in place of masks that were there: 1 empty, 1 of another model"
+std::string redone_text(const InferenceReport& report) {
+  const auto reason = [](EarlierMask earlier) -> const char* {
+    switch (earlier) {
+      case EarlierMask::kEmpty:
+        return "empty";
+      case EarlierMask::kUnrecorded:
+        return "not in audit.jsonl";
+      case EarlierMask::kOtherModel:
+        return "of another model";
+      case EarlierMask::kOtherSettings:
+        return "made with other settings";
+      case EarlierMask::kOtherImage:
+        return "of an image that has changed";
+      case EarlierMask::kChanged:
+        return "changed since they were written";
+      default:
+        return "without other files that are asked for";
+    }
+  };
+  std::int64_t count = 0;
+  std::vector<std::string> reasons;
+  for (const auto& [earlier, images] : report.redone) {
+    count += images;
+    reasons.push_back(str(images, " ", reason(earlier)));
+  }
+  return str(count, " in place of masks that were there: ", join(reasons, ", "));
+}
+
 /// "3 images segmented, 1 failed": what did not happen is not mentioned.
 std::string outcome_text(const InferenceReport& report) {
-  std::string text = str(report.done(), report.done() == 1 ? " image" : " images", " segmented");
-  if (report.skipped() > 0) {
-    text += str(", ", report.skipped(), " skipped");
+  std::string text = str(report.done, report.done == 1 ? " image" : " images", " segmented");
+  if (!report.redone.empty()) {
+    text += str(" (", redone_text(report), ")");
   }
-  if (report.failures() > 0) {
-    text += str(", ", report.failures(), " failed");
+  if (report.skipped > 0) {
+    text += str(", ", report.skipped, " skipped");
+  }
+  if (report.failed > 0) {
+    text += str(", ", report.failed, " failed");
   }
   return report.interrupted ? str("interrupted: ", text) : text;
 }
@@ -61,7 +93,7 @@ int exit_code(const InferenceReport& report) {
   if (report.interrupted) {
     return kExitInterrupted;
   }
-  return report.failures() > 0 ? kExitSomeFailed : kExitSuccess;
+  return report.failed > 0 ? kExitSomeFailed : kExitSuccess;
 }
 
 int run(InferOptions& o) {
@@ -69,18 +101,18 @@ int run(InferOptions& o) {
   const Runtime runtime = apply(o.common);
   o.segmenter.device = runtime.device;
   o.segmenter.precision = runtime.precision;
-  o.inference.output_size = parse_enum<OutputSize>(o.output_size, "--output-size");
+  parse_words(o);
   const auto inputs = find_inputs(o.input, o.recursive, o.inference.output);
   check_outputs(inputs, o.inference);
   make_folder(o.inference.output);
-  const auto folder = find_model_folder(o.model);
-  const Segmenter segmenter = Segmenter::load(folder, o.segmenter);
+  o.inference.model = find_model_folder(o.model);
+  const Segmenter segmenter = Segmenter::load(o.inference.model, o.segmenter);
   const double load_seconds = watch.seconds();
   if (!o.inference.skip_existing) {
     note_earlier_results(o.inference.output);
   }
   handle_interrupts();
-  InferenceSummary summary{folder, segmenter.options(), o.inference, load_seconds, {}};
+  InferenceSummary summary{segmenter.options(), o.inference, load_seconds, {}};
   const InferenceReport& report = summary.report;
   try {
     infer(segmenter, inputs, o, summary.report);

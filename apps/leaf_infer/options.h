@@ -15,11 +15,17 @@ struct InferOptions {
   std::vector<std::filesystem::path> input;
   bool recursive = true;
   std::string output_size = "original";
+  std::string batch_size = "1";
+  std::string probabilities = "none";
+  std::string postprocess;
   SegmenterOptions segmenter;
   FolderInferenceOptions inference;
 };
 
 /// `options` must outlive the parsing.
 void add_infer_options(CLI::App& app, InferOptions& options);
+
+/// Puts what was typed as words into `inference`. ConfigError for words that mean nothing.
+void parse_words(InferOptions& options);
 
 }  // namespace leaf::apps

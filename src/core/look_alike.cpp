@@ -1,4 +1,4 @@
-#include "leaf/core/look_alike.h"
+#include "core/look_alike.h"
 
 #include <utf8proc.h>
 

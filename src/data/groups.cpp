@@ -5,7 +5,7 @@
 #include "core/csv.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
-#include "leaf/core/look_alike.h"
+#include "core/look_alike.h"
 #include "leaf/core/strings.h"
 
 namespace leaf::data {

@@ -3,7 +3,7 @@
 #include <cctype>
 
 #include "leaf/core/strings.h"
-#include "leaf/data/image_folder.h"
+#include "data/image_folder.h"
 #include "leaf/data/image_io.h"
 
 namespace leaf::data {

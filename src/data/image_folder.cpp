@@ -1,4 +1,4 @@
-#include "leaf/data/image_folder.h"
+#include "data/image_folder.h"
 
 #include <algorithm>
 #include <array>

@@ -2,16 +2,12 @@
 
 #include <ATen/ATen.h>
 
-#include <condition_variable>
 #include <cstring>
-#include <exception>
-#include <map>
-#include <mutex>
-#include <thread>
-#include <variant>
+#include <utility>
 
 #include "data/transforms.h"
 #include "leaf/core/error.h"
+#include "core/prefetcher.h"
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
 
@@ -63,86 +59,17 @@ Batch to_float(Batch batch) {
 
 }  // namespace
 
-/// Threads that take one step after another and leave what they made, batch or exception, under its
-/// number. They stay at most a few steps ahead of the consumer.
-class Loader::Workers {
- public:
+/// Batches made ahead; at most a few steps ahead of the consumer.
+struct Loader::Workers {
   Workers(const Dataset& dataset, const LoaderOptions& options, std::int64_t first_step)
-      : dataset_(dataset), options_(options), next_to_make_(first_step), next_to_give_(first_step) {
-    for (std::int64_t i = 0; i < options.num_workers; ++i) {
-      threads_.emplace_back([this] { work(); });
-    }
-  }
+      : threads(static_cast<std::size_t>(options.num_workers)),
+        batches(threads, {.first = static_cast<std::size_t>(first_step)}, threads.count() + 2,
+                [&dataset, options](std::size_t step) {
+                  return make_byte_batch(dataset, options, static_cast<std::int64_t>(step));
+                }) {}
 
-  ~Workers() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    room_.notify_all();
-    for (std::thread& thread : threads_) {
-      thread.join();
-    }
-  }
-
-  Workers(const Workers&) = delete;
-  Workers& operator=(const Workers&) = delete;
-
-  /// Waits for the batch of `step`; rethrows what was thrown while it was made, as often as asked.
-  Batch take(std::int64_t step) {
-    std::unique_lock lock(mutex_);
-    ready_.wait(lock, [&] { return done_.contains(step); });
-    if (const auto* failure = std::get_if<std::exception_ptr>(&done_.at(step))) {
-      std::rethrow_exception(*failure);
-    }
-    Batch batch = std::get<Batch>(std::move(done_.at(step)));
-    done_.erase(step);
-    next_to_give_ = step + 1;
-    room_.notify_all();
-    return batch;
-  }
-
- private:
-  using Outcome = std::variant<Batch, std::exception_ptr>;
-
-  void work() {
-    for (;;) {
-      std::int64_t step = 0;
-      {
-        std::unique_lock lock(mutex_);
-        room_.wait(lock, [this] { return stopping_ || next_to_make_ < next_to_give_ + ahead(); });
-        if (stopping_) {
-          return;
-        }
-        step = next_to_make_++;
-      }
-      Outcome outcome = make(step);
-      const std::lock_guard lock(mutex_);
-      done_.emplace(step, std::move(outcome));
-      ready_.notify_all();
-    }
-  }
-
-  Outcome make(std::int64_t step) const {
-    try {
-      return make_byte_batch(dataset_, options_, step);
-    } catch (...) {
-      return std::current_exception();
-    }
-  }
-
-  std::int64_t ahead() const { return options_.num_workers + 2; }
-
-  const Dataset& dataset_;
-  const LoaderOptions options_;
-  std::mutex mutex_;
-  std::condition_variable room_;
-  std::condition_variable ready_;
-  std::map<std::int64_t, Outcome> done_;
-  std::int64_t next_to_make_;
-  std::int64_t next_to_give_;
-  bool stopping_ = false;
-  std::vector<std::thread> threads_;
+  leaf::Workers threads;
+  Prefetcher<Batch> batches;
 };
 
 Loader::Loader(const Dataset& dataset, const LoaderOptions& options, std::int64_t first_step)
@@ -163,7 +90,7 @@ Loader::Loader(const Dataset& dataset, const LoaderOptions& options, std::int64_
 Loader::~Loader() = default;
 
 Batch Loader::next() {
-  Batch batch = workers_ ? workers_->take(step_) : make_byte_batch(dataset_, options_, step_);
+  Batch batch = workers_ ? workers_->batches.next() : make_byte_batch(dataset_, options_, step_);
   ++step_;
   return to_float(std::move(batch));
 }

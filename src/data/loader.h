@@ -52,7 +52,7 @@ class Loader {
   std::int64_t batches_per_epoch() const;
 
  private:
-  class Workers;
+  struct Workers;
   const Dataset& dataset_;
   LoaderOptions options_;
   std::int64_t step_;

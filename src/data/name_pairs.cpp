@@ -1,4 +1,4 @@
-#include "leaf/data/name_pairs.h"
+#include "data/name_pairs.h"
 
 #include <algorithm>
 #include <set>
@@ -7,7 +7,7 @@
 
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
-#include "leaf/core/look_alike.h"
+#include "core/look_alike.h"
 #include "leaf/core/strings.h"
 
 namespace leaf::data {

@@ -4,7 +4,7 @@
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
-#include "leaf/data/image_folder.h"
+#include "data/image_folder.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;

@@ -35,18 +35,6 @@ double median(Values values) {
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-Statistics statistics(const Values& values) {
-  Statistics result{mean(values), median(values), 0.0};
-  if (values.size() > 1) {
-    double squares = 0;
-    for (const double value : values) {
-      squares += (value - result.mean) * (value - result.mean);
-    }
-    result.std = std::sqrt(squares / static_cast<double>(values.size() - 1));
-  }
-  return result;
-}
-
 /// The 2.5 % and 97.5 % percentiles of the mean over resampled images.
 Interval confidence_interval(const Values& values, std::uint64_t seed) {
   constexpr std::size_t kResamples = 1000;
@@ -87,6 +75,18 @@ nlohmann::ordered_json with_target_json(const Summary& summary) {
 }
 
 }  // namespace
+
+Statistics statistics(const Values& values) {
+  Statistics result{mean(values), median(values), 0.0};
+  if (values.size() > 1) {
+    double squares = 0;
+    for (const double value : values) {
+      squares += (value - result.mean) * (value - result.mean);
+    }
+    result.std = std::sqrt(squares / static_cast<double>(values.size() - 1));
+  }
+  return result;
+}
 
 Summary summarise(const std::vector<ImageScore>& scores, std::uint64_t seed) {
   if (scores.empty()) {

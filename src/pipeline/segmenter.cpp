@@ -207,6 +207,18 @@ at::Tensor Segmenter::probability(const at::Tensor& images, const at::Tensor& no
   return recorded_->call(placed(images), placed(noise));
 }
 
+at::Tensor Segmenter::probabilities(const at::Tensor& images, std::int64_t count) const {
+  if (count == 1) {
+    return probability(images).unsqueeze(0);
+  }
+  const at::Tensor latent = encode(images);
+  std::vector<at::Tensor> samples;
+  for (std::int64_t i = 0; i < count; ++i) {
+    samples.push_back(decode(sample(latent, starting_noise(images, i))));
+  }
+  return at::stack(samples);
+}
+
 Segmentation Segmenter::segment(const at::Tensor& rgb) const {
   const at::Tensor result = probability(prepare(rgb).unsqueeze(0))[0][0];
   require_finite(result, "the image");

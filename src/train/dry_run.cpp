@@ -1,21 +1,19 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <future>
 #include <map>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "empty_masks.h"
 #include "leaf/core/cpu_allocator.h"
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
+#include "core/prefetcher.h"
 #include "leaf/core/stopwatch.h"
-#include "leaf/data/perceptual_hash.h"
+#include "data/perceptual_hash.h"
 #include "split_leaks.h"
 #include "trainer_state.h"
 
@@ -37,32 +35,24 @@ struct MaskContent {
   }
 };
 
-/// Decodes the pairs from `next` on, which several threads share.
-MaskContent decode_rest(const data::Dataset& dataset, std::atomic<std::size_t>& next) {
-  MaskContent content;
-  for (std::size_t i = next++; i < dataset.size(); i = next++) {
-    const data::DecodedSample sample = dataset.decoded(i);
-    const at::Tensor& mask = sample.mask;
-    const auto* begin = mask.const_data_ptr<std::uint8_t>();
-    const std::int64_t foreground = std::count(begin, begin + mask.numel(), std::uint8_t{1});
-    content.add({.with_foreground = foreground > 0 ? 1U : 0U,
-                 .foreground = foreground,
-                 .pixels = mask.numel(),
-                 .hashes = {{i, data::perceptual_hash(sample.image)}}});
-  }
-  return content;
+MaskContent mask_content(std::size_t index, const data::DecodedSample& sample) {
+  const auto* begin = sample.mask.const_data_ptr<std::uint8_t>();
+  const std::int64_t foreground = std::count(begin, begin + sample.mask.numel(), std::uint8_t{1});
+  return {.with_foreground = foreground > 0 ? 1U : 0U,
+          .foreground = foreground,
+          .pixels = sample.mask.numel(),
+          .hashes = {{index, data::perceptual_hash(sample.image)}}};
 }
 
 /// Decodes every pair once and tells what the masks hold; throws what it finds wrong with a pair.
 MaskContent check_files(const data::Dataset& dataset) {
-  std::atomic<std::size_t> next = 0;
-  std::vector<std::future<MaskContent>> threads;
-  for (unsigned i = 0; i < std::max(1U, std::thread::hardware_concurrency()); ++i) {
-    threads.push_back(std::async(std::launch::async, [&] { return decode_rest(dataset, next); }));
-  }
+  Workers workers;
+  Prefetcher<MaskContent> contents(
+      workers, {.first = 0, .end = dataset.size()}, 2 * workers.count(),
+      [&](std::size_t i) { return mask_content(i, dataset.decoded(i)); });
   MaskContent all;
-  for (std::future<MaskContent>& thread : threads) {
-    all.add(thread.get());
+  for (std::size_t i = 0; i < dataset.size(); ++i) {
+    all.add(contents.next());
   }
   return all;
 }

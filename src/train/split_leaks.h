@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "leaf/data/pair.h"
-#include "leaf/data/perceptual_hash.h"
+#include "data/perceptual_hash.h"
 
 namespace leaf {
 

@@ -55,9 +55,10 @@ bool contains(const std::string& text, const std::string& part) {
 
 TEST(Eval, HelpAndVersion) {
   test::expect_help("leaf_eval", {"--model", "--config", "--set", "--split", "=test", "--output",
-                                  "--seed", "--num-inference-steps", "--batch-size", "--native",
-                                  "--overlays", "--predictions", "--ground-truth", "--truth-prefix",
-                                  "--truth-suffix", "--threshold", "=128", "MODEL-eval-SPLIT"});
+                                  "--seed", "--seeds", "--num-inference-steps", "--batch-size",
+                                  "--native", "--overlays", "--predictions", "--ground-truth",
+                                  "--truth-prefix", "--truth-suffix", "--threshold", "=128",
+                                  "MODEL-eval-SPLIT"});
 }
 
 TEST(Eval, ScoresAPartOfADataSetAtBothSizes) {
@@ -93,6 +94,33 @@ TEST(Eval, ScoresAPartOfADataSetAtBothSizes) {
   };
   EXPECT_EQ(pixels("eval/scores.csv"), 64 * 64);
   EXPECT_EQ(pixels("eval/scores-native.csv"), 96 * 96);
+}
+
+TEST(Eval, SeveralSeedsAddTheirMeansAndLeaveTheScores) {
+  const TinyProject project(6, 64, 3);
+  project.with_model();
+  ASSERT_EQ(eval_model(project, "one", {"--batch-size", "2"}).exit_code, 0);
+  const auto outcome = eval_model(project, "three", {"--batch-size", "2", "--seeds", "3"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(contains(outcome.out, "over 3 noise samples: Dice ")) << outcome.out;
+  EXPECT_TRUE(read_file(project / "one/scores.csv") == read_file(project / "three/scores.csv"));
+  const auto one = project.json("one/summary.json");
+  const auto three = project.json("three/summary.json");
+  EXPECT_EQ(one["scores"], three["scores"]);
+  EXPECT_FALSE(one.contains("seeds"));
+  const auto& seeds = three["seeds"];
+  EXPECT_EQ(seeds["count"], 3);
+  const auto means = seeds["dice"]["means"].get<std::vector<double>>();
+  ASSERT_EQ(means.size(), 3U);
+  EXPECT_NEAR(means[0], three["scores"]["dice"]["mean"], 1e-12);
+  EXPECT_NE(means[0], means[1]);
+  const double mean = (means[0] + means[1] + means[2]) / 3;
+  double squares = 0;
+  for (const double value : means) {
+    squares += (value - mean) * (value - mean);
+  }
+  EXPECT_NEAR(seeds["dice"]["mean"], mean, 1e-12);
+  EXPECT_NEAR(seeds["dice"]["std"], std::sqrt(squares / 2), 1e-12);
 }
 
 TEST(Eval, TheBatchSizeDoesNotMatter) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "infer_project.h"
 #include "data/exif.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
@@ -12,27 +13,14 @@
 #include "leaf/io/safetensors.h"
 #include "support/exif_bytes.h"
 #include "support/images.h"
-#include "tiny_project.h"
 
 namespace leaf {
 namespace {
 
 namespace fs = std::filesystem;
 using test::expect_usage_error;
-using test::run_cpu;
+using test::infer;
 using test::TinyProject;
-
-/// Masks of project/IN in project/OUT.
-test::Outcome infer(const TinyProject& project, const std::vector<std::string>& inputs,
-                    const std::string& output, const std::vector<std::string>& more = {}) {
-  std::vector<std::string> arguments{"--model", project.path("model"), "--output",
-                                     project.path(output), "--input"};
-  for (const std::string& input : inputs) {
-    arguments.push_back(project.path(input));
-  }
-  arguments.insert(arguments.end(), more.begin(), more.end());
-  return run_cpu("leaf_infer", arguments);
-}
 
 /// A phantom cut to height x width.
 at::Tensor phantom(std::int64_t index, std::int64_t height, std::int64_t width) {
@@ -55,8 +43,9 @@ void expect_mask(const fs::path& path, std::int64_t height, std::int64_t width) 
 TEST(Infer, HelpAndVersion) {
   test::expect_help("leaf_infer",
                     {"--model", "--input", "--output", "--output-size", "=original", "--seed",
-                     "--num-inference-steps", "--batch-size", "--probabilities", "--overlays",
-                     "--skip-existing", "--recursive", "--device", "--precision", "--threads"});
+                     "--num-inference-steps", "--batch-size", "--seeds", "--postprocess",
+                     "--probabilities", "--contours", "--overlays", "--skip-existing",
+                     "--recursive", "--device", "--precision", "--threads"});
 }
 
 TEST(Infer, WritesOneMaskPerImageAndNamesTheBroken) {
@@ -211,24 +200,6 @@ TEST(Infer, ModelSizeProbabilitiesAndOverlays) {
             (data::ImageSize{40, 56}));
 }
 
-TEST(Infer, SkipsWhatIsThere) {
-  const TinyProject project;
-  project.with_model();
-  ASSERT_EQ(infer(project, {"data/images"}, "out").exit_code, 0);
-  fs::remove(project / "out/0003.png");
-  write_file(project / "out/0001.png", "kept");
-  const auto outcome = infer(project, {"data/images"}, "out", {"--skip-existing"});
-  ASSERT_EQ(outcome.exit_code, 0);
-  EXPECT_NE(outcome.err.find("info: 1 image segmented, 3 skipped; "), std::string::npos)
-      << outcome.err;
-  EXPECT_EQ(outcome.err.find("replacing"), std::string::npos) << outcome.err;
-  EXPECT_EQ(read_file(project / "out/0001.png"), "kept");
-  EXPECT_TRUE(fs::exists(project / "out/0003.png"));
-  const auto totals = project.json("out/summary.json")["totals"];
-  EXPECT_EQ(totals["skipped"], 3);
-  EXPECT_EQ(totals["done"], 1);
-}
-
 TEST(Infer, SaysThatEarlierResultsAreReplaced) {
   const TinyProject project;
   project.with_model();
@@ -271,29 +242,71 @@ TEST(Infer, AnInterruptSavesTheSummary) {
   }
 }
 
-TEST(Infer, AFullDiskLeavesASummaryOfWhatWasDone) {
+TEST(Infer, AFileThatCannotBeWrittenIsThatImagesFailure) {
   const TinyProject project;
   project.with_model();
   data::write_png(project / "in/a.png", phantom(1, 40, 56));
   data::write_png(project / "in/b.png", test::picture(400, 400));  // its overlay is large
   data::write_png(project / "in/c.png", phantom(2, 40, 56));
-  const auto run_on_full_disk = [&](const std::string& batch_size) {
-    const test::FileSizeLimit limit(20'000);
-    return infer(project, {"in"}, "out", {"--overlays", "--quiet", "--batch-size", batch_size});
-  };
+  data::write_png(project / "in/d.png", phantom(3, 40, 56));
+  fs::create_directories(project / "out/d.png");
+  const test::FileSizeLimit limit(20'000);
   for (const std::string batch_size : {"1", "3"}) {
-    expect_usage_error(run_on_full_disk(batch_size), "leaf_infer",
-                       {"cannot write", project.path("out/overlays/b.jpg")});
+    const auto outcome = infer(project, {"in"}, "out", {"--overlays", "--batch-size", batch_size});
+    EXPECT_EQ(outcome.exit_code, 1);
+    EXPECT_NE(outcome.err.find("error: '" + project.path("in/b.png") + "': cannot write '" +
+                               project.path("out/overlays/b.jpg")),
+              std::string::npos)
+        << outcome.err;
+    EXPECT_NE(outcome.err.find("error: '" + project.path("in/d.png") + "': cannot write '" +
+                               project.path("out/d.png")),
+              std::string::npos)
+        << outcome.err;
     const auto summary = project.json("out/summary.json");
-    EXPECT_EQ(summary["status"], "failed");
-    EXPECT_NE(summary["error"].get<std::string>().find("overlays/b.jpg"), std::string::npos);
-    ASSERT_EQ(summary["images"].size(), 1U);
-    EXPECT_EQ(summary["images"][0]["output"], project.path("out/a.png"));
-    EXPECT_EQ(summary["totals"]["done"], 1);
-    fs::remove(project / "out/summary.json");
+    EXPECT_EQ(summary["status"], "complete");
+    EXPECT_EQ(summary["totals"]["done"], 2);
+    EXPECT_EQ(summary["totals"]["failed"], 2);
+    EXPECT_FALSE(fs::exists(project / "out/b.png"));
+    expect_mask(project / "out/c.png", 40, 56);
   }
-  fs::create_directories(project / "out/summary.json");  // the summary cannot be written either
-  expect_usage_error(run_on_full_disk("1"), "leaf_infer", {project.path("out/overlays/b.jpg")});
+}
+
+TEST(Infer, AnAuditThatCannotBeWrittenEndsTheWork) {
+  const TinyProject project;
+  project.with_model();
+  {
+    const test::FileSizeLimit limit(1'000);  // masks of 64x64 fit in, two records do not
+    const auto outcome = infer(project, {"data/images"}, "out", {"--quiet"});
+    expect_usage_error(outcome, "leaf_infer", {"cannot write", project.path("out/audit.jsonl")});
+  }
+  const auto summary = project.json("out/summary.json");
+  EXPECT_EQ(summary["status"], "failed");
+  EXPECT_NE(summary["error"].get<std::string>().find("audit.jsonl"), std::string::npos);
+  EXPECT_LT(summary["images"].size(), 4U);
+  EXPECT_EQ(infer(project, {"data/images"}, "out", {"--skip-existing"}).exit_code, 0);
+  EXPECT_EQ(project.json("out/summary.json")["images"].size(), 4U);
+  fs::remove(project / "out/audit.jsonl");
+  fs::create_directories(project / "out/audit.jsonl");
+  expect_usage_error(infer(project, {"data/images"}, "out", {"--quiet"}), "leaf_infer",
+                     {"cannot write", project.path("out/audit.jsonl"), "not a regular file"});
+}
+
+TEST(Infer, NamesThatLeadNowhereAreThoseImagesFailures) {
+  const TinyProject project;
+  project.with_model();
+  data::write_png(project / "in/a.png", phantom(1, 40, 56));
+  fs::create_symlink("b.png", project / "in/b.png");  // to itself
+  fs::create_symlink("missing.png", project / "in/c.png");
+  const std::string long_name(4000, 'd');
+  const auto outcome = infer(project, {"in/a.png", "in/b.png", "in/c.png"}, "out");
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  expect_mask(project / "out/a.png", 40, 56);
+  const auto summary = project.json("out/summary.json");
+  EXPECT_EQ(summary["totals"]["failed"], 2);
+  EXPECT_NE(outcome.err.find("in/b.png"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("in/c.png"), std::string::npos) << outcome.err;
+  expect_usage_error(infer(project, {"in/" + long_name}, "out"), "leaf_infer",
+                     {"no file or folder"});
 }
 
 TEST(Infer, WrongUsageIsOneLine) {

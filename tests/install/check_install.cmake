@@ -15,10 +15,22 @@ run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/consumer -B ${work}/build -G $
     -DCMAKE_PREFIX_PATH=${work}/prefix -DCMAKE_CXX_COMPILER=${CXX_COMPILER}
     -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER} -DCMAKE_EXE_LINKER_FLAGS=${LINK_FLAGS})
 run(${CMAKE_COMMAND} --build ${work}/build)
-run(${work}/build/consumer)
-if(NOT output MATCHES "^leaf [0-9]+[.][0-9]+[.][0-9]+\nlog: one line\nno model: .*no-such-model")
+# It says what is wrong, and what it sees in a picture where a program of leaf's sees the same.
+execute_process(COMMAND ${work}/build/consumer no-such-model image.png mask.png OUTPUT_VARIABLE output)
+if(NOT output MATCHES "^leaf [0-9]+[.][0-9]+[.][0-9]+\nlog: one line\nfailed: .*no-such-model")
   message(FATAL_ERROR "the consumer printed: ${output}")
 endif()
+set(bin ${work}/prefix/bin)
+run(${bin}/leaf_demo_data --output ${work}/data --count 1 --size 64)
+run(${bin}/leaf_convert random --config ${CMAKE_CURRENT_LIST_DIR}/tiny.yaml --to ${work}/model)
+run(${bin}/leaf_infer --model ${work}/model --input ${work}/data/images --output ${work}/masks --device cpu)
+file(GLOB image ${work}/data/images/*.png)
+get_filename_component(name ${image} NAME)
+run(${work}/build/consumer ${work}/model ${image} ${work}/mask.png)
+if(NOT output MATCHES "\nforeground [0-9.]+\n$")
+  message(FATAL_ERROR "the consumer printed: ${output}")
+endif()
+run(${CMAKE_COMMAND} -E compare_files ${work}/mask.png ${work}/masks/${name})
 
 run(${CMAKE_COMMAND} -P ${CMAKE_CURRENT_LIST_DIR}/../check_programs.cmake ${work}/prefix/bin)
 # The installed programs start from where they are.

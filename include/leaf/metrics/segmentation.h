@@ -83,6 +83,9 @@ struct Statistics {
   double std = 0;
 };
 
+/// Of one value or more.
+Statistics statistics(const std::vector<double>& values);
+
 struct Interval {
   double low = 0;
   double high = 0;

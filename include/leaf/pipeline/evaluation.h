@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "leaf/data/dataset.h"
-#include "leaf/data/name_pairs.h"
+#include "data/name_pairs.h"
 #include "leaf/metrics/segmentation.h"
 #include "leaf/pipeline/segmenter.h"
 
@@ -29,6 +29,8 @@ std::vector<metrics::ImageScore> evaluate(const Segmenter& segmenter, const data
 struct EvaluationOptions {
   /// Images at a time.
   std::int64_t batch_size = 8;
+  /// Noise samples, 1 or more. All scores are those of the first; see Evaluation::seed_means.
+  std::int64_t seeds = 1;
   /// Also at the images' own sizes: the probability is resized, then thresholded.
   bool native = false;
   /// Writes that many pictures with the outlines of prediction (yellow) and truth (green), spread
@@ -40,6 +42,8 @@ struct EvaluationOptions {
 struct Evaluation {
   std::vector<metrics::ImageScore> scores;
   std::vector<metrics::ImageScore> native;  ///< empty unless asked for
+  /// Of several noise samples: each one's mean score over the images, [sample][metric]. Else empty.
+  std::vector<std::vector<double>> seed_means;
 };
 
 /// evaluate() with more to ask for; files are read twice where `native` needs them.
@@ -72,6 +76,10 @@ std::vector<MaskPair> pair_masks(const MaskFolders& folders);
 std::vector<metrics::ImageScore> evaluate_masks(const std::vector<MaskPair>& pairs,
                                                 std::int64_t threshold,
                                                 const OnProgress& on_progress = {});
+
+/// Mean and deviation of one metric's mean score over noise samples, as the paper's Table 4 has
+/// it.
+metrics::Statistics seed_statistics(const Evaluation& evaluation, std::size_t metric);
 
 /// Facts about an evaluation for its summary.json, in this order: {"model", "runs/a/best"}.
 using EvaluationFacts = std::vector<std::pair<std::string, std::string>>;

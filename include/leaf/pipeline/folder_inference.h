@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "leaf/core/enum_names.h"
+#include "leaf/pipeline/segment_file.h"
 #include "leaf/pipeline/segmenter.h"
 
 namespace leaf {
@@ -25,24 +27,40 @@ struct InferenceInput {
 std::vector<InferenceInput> find_inputs(const std::vector<std::filesystem::path>& paths,
                                         bool recursive, const std::filesystem::path& output);
 
-/// kOriginal: masks have the stored image's size. kModel: they have the model's, as validation
-/// scores them.
-enum class OutputSize { kOriginal, kModel };
-inline EnumNames<OutputSize> enum_names(OutputSize /*tag*/) {
-  return {{OutputSize::kOriginal, "original"}, {OutputSize::kModel, "model"}};
+/// k8 and k16: grey PNG, 255 or 65535 times the probability. kNpy: float32, NumPy's file.
+enum class ProbabilityFormat { kNone, k8, k16, kNpy };
+inline EnumNames<ProbabilityFormat> enum_names(ProbabilityFormat /*tag*/) {
+  return {{ProbabilityFormat::kNone, "none"},
+          {ProbabilityFormat::k8, "8"},
+          {ProbabilityFormat::k16, "16"},
+          {ProbabilityFormat::kNpy, "npy"}};
 }
+
+/// A batch size that fits the memory.
+inline constexpr std::int64_t kAutoBatch = 0;
+
+/// What kAutoBatch begins with. On a CPU 1: more is not faster. On a GPU 16 images of 256x256, of
+/// larger ones fewer in proportion to their pixels. Where the memory does not suffice, the batch is
+/// halved.
+std::int64_t first_batch_size(const Segmenter& segmenter);
 
 struct FolderInferenceOptions {
   /// Folder of everything that is written.
   std::filesystem::path output;
-  OutputSize output_size = OutputSize::kOriginal;
-  /// Images at a time.
+  /// The folder that the segmenter was loaded from: the audit states the hash of its files. Empty
+  /// for a segmenter that comes from elsewhere.
+  std::filesystem::path model;
+  MaskOptions mask;
+  /// Images that the network sees at once; kAutoBatch: see first_batch_size().
   std::int64_t batch_size = 1;
-  /// Also probabilities/NAME.png: grey, 255 times the probability.
-  bool probabilities = false;
+  /// Also probabilities/NAME.png or .npy.
+  ProbabilityFormat probabilities = ProbabilityFormat::kNone;
   /// Also overlays/NAME.jpg: the mask's outline on the image as displayed.
   bool overlays = false;
-  /// Leaves images alone whose mask is there.
+  /// Also contours/NAME.json: the mask as COCO's polygons and run lengths (docs/inference.md).
+  bool contours = false;
+  /// Leaves images alone whose mask is there: complete, of this image, this model and these
+  /// settings, as audit.jsonl tells.
   bool skip_existing = false;
 };
 
@@ -57,30 +75,67 @@ std::filesystem::path overlay_path(const FolderInferenceOptions& options,
 void check_outputs(const std::vector<InferenceInput>& inputs,
                    const FolderInferenceOptions& options);
 
+/// What skip_existing finds in the place of an image's mask, and makes anew unless it is kKept.
+enum class EarlierMask {
+  kNone,
+  kKept,
+  kEmpty,
+  kUnrecorded,     ///< audit.jsonl says nothing about it
+  kOtherModel,     ///< another model wrote it
+  kOtherSettings,  ///< written with other settings (seed, steps, precision, size, ...)
+  kOtherImage,     ///< the image has changed since
+  kChanged,        ///< the mask is not what was written
+  kIncomplete,     ///< other files that are asked for are not there
+};
+inline EnumNames<EarlierMask> enum_names(EarlierMask /*tag*/) {
+  return {{EarlierMask::kNone, "none"},
+          {EarlierMask::kKept, "kept"},
+          {EarlierMask::kEmpty, "empty"},
+          {EarlierMask::kUnrecorded, "unrecorded"},
+          {EarlierMask::kOtherModel, "other_model"},
+          {EarlierMask::kOtherSettings, "other_settings"},
+          {EarlierMask::kOtherImage, "other_image"},
+          {EarlierMask::kChanged, "changed"},
+          {EarlierMask::kIncomplete, "incomplete"}};
+}
+
+/// A file as it was when it was read or written.
+struct FileFacts {
+  std::int64_t bytes = 0;
+  std::int64_t modified_ns = 0;  ///< since 1970
+  std::string sha256;
+};
+
 /// What became of one image.
 struct ImageReport {
   std::filesystem::path input;
   std::filesystem::path output;
-  std::string error;        ///< why there is no mask; empty when all went well
-  bool skipped = false;     ///< the mask was there already
+  std::string error;                         ///< why there is no mask; empty when all went well
+  EarlierMask earlier = EarlierMask::kNone;  ///< only looked for with skip_existing
+  bool skipped() const { return earlier == EarlierMask::kKept; }
   std::int64_t height = 0;  ///< of the mask
   std::int64_t width = 0;
   /// From decoded pixels to the mask, its share of the batch; reading and writing are not in it.
   double milliseconds = 0;
   double foreground_fraction = 0;
+  double written_seconds = 0;  ///< since the work began
+  FileFacts input_file;
+  FileFacts mask_file;
 };
 
+/// What became of all of them so far. What became of each is in audit.jsonl: memory does not grow
+/// with their number.
 struct InferenceReport {
-  std::vector<ImageReport> images;  ///< in the order of the inputs
+  std::int64_t done = 0;  ///< images whose mask was written
+  std::int64_t failed = 0;
+  std::int64_t skipped = 0;
+  std::map<EarlierMask, std::int64_t> redone;  ///< of those that are done, by what stood there
   bool interrupted = false;
   std::string failure;  ///< for the caller to say what ended the work early; else empty
   double seconds = 0;
   double first_mask_seconds = 0;  ///< until the first mask was written; 0 when none was
-
-  std::int64_t failures() const;
-  std::int64_t skipped() const;
-  /// Images whose mask was written.
-  std::int64_t done() const;
+  std::string run;                ///< this run's name in audit.jsonl
+  std::int64_t audit_begin = 0;   ///< where its records begin there, in bytes
 };
 
 struct InferenceHooks {
@@ -91,24 +146,28 @@ struct InferenceHooks {
 };
 
 /// Writes the mask (0 and 255) of every input; its pixels are those of the stored image: an EXIF
-/// orientation is applied for the network and undone in the mask. An image that cannot be read is
-/// reported and passed over. Images are decoded ahead on other threads, a batch at most, so memory
-/// does not grow with their number. FileError when the output cannot be written; an empty `report`
-/// is filled image by image, so that it says what was done before.
+/// orientation is applied for the network and undone in the mask. Images are read and masks written
+/// by other threads while the network runs, a few at a time, so memory does not grow with their
+/// number.
+///
+/// Whatever goes wrong with one image is that image's failure: it is reported and passed over.
+/// FileError when nothing can be written any more (a full disk). An empty `report` is filled image
+/// by image, in the order of the inputs, so that it says what was done before.
+///
+/// Each image leaves a record in output/audit.jsonl, after its mask (docs/audit.md).
 void infer_folder(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
                   const FolderInferenceOptions& options, InferenceReport& report,
                   const InferenceHooks& hooks = {});
 
 /// What summary.json says: the run as it was called, and its report.
 struct InferenceSummary {
-  std::filesystem::path model;
   SegmenterOptions segmenter;
   FolderInferenceOptions options;
   double load_seconds = 0;
   InferenceReport report;
 };
 
-/// Writes output/summary.json, atomically.
+/// Writes output/summary.json, atomically; what it says of each image comes from audit.jsonl.
 void write_summary(const InferenceSummary& summary);
 
 }  // namespace leaf

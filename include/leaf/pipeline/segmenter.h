@@ -63,6 +63,11 @@ class Segmenter {
   /// mask latent [N, L, r, r] -> foreground probability float32 [N, 1, R, R] on the CPU
   at::Tensor decode(const at::Tensor& latent) const;
 
+  /// `count` noise samples of each image, 1 or more: [count, N, 1, R, R], the first of which is
+  /// probability(images). The images are encoded once; the memory is that of one sample and the
+  /// results.
+  at::Tensor probabilities(const at::Tensor& images, std::int64_t count) const;
+
   /// images as in encode -> noise float32 [N, L, r, r] on the CPU, which follows from seed, pixels
   /// and the number of the sample. Sample 0 is the one that probability(images) starts from.
   at::Tensor starting_noise(const at::Tensor& images, std::int64_t sample = 0) const;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/prefetcher.h"
 #include "leaf/data/image_io.h"
 #include "pipeline/inference/load_ahead.h"
 #include "pipeline/mask_codec.h"
@@ -48,20 +49,48 @@ void write_overlay(const Segmenter& segmenter, const data::Dataset& dataset, std
                    data::overlay(loaded.image.rgb, mask, loaded.target));
 }
 
-/// probability [N,1,R,R] of the samples that follow those scored so far.
+/// Adds the scores of the further noise samples, probability [R,R] each, of one image.
+void add_seeds(const Segmenter& segmenter, const data::Sample& sample,
+               const std::vector<at::Tensor>& predicted, Evaluation& result) {
+  result.seed_means.resize(predicted.size(),
+                           std::vector<double>(metrics::all_metrics().size(), 0.0));
+  for (std::size_t seed = 0; seed < predicted.size(); ++seed) {
+    const metrics::ImageScore score =
+        metrics::score_image(sample.name, segmenter.foreground(predicted[seed]), sample.mask[0]);
+    for (std::size_t metric = 0; metric < score.values.size(); ++metric) {
+      result.seed_means[seed][metric] += score.values[metric];
+    }
+  }
+}
+
+/// Sums become means.
+void finish_seeds(Evaluation& result) {
+  for (std::vector<double>& means : result.seed_means) {
+    for (double& mean : means) {
+      mean /= static_cast<double>(result.scores.size());
+    }
+  }
+}
+
+/// probabilities [S,N,1,R,R] of the samples that follow those scored so far.
 void score_batch(const Segmenter& segmenter, const data::Dataset& dataset,
                  const EvaluationOptions& options, const std::vector<Loaded>& batch,
-                 const at::Tensor& probability, Evaluation& result) {
+                 const at::Tensor& probabilities, Evaluation& result) {
   const auto overlays = static_cast<std::size_t>(std::max<std::int64_t>(0, options.overlays));
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const std::size_t index = result.scores.size();
-    const at::Tensor predicted = probability[static_cast<std::int64_t>(i)][0];
+    const std::vector<at::Tensor> seeds =
+        probabilities.select(1, static_cast<std::int64_t>(i)).select(1, 0).unbind();
+    const at::Tensor& predicted = seeds.front();
     const data::Sample& sample = batch[i].sample;
     require_finite(predicted, sample.name);
     result.scores.push_back(
         metrics::score_image(sample.name, segmenter.foreground(predicted), sample.mask[0]));
     if (options.native) {
       result.native.push_back(score_native(segmenter, batch[i], predicted));
+    }
+    if (seeds.size() > 1) {
+      add_seeds(segmenter, sample, seeds, result);
     }
     if (is_chosen(index, dataset.size(), overlays)) {
       write_overlay(segmenter, dataset, index, predicted, options.overlay_folder);
@@ -81,23 +110,26 @@ std::vector<metrics::ImageScore> evaluate(const Segmenter& segmenter, const data
 Evaluation evaluate(const Segmenter& segmenter, const data::Dataset& dataset,
                     const EvaluationOptions& options, const OnProgress& on_progress) {
   const auto batch_size = static_cast<std::size_t>(std::max<std::int64_t>(1, options.batch_size));
-  LoadAhead<Loaded> ahead(dataset.size(), batch_size,
-                          [&](std::size_t i) { return load(dataset, i, options.native); });
+  Workers workers;
+  Prefetcher<Loaded> loaded(workers, {.first = 0, .end = dataset.size()},
+                            batch_size + workers.count(),
+                            [&](std::size_t i) { return load(dataset, i, options.native); });
   Evaluation result;
   while (result.scores.size() < dataset.size()) {
     std::vector<Loaded> batch;
     std::vector<at::Tensor> images;
     const std::size_t left = dataset.size() - result.scores.size();
     for (std::size_t i = 0; i < std::min(batch_size, left); ++i) {
-      batch.push_back(ahead.next());
+      batch.push_back(loaded.next());
       images.push_back(batch.back().sample.image);
     }
-    score_batch(segmenter, dataset, options, batch, segmenter.probability(at::stack(images)),
-                result);
+    score_batch(segmenter, dataset, options, batch,
+                segmenter.probabilities(at::stack(images), options.seeds), result);
     if (on_progress) {
       on_progress(result.scores.size());
     }
   }
+  finish_seeds(result);
   return result;
 }
 

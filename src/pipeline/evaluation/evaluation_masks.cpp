@@ -3,9 +3,9 @@
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
-#include "leaf/data/image_folder.h"
+#include "data/image_folder.h"
 #include "leaf/data/image_io.h"
-#include "leaf/data/name_pairs.h"
+#include "data/name_pairs.h"
 #include "leaf/pipeline/evaluation.h"
 
 namespace leaf {

@@ -1,18 +1,20 @@
 #include "leaf/pipeline/folder_inference.h"
 
 #include <ATen/ATen.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <exception>
-#include <functional>
+#include <new>
 #include <utility>
 
+#include "audit_log.h"
 #include "data/exif.h"
 #include "data/transforms.h"
 #include "leaf/core/error.h"
-#include "leaf/core/files.h"
+#include "core/prefetcher.h"
 #include "leaf/core/stopwatch.h"
-#include "leaf/data/image_io.h"
+#include "leaf/core/strings.h"
 #include "pipeline/inference/load_ahead.h"
 #include "pipeline/mask_codec.h"
 
@@ -20,164 +22,225 @@ namespace leaf {
 namespace fs = std::filesystem;
 namespace {
 
-/// An image in memory, or the reason why it is not there.
-struct Decoded {
-  InferenceInput input;
+/// An image ready for the network, or the reason why it is not.
+struct Loaded {
+  std::size_t index = 0;
   ImageReport report;
-  data::LoadedImage image;
-  at::Tensor prepared;  ///< [3,R,R]
+  PreparedFile file;
 
-  bool usable() const { return report.error.empty() && !report.skipped; }
+  bool usable() const { return report.error.empty() && !report.skipped(); }
 };
 
-Decoded decode(const Segmenter& segmenter, const InferenceInput& input,
-               const FolderInferenceOptions& options) {
-  Decoded decoded;
-  decoded.input = input;
-  decoded.report.input = input.image;
-  decoded.report.output = mask_path(options, input);
-  decoded.report.skipped = options.skip_existing && fs::exists(decoded.report.output);
-  if (decoded.report.skipped) {
-    return decoded;
+/// What was thrown as one line that names the image.
+std::string failure_text(const fs::path& image, const std::exception& failure) {
+  const bool memory = dynamic_cast<const std::bad_alloc*>(&failure) != nullptr;
+  const std::string what = memory ? "out of memory" : failure.what();
+  const std::string line = what.substr(0, what.find('\n'));  // LibTorch adds a stack trace
+  const bool named = line.find(image.string()) != std::string::npos;
+  return named ? line : str("'", image.string(), "': ", line);
+}
+
+/// Makes the failure the image's own.
+void fail(ImageReport& report, const std::exception& failure) {
+  report.error = failure_text(report.input, failure);
+  std::error_code none;  // an earlier mask would be taken for this image's
+  if (fs::remove(report.output, none)) {
+    report.error += "; its earlier mask was removed";
   }
-  try {
-    decoded.image = data::read_image(input.image);
-    decoded.prepared = segmenter.prepare(decoded.image.rgb);
-  } catch (const std::exception& failure) {  // a picture may also be too large for the memory
-    decoded.report.error = failure.what();
-    std::error_code none;  // an earlier mask would be taken for this image's
-    if (fs::remove(decoded.report.output, none)) {
-      decoded.report.error += "; its earlier mask was removed";
+}
+
+/// Whether no image's file can be written any more.
+bool disk_is_full(const fs::path& folder) {
+  constexpr std::uintmax_t kRoom = std::uintmax_t{1} << 16;
+  std::error_code failure;
+  const fs::space_info space = fs::space(folder, failure);
+  return !failure && space.available < kRoom;
+}
+
+/// A call of infer_folder(). The calling thread runs the network; workers read the images that come
+/// next and write the masks of those before.
+class FolderInference {
+ public:
+  FolderInference(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
+                  const FolderInferenceOptions& options, InferenceReport& report,
+                  const InferenceHooks& hooks)
+      : segmenter_(segmenter),
+        inputs_(inputs),
+        options_(options),
+        report_(report),
+        hooks_(hooks),
+        audit_(segmenter, options),
+        batch_size_(static_cast<std::size_t>(
+            options.batch_size == kAutoBatch ? first_batch_size(segmenter) : options.batch_size)),
+        written_(workers_) {
+    report.run = audit_.run();
+    report.audit_begin = audit_.begin();
+  }
+
+  void run() {
+    Prefetcher<Loaded> loaded(workers_, {.first = 0, .end = inputs_.size()},
+                              batch_size_ + workers_.count(),
+                              [this](std::size_t i) { return load(i); });
+    for (std::size_t begun = 0; begun < inputs_.size() && !report_.interrupted;) {
+      std::vector<Loaded> batch;
+      for (; batch.size() < batch_size_ && begun < inputs_.size(); ++begun) {
+        batch.push_back(loaded.next());
+      }
+      segment(std::move(batch));
+      deliver(workers_.count());
+      report_.interrupted = begun < inputs_.size() && hooks_.stop();
     }
+    deliver(0);
   }
-  return decoded;
-}
 
-void write_outputs(const Decoded& decoded, const Segmentation& result,
-                   const FolderInferenceOptions& options) {
-  const int orientation = decoded.image.exif_orientation;
-  if (options.probabilities) {
-    const at::Tensor grey = result.probability.mul(255).round().clamp(0, 255).to(at::kByte);
-    data::write_png(probability_path(options, decoded.input),
-                    data::undo_orientation(grey, orientation));
-  }
-  if (options.overlays) {
-    const bool small = options.output_size == OutputSize::kModel;
-    const at::Tensor picture =
-        small ? data::resize_image(decoded.image.rgb, result.mask.size(0)) : decoded.image.rgb;
-    data::write_jpeg(overlay_path(options, decoded.input), data::overlay(picture, result.mask));
-  }
-  // The mask comes last: where it stands, the image is done (skip_existing).
-  data::write_png(decoded.report.output, data::undo_orientation(result.mask, orientation));
-}
-
-/// From the network's probability [R,R] to the files on the disk.
-void finish_image(const Segmenter& segmenter, Decoded& decoded, const at::Tensor& probability,
-                  const FolderInferenceOptions& options) {
-  const Stopwatch watch;
-  const bool small = options.output_size == OutputSize::kModel;
-  const at::Tensor& pixels = small ? probability : decoded.image.rgb;
-  const Segmentation result = segmenter.finish(probability, pixels.size(0), pixels.size(1));
-  ImageReport& report = decoded.report;
-  report.milliseconds += 1000 * watch.seconds();
-  const bool turned = decoded.image.exif_orientation >= 5;
-  report.height = result.mask.size(turned ? 1 : 0);
-  report.width = result.mask.size(turned ? 0 : 1);
-  report.foreground_fraction = result.mask.ne(0).to(at::kDouble).mean().item<double>();
-  write_outputs(decoded, result, options);
-}
-
-/// Why a result is no mask; empty for one that is.
-std::string not_finite_text(const at::Tensor& probability, const InferenceInput& input) {
-  try {
-    require_finite(probability, input.image.string());
-    return "";
-  } catch (const DataError& failure) {
-    return failure.what();
-  }
-}
-
-/// Runs the network once for all usable images; calls `done` for every image in turn, its files
-/// written.
-void segment_batch(const Segmenter& segmenter, std::vector<Decoded>& batch,
-                   const FolderInferenceOptions& options,
-                   const std::function<void(const ImageReport&)>& done) {
-  std::vector<at::Tensor> inputs;
-  for (const Decoded& decoded : batch) {
-    if (decoded.usable()) {
-      inputs.push_back(decoded.prepared);
+ private:
+  /// Called by workers.
+  Loaded load(std::size_t index) const {
+    const InferenceInput& input = inputs_[index];
+    Loaded loaded{.index = index, .report = {}, .file = {}};
+    loaded.report.input = input.image;
+    loaded.report.output = mask_path(options_, input);
+    try {
+      if (options_.skip_existing) {
+        loaded.report.earlier = audit_.earlier_mask(input);
+      }
+      if (loaded.usable()) {
+        loaded.file = prepare_file(segmenter_, input.image, options_.overlays);
+        loaded.report.input_file = facts_of_file(input.image);
+      }
+    } catch (const std::exception& failure) {
+      fail(loaded.report, failure);
     }
+    return loaded;
   }
-  const Stopwatch watch;
-  const at::Tensor probability =
-      inputs.empty() ? at::Tensor() : segmenter.probability(at::stack(inputs));
-  const double share = 1000 * watch.seconds() / static_cast<double>(inputs.size());
-  std::int64_t row = 0;
-  for (Decoded& decoded : batch) {
-    if (decoded.usable()) {
-      decoded.report.milliseconds = share;
-      const at::Tensor result = probability[row++][0];
-      decoded.report.error = not_finite_text(result, decoded.input);
-      if (decoded.report.error.empty()) {
-        finish_image(segmenter, decoded, result, options);
+
+  /// Runs the network once for all usable images and hands every image on to be written.
+  void segment(std::vector<Loaded> batch) {
+    std::vector<at::Tensor> inputs;
+    for (const Loaded& loaded : batch) {
+      if (loaded.usable()) {
+        inputs.push_back(loaded.file.input);
       }
     }
-    done(decoded.report);
+    const Stopwatch watch;
+    const at::Tensor probability = inputs.empty() ? at::Tensor() : run_network(at::stack(inputs));
+    const double share = 1000 * watch.seconds() / static_cast<double>(inputs.size());
+    std::int64_t row = 0;
+    for (Loaded& loaded : batch) {
+      loaded.file.input.reset();
+      at::Tensor result;
+      if (loaded.usable()) {
+        loaded.report.milliseconds = share;
+        result = probability[row++];
+      }
+      written_.submit([this, loaded = std::move(loaded), result] { return write(loaded, result); });
+    }
   }
-}
+
+  /// inputs [N,3,R,R] -> [N,R,R]
+  at::Tensor run_network(const at::Tensor& inputs) {
+    const std::int64_t count = inputs.size(0);
+    try {
+      return mean_probability(segmenter_, inputs, options_.mask.seeds);
+    } catch (const c10::OutOfMemoryError&) {
+      if (options_.batch_size != kAutoBatch || count == 1) {
+        throw;
+      }
+    }
+    const std::int64_t half = count / 2;
+    batch_size_ = static_cast<std::size_t>(half);
+    return at::cat({run_network(inputs.narrow(0, 0, half)),
+                    run_network(inputs.narrow(0, half, count - half))});
+  }
+
+  /// From the network's probability [R,R] to the files on the disk. Called by workers.
+  ImageReport write(const Loaded& loaded, const at::Tensor& probability) const {
+    ImageReport report = loaded.report;
+    if (!loaded.usable()) {
+      return report;
+    }
+    try {
+      require_finite(probability, report.input.string());
+      finish(loaded, probability, report);
+    } catch (const FileError& failure) {
+      if (disk_is_full(options_.output)) {
+        throw FileError(str(failure.what(), "; free space, then go on with --skip-existing"));
+      }
+      fail(report, failure);
+    } catch (const std::exception& failure) {
+      fail(report, failure);
+    }
+    return report;
+  }
+
+  void finish(const Loaded& loaded, const at::Tensor& probability, ImageReport& report) const {
+    const Stopwatch watch;
+    const Segmentation displayed = finish_file(segmenter_, loaded.file, probability, options_.mask);
+    report.milliseconds += 1000 * watch.seconds();
+    const bool turned = loaded.file.orientation >= 5;
+    report.height = displayed.mask.size(turned ? 1 : 0);
+    report.width = displayed.mask.size(turned ? 0 : 1);
+    report.foreground_fraction = static_cast<double>(displayed.mask.count_nonzero().item<long>()) /
+                                 static_cast<double>(displayed.mask.numel());
+    write_outputs(options_, inputs_[loaded.index], loaded.file, displayed);
+    report.mask_file = facts_of_file(report.output);
+    report.written_seconds = watch_.seconds();
+  }
+
+  /// Reports what is written, in the order of the inputs, until at most `pending` images are not.
+  void deliver(std::size_t pending) {
+    while (written_.ready() || written_.size() > pending) {
+      const ImageReport image = written_.take();
+      audit_.append(inputs_[reported_++], image);
+      count(image);
+      hooks_.on_image(image);
+    }
+  }
+
+  void count(const ImageReport& image) {
+    report_.seconds = watch_.seconds();
+    if (!image.error.empty()) {
+      ++report_.failed;
+    } else if (image.skipped()) {
+      ++report_.skipped;
+    } else {
+      report_.first_mask_seconds =
+          report_.done == 0 ? image.written_seconds : report_.first_mask_seconds;
+      ++report_.done;
+      if (image.earlier != EarlierMask::kNone) {
+        ++report_.redone[image.earlier];
+      }
+    }
+  }
+
+  const Segmenter& segmenter_;
+  const std::vector<InferenceInput>& inputs_;
+  const FolderInferenceOptions& options_;
+  InferenceReport& report_;
+  const InferenceHooks& hooks_;
+  const Stopwatch watch_;
+  AuditLog audit_;
+  std::size_t batch_size_;
+  std::size_t reported_ = 0;
+  Workers workers_;
+  OrderedResults<ImageReport> written_;
+};
 
 }  // namespace
 
-fs::path mask_path(const FolderInferenceOptions& options, const InferenceInput& input) {
-  return options.output / (input.name.string() + ".png");
-}
-
-fs::path probability_path(const FolderInferenceOptions& options, const InferenceInput& input) {
-  return options.output / "probabilities" / (input.name.string() + ".png");
-}
-
-fs::path overlay_path(const FolderInferenceOptions& options, const InferenceInput& input) {
-  return options.output / "overlays" / (input.name.string() + ".jpg");
-}
-
-std::int64_t InferenceReport::failures() const {
-  return std::count_if(images.begin(), images.end(),
-                       [](const ImageReport& image) { return !image.error.empty(); });
-}
-
-std::int64_t InferenceReport::skipped() const {
-  return std::count_if(images.begin(), images.end(),
-                       [](const ImageReport& image) { return image.skipped; });
-}
-
-std::int64_t InferenceReport::done() const {
-  return static_cast<std::int64_t>(images.size()) - failures() - skipped();
+std::int64_t first_batch_size(const Segmenter& segmenter) {
+  constexpr std::int64_t kPixels = 16 * 256 * 256;
+  if (segmenter.options().device.is_cpu()) {
+    return 1;
+  }
+  const std::int64_t side = segmenter.model().description.preprocessing.resolution;
+  return std::max<std::int64_t>(1, kPixels / (side * side));
 }
 
 void infer_folder(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
                   const FolderInferenceOptions& options, InferenceReport& report,
                   const InferenceHooks& hooks) {
-  const Stopwatch watch;
-  const auto batch_size = static_cast<std::size_t>(std::max<std::int64_t>(1, options.batch_size));
-  LoadAhead<Decoded> ahead(inputs.size(), batch_size,
-                           [&](std::size_t i) { return decode(segmenter, inputs[i], options); });
-  const auto done = [&](const ImageReport& image) {
-    report.seconds = watch.seconds();
-    if (image.error.empty() && !image.skipped && report.first_mask_seconds == 0) {
-      report.first_mask_seconds = report.seconds;
-    }
-    report.images.push_back(image);
-    hooks.on_image(image);
-  };
-  while (report.images.size() < inputs.size() && !report.interrupted) {
-    std::vector<Decoded> batch;
-    const std::size_t left = inputs.size() - report.images.size();
-    for (std::size_t i = 0; i < std::min(batch_size, left); ++i) {
-      batch.push_back(ahead.next());
-    }
-    segment_batch(segmenter, batch, options, done);
-    report.interrupted = report.images.size() < inputs.size() && hooks.stop();
-  }
+  FolderInference(segmenter, inputs, options, report, hooks).run();
 }
 
 }  // namespace leaf

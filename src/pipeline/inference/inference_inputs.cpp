@@ -3,15 +3,21 @@
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
-#include "leaf/data/image_folder.h"
+#include "data/image_folder.h"
 #include "leaf/pipeline/folder_inference.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
 namespace {
 
-/// Absolute, without links and dots, also for what does not exist yet.
-fs::path resolved(const fs::path& path) { return fs::weakly_canonical(fs::absolute(path)); }
+/// Absolute, without links and dots, also for what does not exist yet. Links stay where they cannot
+/// be followed: a name that is too long, a link that leads to itself.
+fs::path resolved(const fs::path& path) {
+  std::error_code failure;
+  const fs::path absolute = fs::absolute(path);
+  const fs::path canonical = fs::weakly_canonical(absolute, failure);
+  return failure ? absolute.lexically_normal() : canonical;
+}
 
 /// True when `path` lies anywhere below `folder`; both resolved.
 bool is_below(const fs::path& path, const fs::path& folder) {
@@ -56,27 +62,16 @@ void add_folder(const fs::path& folder, bool recursive, const fs::path& output,
   }
 }
 
-std::vector<fs::path> output_files(const FolderInferenceOptions& options,
-                                   const InferenceInput& input) {
-  std::vector<fs::path> files{mask_path(options, input)};
-  if (options.probabilities) {
-    files.push_back(probability_path(options, input));
-  }
-  if (options.overlays) {
-    files.push_back(overlay_path(options, input));
-  }
-  return files;
-}
-
 }  // namespace
 
 std::vector<InferenceInput> find_inputs(const std::vector<fs::path>& paths, bool recursive,
                                         const fs::path& output) {
   std::vector<InferenceInput> found;
   for (const fs::path& path : paths) {
-    if (fs::is_directory(path)) {
+    std::error_code failure;
+    if (fs::is_directory(path, failure)) {
       add_folder(path, recursive, output, found);
-    } else if (fs::exists(path)) {
+    } else if (fs::exists(fs::symlink_status(path, failure))) {  // a link may lead nowhere
       found.push_back({path, path.stem()});
     } else {
       throw DataError(str("no file or folder '", path.string(), "'; check --input"));

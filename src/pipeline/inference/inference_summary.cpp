@@ -1,54 +1,43 @@
 #include <torch/version.h>
 
-#include <nlohmann/json.hpp>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 
+#include "audit_log.h"
 #include "leaf/core/device.h"
+#include "leaf/core/error.h"
 #include "leaf/core/files.h"
-#include "leaf/pipeline/folder_inference.h"
+#include "leaf/core/strings.h"
 
 namespace leaf {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-Json to_json(const ImageReport& image) {
-  const std::string input = image.input.string();
-  if (!image.error.empty()) {
-    return {{"input", input}, {"error", image.error}};
-  }
-  const std::string output = image.output.string();
-  if (image.skipped) {
-    return {{"input", input}, {"output", output}, {"skipped", true}};
-  }
-  return {{"input", input},
-          {"output", output},
-          {"height", image.height},
-          {"width", image.width},
-          {"milliseconds", image.milliseconds},
-          {"foreground_fraction", image.foreground_fraction}};
-}
+using Json = AuditRecord;
 
 Json options_json(const SegmenterOptions& segmenter, const FolderInferenceOptions& options) {
-  return {{"device", segmenter.device.str()},
-          {"precision", enum_text(segmenter.precision)},
-          {"seed", segmenter.seed},
-          {"num_inference_steps", segmenter.num_inference_steps},
-          {"batch_size", options.batch_size},
-          {"output_size", enum_text(options.output_size)},
-          {"probabilities", options.probabilities},
-          {"overlays", options.overlays},
-          {"skip_existing", options.skip_existing}};
+  Json json = result_settings(segmenter, options);
+  json["device"] = segmenter.device.str();
+  json["batch_size"] = options.batch_size == kAutoBatch ? Json("auto") : Json(options.batch_size);
+  json["probabilities"] = enum_text(options.probabilities);
+  json["overlays"] = options.overlays;
+  json["contours"] = options.contours;
+  json["skip_existing"] = options.skip_existing;
+  return json;
 }
 
 Json totals_json(const InferenceSummary& summary) {
   const InferenceReport& report = summary.report;
-  Json totals = {{"done", report.done()},
-                 {"failed", report.failures()},
-                 {"skipped", report.skipped()},
+  Json totals = {{"done", report.done},
+                 {"failed", report.failed},
+                 {"skipped", report.skipped},
                  {"seconds", report.seconds},
                  {"load_seconds", summary.load_seconds}};
-  if (report.done() > 0) {
+  if (report.done > 0) {
     totals["time_to_first_mask_seconds"] = summary.load_seconds + report.first_mask_seconds;
+  }
+  for (const auto& [earlier, count] : report.redone) {
+    totals["redone"][enum_text(earlier)] = count;
   }
   return totals;
 }
@@ -60,25 +49,65 @@ std::string status(const InferenceReport& report) {
   return report.interrupted ? "interrupted" : "complete";
 }
 
-}  // namespace
-
-void write_summary(const InferenceSummary& summary) {
-  Json images = Json::array();
-  for (const ImageReport& image : summary.report.images) {
-    images.push_back(to_json(image));
-  }
+/// All but the images.
+Json head_json(const InferenceSummary& summary) {
   Json json = {{"status", status(summary.report)},
-               {"model", summary.model.string()},
+               {"model", summary.options.model.string()},
                {"options", options_json(summary.segmenter, summary.options)},
                {"versions", {{"leaf", version()}, {"libtorch", TORCH_VERSION}}},
-               {"totals", totals_json(summary)},
-               {"images", images}};
+               {"run", summary.report.run},
+               {"totals", totals_json(summary)}};
   if (!summary.report.failure.empty()) {
     json["error"] = summary.report.failure;
   }
-  // File names need not be UTF-8, JSON must be.
-  write_file(summary.options.output / "summary.json",
-             json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  return json;
+}
+
+/// What a record says of its image.
+Json image_json(const Json& record) {
+  Json image;
+  for (const char* key : {"input", "error", "output", "skipped", "height", "width", "milliseconds",
+                          "foreground_fraction"}) {
+    if (record.contains(key)) {
+      image[key] = record[key];
+    }
+  }
+  return image;
+}
+
+/// File names need not be UTF-8, JSON must be.
+std::string text_of(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+/// Image by image, since there may be any number of them.
+void write_json(std::ofstream& out, const InferenceSummary& summary) {
+  std::string head = text_of(head_json(summary), 2);
+  head.resize(head.rfind("\n}"));
+  out << head << ",\n  \"images\": [";
+  const char* separator = "\n    ";
+  read_audit(audit_path(summary.options.output), summary.report.audit_begin,
+             [&](const Json& record) {
+               if (record.value("run", "") == summary.report.run) {
+                 out << separator << text_of(image_json(record), -1);
+                 separator = ",\n    ";
+               }
+             });
+  out << "\n  ]\n}\n";
+}
+
+}  // namespace
+
+void write_summary(const InferenceSummary& summary) {
+  const std::filesystem::path path = summary.options.output / "summary.json";
+  replace_file(path, [&](const std::filesystem::path& temporary) {
+    std::ofstream out(temporary, std::ios::binary);
+    write_json(out, summary);
+    out.close();
+    if (!out) {
+      throw FileError(str("cannot write '", path.string(), "': ", std::strerror(errno)));
+    }
+  });
 }
 
 }  // namespace leaf

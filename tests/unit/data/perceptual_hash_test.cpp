@@ -1,4 +1,4 @@
-#include "leaf/data/perceptual_hash.h"
+#include "data/perceptual_hash.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <ATen/core/TensorBody.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace leaf::data {
+
+/// The outlines of a mask's groups of connected pixels (eight neighbours), as COCO has them: x, y,
+/// x, y, ... in pixels, through the centres of the border's pixels. Groups without an inside, of
+/// one pixel or one line, are their bounding boxes. Holes are not in them. mask: uint8 [H,W].
+std::vector<std::vector<double>> outline_polygons(const at::Tensor& mask);
+
+/// The runs of a mask column by column, of background first: COCO's counts. mask: uint8 [H,W].
+std::vector<std::int64_t> run_lengths(const at::Tensor& mask);
+
+/// Run lengths in COCO's compressed text, as pycocotools has it.
+std::string compressed_runs(const std::vector<std::int64_t>& counts);
+
+}  // namespace leaf::data

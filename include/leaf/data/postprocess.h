@@ -1,0 +1,34 @@
+#pragma once
+
+#include <ATen/core/TensorBody.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace leaf::data {
+
+/// One change of a finished mask, by its name in the table of postprocess.cpp.
+struct PostprocessStep {
+  std::string name;
+  std::int64_t pixels = 0;  ///< of remove-small=PIXELS
+};
+
+/// In the order in which they are applied.
+using Postprocess = std::vector<PostprocessStep>;
+
+/// Reads "largest-component,fill-holes,remove-small=64"; an empty text is no step. ConfigError
+/// names the steps that there are.
+///   largest-component  keeps the largest group of connected pixels (of several, the topmost)
+///   fill-holes         fills what the target encloses
+///   remove-small=N     removes groups of fewer than N pixels
+/// Target pixels are connected to their eight neighbours, background pixels to four.
+Postprocess parse_postprocess(const std::string& text);
+
+/// The text that parse_postprocess() reads.
+std::string postprocess_text(const Postprocess& steps);
+
+/// mask uint8 [H,W], 0 or 255 -> a changed copy; the mask itself where there is no step.
+at::Tensor apply_postprocess(const Postprocess& steps, const at::Tensor& mask);
+
+}  // namespace leaf::data

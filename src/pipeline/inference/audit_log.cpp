@@ -1,0 +1,241 @@
+#include "audit_log.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <utility>
+#include <vector>
+
+#include "leaf/core/device.h"
+#include "leaf/core/error.h"
+#include "core/sha256.h"
+#include "leaf/core/strings.h"
+#include "output_files.h"
+
+namespace leaf {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kAuditFile = "audit.jsonl";
+
+/// File names need not be UTF-8, JSON must be.
+std::string text_of(const AuditRecord& record) {
+  return record.dump(-1, ' ', false, AuditRecord::error_handler_t::replace);
+}
+
+/// "2026-11-29T15:28:56Z"
+std::string utc_now() {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text.data();
+}
+
+/// Size and time; all zero for what is not there.
+FileFacts stat_of(const fs::path& path) {
+  struct stat status {};
+  FileFacts facts;
+  if (::stat(path.c_str(), &status) == 0) {
+    facts.bytes = status.st_size;
+    facts.modified_ns =
+        status.st_mtim.tv_sec * std::int64_t{1'000'000'000} + status.st_mtim.tv_nsec;
+  }
+  return facts;
+}
+
+[[noreturn]] void fail_to_write(const fs::path& path) {
+  throw FileError(str("cannot write '", path.string(), "': ", std::strerror(errno)));
+}
+
+}  // namespace
+
+fs::path audit_path(const fs::path& output) { return output / kAuditFile; }
+
+FileFacts facts_of_file(const fs::path& path) {
+  FileFacts facts = stat_of(path);
+  facts.sha256 = sha256_of_file(path);
+  return facts;
+}
+
+void read_audit(const fs::path& path, std::int64_t begin,
+                const std::function<void(const AuditRecord&)>& use) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) {
+    return;
+  }
+  std::ifstream file(path, std::ios::binary);
+  file.seekg(begin);
+  for (std::string line; std::getline(file, line);) {
+    try {
+      use(AuditRecord::parse(line));
+    } catch (
+        const AuditRecord::exception&) {  // half a line of a killed program, or no line of ours
+    }
+  }
+}
+
+std::string model_sha256(const fs::path& model) {
+  std::vector<std::string> names;
+  for (const char* part : {"unet", "vae", "latent_encoder", "scheduler"}) {
+    if (!fs::is_directory(model / part)) {
+      continue;
+    }
+    for (const auto& entry : fs::recursive_directory_iterator(model / part)) {
+      if (entry.is_regular_file()) {
+        names.push_back(entry.path().lexically_relative(model).string());
+      }
+    }
+  }
+  for (const char* name : {"model_index.json", "preprocessing.json"}) {
+    if (fs::is_regular_file(model / name)) {
+      names.emplace_back(name);
+    }
+  }
+  std::sort(names.begin(), names.end());
+  std::string lines;
+  for (const std::string& name : names) {
+    lines += str(sha256_of_file(model / name), "  ", name, "\n");
+  }
+  return sha256(lines);
+}
+
+AuditRecord result_settings(const SegmenterOptions& segmenter,
+                            const FolderInferenceOptions& options) {
+  return {{"device", c10::DeviceTypeName(segmenter.device.type(), /*lower_case=*/true)},
+          {"precision", enum_text(segmenter.precision)},
+          {"seed", segmenter.seed},
+          {"num_inference_steps", segmenter.num_inference_steps},
+          {"output_size", enum_text(options.mask.size)},
+          {"seeds", options.mask.seeds},
+          {"postprocess", data::postprocess_text(options.mask.postprocess)}};
+}
+
+AuditLog::AuditLog(const Segmenter& segmenter, const FolderInferenceOptions& options)
+    : options_(options),
+      settings_sha256_(sha256(text_of(result_settings(segmenter.options(), options)))),
+      model_sha256_(std::async(std::launch::async,
+                               [model = options.model] {
+                                 return model.empty() ? std::string() : leaf::model_sha256(model);
+                               })
+                        .share()),
+      run_(str(utc_now(), "-", ::getpid())) {
+  if (options.skip_existing) {
+    read_earlier();
+  }
+  open();
+}
+
+/// A killed program may have left half a line, which is ended: it is no record.
+void AuditLog::open() {
+  const fs::path path = audit_path(options_.output);
+  std::error_code ignored;
+  if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored)) {
+    throw FileError(str("cannot write '", path.string(), "': it is not a regular file"));
+  }
+  begin_ = stat_of(path).bytes;
+  char last = '\n';
+  std::ifstream(path, std::ios::binary).seekg(std::max<std::int64_t>(0, begin_ - 1)).get(last);
+  file_.open(path, std::ios::binary | std::ios::app);
+  file_ << (last == '\n' ? "" : "\n") << std::flush;
+  if (!file_) {
+    fail_to_write(path);
+  }
+}
+
+void AuditLog::read_earlier() {
+  read_audit(audit_path(options_.output), 0, [&](const AuditRecord& record) {
+    const std::string name = text_of(record.at("name"));
+    if (record.contains("error")) {
+      earlier_.erase(name);
+    } else if (record.contains("output_sha256")) {
+      earlier_[name] = {
+          .model_sha256 = record.at("model_sha256"),
+          .same_settings = record.at("settings_sha256") == settings_sha256_,
+          .input = {.bytes = record.at("input_bytes"),
+                    .modified_ns = record.at("input_modified_ns"),
+                    .sha256 = record.at("input_sha256")},
+          .mask = {.bytes = record.at("output_bytes"), .sha256 = record.at("output_sha256")}};
+    }
+  });
+}
+
+EarlierMask AuditLog::earlier_mask(const InferenceInput& input) const {
+  const fs::path mask = mask_path(options_, input);
+  std::error_code failure;
+  if (!fs::exists(mask, failure)) {
+    return EarlierMask::kNone;
+  }
+  if (stat_of(mask).bytes == 0) {
+    return EarlierMask::kEmpty;
+  }
+  const auto found = earlier_.find(text_of(input.name.string()));
+  return found == earlier_.end() ? EarlierMask::kUnrecorded : compare(input, found->second);
+}
+
+EarlierMask AuditLog::compare(const InferenceInput& input, const Earlier& earlier) const {
+  const fs::path mask = mask_path(options_, input);
+  if (earlier.model_sha256 != model_sha256_.get()) {
+    return EarlierMask::kOtherModel;
+  }
+  if (!earlier.same_settings) {
+    return EarlierMask::kOtherSettings;
+  }
+  if (stat_of(mask).bytes != earlier.mask.bytes || sha256_of_file(mask) != earlier.mask.sha256) {
+    return EarlierMask::kChanged;
+  }
+  const std::vector<fs::path> files = output_files(options_, input);
+  const auto is_empty = [](const fs::path& file) { return stat_of(file).bytes == 0; };
+  if (std::any_of(files.begin(), files.end(), is_empty)) {
+    return EarlierMask::kIncomplete;
+  }
+  return is_current(input, earlier) ? EarlierMask::kKept : EarlierMask::kOtherImage;
+}
+
+/// Whether the image is the one that was segmented; one that was only copied or touched is.
+bool AuditLog::is_current(const InferenceInput& input, const Earlier& earlier) const {
+  const FileFacts facts = stat_of(input.image);
+  return facts.bytes == earlier.input.bytes &&
+         (facts.modified_ns == earlier.input.modified_ns ||
+          sha256_of_file(input.image) == earlier.input.sha256);
+}
+
+void AuditLog::append(const InferenceInput& input, const ImageReport& image) {
+  AuditRecord record = {{"run", run_},
+                        {"time", utc_now()},
+                        {"leaf", version()},
+                        {"name", input.name.string()},
+                        {"input", image.input.string()}};
+  if (!image.error.empty()) {
+    record["error"] = image.error;
+  } else if (image.skipped()) {
+    record["output"] = image.output.string();
+    record["skipped"] = true;
+  } else {
+    record.update({{"output", image.output.string()},
+                   {"height", image.height},
+                   {"width", image.width},
+                   {"milliseconds", image.milliseconds},
+                   {"foreground_fraction", image.foreground_fraction},
+                   {"input_bytes", image.input_file.bytes},
+                   {"input_modified_ns", image.input_file.modified_ns},
+                   {"input_sha256", image.input_file.sha256},
+                   {"output_bytes", image.mask_file.bytes},
+                   {"output_sha256", image.mask_file.sha256},
+                   {"model_sha256", model_sha256_.get()},
+                   {"settings_sha256", settings_sha256_}});
+  }
+  file_ << text_of(record) + "\n" << std::flush;
+  if (!file_) {
+    fail_to_write(audit_path(options_.output));
+  }
+}
+
+}  // namespace leaf

@@ -1,0 +1,60 @@
+#include "leaf/pipeline/segment_file.h"
+
+#include <ATen/ATen.h>
+
+#include <numbers>
+
+#include "data/exif.h"
+#include "pipeline/mask_codec.h"
+
+namespace leaf {
+
+Segmentation segment_file(const Segmenter& segmenter, const std::filesystem::path& image,
+                          const MaskOptions& options) {
+  const PreparedFile file = prepare_file(segmenter, image);
+  const at::Tensor probability =
+      mean_probability(segmenter, file.input.unsqueeze(0), options.seeds)[0];
+  require_finite(probability, image.string());
+  return as_stored(finish_file(segmenter, file, probability, options), file.orientation);
+}
+
+PreparedFile prepare_file(const Segmenter& segmenter, const std::filesystem::path& image,
+                          bool keep_rgb) {
+  const data::LoadedImage loaded = data::read_image(image);
+  PreparedFile file;
+  file.input = segmenter.prepare(loaded.rgb);
+  file.size = data::size_of(loaded.rgb);
+  file.orientation = loaded.exif_orientation;
+  if (keep_rgb) {
+    file.rgb = loaded.rgb;
+  }
+  return file;
+}
+
+Segmentation finish_file(const Segmenter& segmenter, const PreparedFile& file,
+                         const at::Tensor& probability, const MaskOptions& options) {
+  Segmentation result =
+      options.size == OutputSize::kModel
+          ? segmenter.finish(probability, probability.size(0), probability.size(1))
+          : segmenter.finish(probability, file.size.height, file.size.width);
+  result.mask = data::apply_postprocess(options.postprocess, result.mask);
+  return result;
+}
+
+at::Tensor mean_probability(const Segmenter& segmenter, const at::Tensor& inputs,
+                            std::int64_t seeds) {
+  const at::Tensor samples = segmenter.probabilities(inputs, seeds).select(2, 0);
+  return seeds == 1 ? samples[0] : samples.mean(0);
+}
+
+at::Tensor entropy(const at::Tensor& probability) {
+  const at::Tensor p = probability.clamp(0, 1);
+  return (at::xlogy(p, p) + at::xlogy(1 - p, 1 - p)) * (-1 / std::numbers::ln2);
+}
+
+Segmentation as_stored(const Segmentation& displayed, int orientation) {
+  return {data::undo_orientation(displayed.mask, orientation),
+          data::undo_orientation(displayed.probability, orientation)};
+}
+
+}  // namespace leaf

@@ -1,0 +1,153 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/data/contours.h"
+#include "leaf/data/image_io.h"
+#include "leaf/data/maps.h"
+#include "leaf/data/postprocess.h"
+#include "support/images.h"
+#include "support/temporary_folder.h"
+
+namespace leaf::data {
+namespace {
+
+using Rows = std::vector<std::string>;
+
+/// Rows of '.' or '0' (background) and anything else (target).
+at::Tensor mask_of(const Rows& rows) {
+  const auto height = static_cast<std::int64_t>(rows.size());
+  const auto width = static_cast<std::int64_t>(rows.front().size());
+  at::Tensor mask = at::zeros({height, width}, at::kByte);
+  auto* pixel = mask.mutable_data_ptr<std::uint8_t>();
+  for (const std::string& row : rows) {
+    for (const char c : row) {
+      *pixel++ = c == '.' || c == '0' ? 0 : 255;
+    }
+  }
+  return mask;
+}
+
+Rows rows_of(const at::Tensor& mask) {
+  Rows rows;
+  for (std::int64_t y = 0; y < mask.size(0); ++y) {
+    std::string row;
+    for (std::int64_t x = 0; x < mask.size(1); ++x) {
+      row += mask[y][x].item<int>() == 255 ? '#' : '.';
+    }
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+Rows processed(const std::string& steps, const Rows& rows) {
+  return rows_of(apply_postprocess(parse_postprocess(steps), mask_of(rows)));
+}
+
+const Rows kMask{"##....#", "#.....#", "..####.", "..#..#.", "..#.##.", "..###.."};
+
+TEST(Postprocess, LargestComponentCountsDiagonalNeighbours) {
+  EXPECT_EQ(processed("largest-component", kMask),
+            (Rows{"......#", "......#", "..####.", "..#..#.", "..#.##.", "..###.."}));
+  EXPECT_EQ(processed("largest-component", {"...", "..."}), (Rows{"...", "..."}));
+  EXPECT_EQ(processed("largest-component", {"##.##"}), (Rows{"##..."})) << "the first of equals";
+}
+
+TEST(Postprocess, FillHolesLeavesWhatTheBorderReaches) {
+  EXPECT_EQ(processed("fill-holes", kMask),
+            (Rows{"##....#", "#.....#", "..####.", "..####.", "..####.", "..###.."}));
+  EXPECT_EQ(processed("fill-holes", {"###", "#.#", "#.#"}), (Rows{"###", "#.#", "#.#"}));
+  EXPECT_EQ(processed("fill-holes", {".#.", "#.#", ".#."}), (Rows{".#.", "###", ".#."}));
+}
+
+TEST(Postprocess, RemoveSmallKeepsThoseOfTheSizeNamed) {
+  EXPECT_EQ(processed("remove-small=4", {"##..#", "#....", "#..##"}),
+            (Rows{"##...", "#....", "#...."}));
+  EXPECT_EQ(processed("remove-small=5", {"##..#", "#....", "#..##"}),
+            (Rows{".....", ".....", "....."}));
+}
+
+TEST(Postprocess, StepsFollowTheirOrder) {
+  EXPECT_EQ(processed("fill-holes,remove-small=9", {"###.", "#.#.", "###."}),
+            (Rows{"###.", "###.", "###."}));
+  EXPECT_EQ(processed("remove-small=9,fill-holes", {"###.", "#.#.", "###."}),
+            (Rows{"....", "....", "...."}));
+}
+
+TEST(Postprocess, TextAndBackAndWrongWords) {
+  const std::string text = "largest-component,fill-holes,remove-small=64";
+  EXPECT_EQ(postprocess_text(parse_postprocess(text)), text);
+  EXPECT_TRUE(parse_postprocess("").empty());
+  for (const char* wrong : {"fill-hole", "remove-small", "remove-small=0", "remove-small=4x",
+                            "fill-holes=3", "fill-holes,,remove-small=2"}) {
+    EXPECT_THROW(parse_postprocess(wrong), ConfigError) << wrong;
+  }
+  const std::string message = test::message_of<ConfigError>([] { parse_postprocess("fill-hole"); });
+  EXPECT_NE(message.find("did you mean 'fill-holes'"), std::string::npos) << message;
+}
+
+TEST(Postprocess, NoStepIsTheMaskItself) {
+  const at::Tensor mask = mask_of(kMask);
+  EXPECT_TRUE(apply_postprocess({}, mask).is_same(mask));
+  const at::Tensor before = mask.clone();
+  apply_postprocess(parse_postprocess("largest-component"), mask);
+  EXPECT_TRUE(mask.equal(before)) << "the argument stays";
+}
+
+TEST(Contours, RunLengthsAreThoseOfPycocotools) {
+  std::ifstream file(std::string(LEAF_FIXTURES) + "/data/coco_runs.json");
+  const nlohmann::json cases = nlohmann::json::parse(file);
+  ASSERT_GE(cases.size(), 8U);
+  for (const auto& each : cases) {
+    const at::Tensor mask = mask_of(each["rows"].get<Rows>());
+    EXPECT_EQ(compressed_runs(run_lengths(mask)), each["counts"].get<std::string>());
+  }
+}
+
+TEST(Contours, PolygonsGoRoundTheGroups) {
+  const auto polygons = outline_polygons(mask_of({".....", ".###.", ".###.", ".###."}));
+  ASSERT_EQ(polygons.size(), 1U);
+  EXPECT_EQ(polygons.front(), (std::vector<double>{1, 1, 1, 3, 3, 3, 3, 1}));
+  EXPECT_TRUE(outline_polygons(mask_of({"...", "..."})).empty());
+}
+
+TEST(Contours, APixelIsItsBox) {
+  const auto polygons = outline_polygons(mask_of({"...", ".#.", "..."}));
+  ASSERT_EQ(polygons.size(), 1U);
+  EXPECT_EQ(polygons.front(), (std::vector<double>{1, 1, 2, 1, 2, 2, 1, 2}));
+}
+
+TEST(Maps, SixteenBitPngHoldsTheValue) {
+  const test::TemporaryFolder folder;
+  const at::Tensor values = at::tensor({0.0F, 0.25F, 0.5F, 1.0F, -0.1F, 1.1F}).view({2, 3});
+  write_png16(folder / "a/map.png", values);
+  constexpr std::size_t kDepth = 24;  // of IHDR; the colour type follows, 0 is grey
+  EXPECT_EQ(read_file(folder / "a/map.png").substr(kDepth, 2), std::string("\x10\0", 2));
+  const at::Tensor high_bytes = read_mask(folder / "a/map.png");
+  EXPECT_TRUE(high_bytes.equal(at::tensor({0, 64, 128, 255, 0, 255}).view({2, 3}).to(at::kByte)))
+      << high_bytes;
+}
+
+TEST(Maps, NpyIsVersionOneWithItsNumbersBehindAMultipleOf64) {
+  const test::TemporaryFolder folder;
+  const at::Tensor values = at::rand({3, 5});
+  write_npy(folder / "map.npy", values);
+  const std::string content = read_file(folder / "map.npy");
+  EXPECT_TRUE(content.starts_with(std::string("\x93NUMPY\x01\0", 8)));
+  const std::size_t header =
+      static_cast<unsigned char>(content[8]) + 256U * static_cast<unsigned char>(content[9]);
+  EXPECT_EQ((10 + header) % 64, 0U);
+  EXPECT_EQ(content[10 + header - 1], '\n');
+  EXPECT_TRUE(content.substr(10).starts_with(
+      "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 5), }"));
+  ASSERT_EQ(content.size(), 10 + header + 3 * 5 * sizeof(float));
+  EXPECT_EQ(std::memcmp(content.data() + 10 + header, values.const_data_ptr(), 60), 0);
+}
+
+}  // namespace
+}  // namespace leaf::data
