@@ -17,6 +17,7 @@
 #include "leaf/data/dataset.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/maps.h"
+#include "leaf/data/name_pairs.h"
 #include "leaf/data/pair.h"
 #include "leaf/data/postprocess.h"
 #include "leaf/data/split.h"

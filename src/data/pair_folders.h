@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "data/name_pairs.h"
+#include "leaf/data/name_pairs.h"
 #include "leaf/data/pair.h"
 
 namespace leaf::data {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "leaf/data/dataset.h"
-#include "data/name_pairs.h"
+#include "leaf/data/name_pairs.h"
 #include "leaf/metrics/segmentation.h"
 #include "leaf/pipeline/segmenter.h"
 

@@ -6,7 +6,6 @@
 
 #include "core/prefetcher.h"
 #include "leaf/data/image_io.h"
-#include "pipeline/inference/load_ahead.h"
 #include "pipeline/mask_codec.h"
 
 namespace leaf {

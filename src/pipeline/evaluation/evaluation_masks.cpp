@@ -5,7 +5,7 @@
 #include "leaf/core/strings.h"
 #include "data/image_folder.h"
 #include "leaf/data/image_io.h"
-#include "data/name_pairs.h"
+#include "leaf/data/name_pairs.h"
 #include "leaf/pipeline/evaluation.h"
 
 namespace leaf {

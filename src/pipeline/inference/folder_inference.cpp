@@ -15,7 +15,6 @@
 #include "core/prefetcher.h"
 #include "leaf/core/stopwatch.h"
 #include "leaf/core/strings.h"
-#include "pipeline/inference/load_ahead.h"
 #include "pipeline/mask_codec.h"
 
 namespace leaf {

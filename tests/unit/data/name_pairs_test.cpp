@@ -1,4 +1,4 @@
-#include "data/name_pairs.h"
+#include "leaf/data/name_pairs.h"
 
 #include <gtest/gtest.h>
 
