@@ -36,7 +36,7 @@ test::Outcome infer(const TinyProject& project, const std::vector<std::string>& 
 
 /// A phantom cut to height x width.
 at::Tensor phantom(std::int64_t index, std::int64_t height, std::int64_t width) {
-  return data::make_phantom(96, 3, static_cast<std::uint64_t>(index))
+  return apps::make_phantom(96, 3, static_cast<std::uint64_t>(index))
       .image.narrow(0, 0, height)
       .narrow(1, 0, width)
       .contiguous();

@@ -64,7 +64,7 @@ const TinyProject& TinyProject::with_model() const {
   Model prepared = make();
   prepare_for_inference(prepared, {});
   const Segmenter segmenter(prepared, {});
-  const at::Tensor rgb = data::make_phantom(64, 7, 1).image;
+  const at::Tensor rgb = apps::make_phantom(64, 7, 1).image;
   model.description.preprocessing.threshold =
       segmenter.segment(rgb).probability.median().item<double>();
   save_model(folder / "model", model);
