@@ -117,7 +117,7 @@ TEST_F(ImportWeights, LightningCheckpointBecomesTheStartOfThePaper) {
 }
 
 TEST_F(ImportWeights, TheAverageOnRequestAndHeads) {
-  const Model start =
+  const TrainingModel start =
       imported({write("model.safetensors", lightning())}, {.prefer_ema = true, .num_heads = 4});
   EXPECT_TRUE(at::equal(io::state_dict(*start.unet)["out.2.bias"], unet_["out.2.bias"] + 1));
   EXPECT_EQ(start.description.unet.num_heads, 4);
@@ -129,7 +129,7 @@ TEST_F(ImportWeights, TheAverageOnRequestAndHeads) {
 TEST_F(ImportWeights, AutoencoderAndUNetApart) {
   TensorMap with_loss = autoencoder_;
   with_loss["loss.logvar"] = at::zeros({});
-  const Model start =
+  const TrainingModel start =
       imported({write("kl.safetensors", with_loss), write("u.safetensors", narrow_unet_)});
   EXPECT_EQ(test::differences(*start.autoencoder, *model_.autoencoder), Names{});
 }
