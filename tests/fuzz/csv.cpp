@@ -8,4 +8,5 @@ void leaf::fuzz::csv(std::string_view bytes) {
   for (const auto& row : read_csv(file.path())) {
     csv_row(row);
   }
+  read_table(file.path(), {.names = {"name", "group"}, .other_names = true});
 }

@@ -26,6 +26,7 @@ Parsed parse(std::vector<const char*> words) {
   app.add_option("--output", parsed.output);
   app.add_option("--set", parsed.settings);
   auto* command = app.add_subcommand("import");
+  app.require_subcommand(0, 1);
   command->add_option("paths", parsed.positional);
   words.insert(words.begin(), "test");
   parse_literally(app, static_cast<int>(words.size()), words.data());

@@ -180,7 +180,7 @@ TEST_F(SplitTest, ManifestErrorsNameTheRow) {
   EXPECT_NE(error_for("images/1.png,masks/2.png,train\n").find("the mask of"), std::string::npos);
   EXPECT_NE(error_for(one + "validaton\n").find("did you mean 'validation'"), std::string::npos);
   EXPECT_NE(error_for(one + "test\n").find("no images are left to train on"), std::string::npos);
-  EXPECT_NE(error_for(one + "train\n" + one + "test\n").find("listed for training"),
+  EXPECT_NE(error_for(one + "train\n" + one + "test\n").find("but for train in line 2 already"),
             std::string::npos);
   EXPECT_NE(error_for(one + "test\n" + one + "test\n").find("line 3: 'images/1.png' is listed"),
             std::string::npos);
