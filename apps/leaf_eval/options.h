@@ -28,6 +28,7 @@ struct EvalOptions {
   std::filesystem::path ground_truth;
   std::string truth_suffix;
   std::int64_t threshold = data::kMaskThreshold;
+  std::int64_t ignore_value = data::kNoIgnoreValue;
 };
 
 /// Both score, write and print; they return the exit code.

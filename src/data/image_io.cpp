@@ -110,18 +110,6 @@ cv::Mat view(const at::Tensor& image) {
           image.data_ptr()};
 }
 
-/// 8 bits per channel: see read_mask for what becomes of more.
-cv::Mat to_8_bit(const cv::Mat& mask) {
-  if (mask.depth() == CV_8U) {
-    return mask;
-  }
-  double largest = 0;
-  cv::minMaxIdx(mask.reshape(1), nullptr, &largest);
-  cv::Mat result;
-  mask.convertTo(result, CV_8U, mask.depth() == CV_16U && largest > 255 ? 1.0 / 257.0 : 1.0);
-  return result;
-}
-
 void write_encoded(const fs::path& path, const at::Tensor& image, const char* extension,
                    const std::vector<int>& options) {
   calm_opencv();
@@ -157,25 +145,6 @@ LoadedImage read_image(const fs::path& path) {
   cv::cvtColor(bgr, target, cv::COLOR_BGR2RGB);
   const int orientation = is_jpeg(bytes) ? exif_orientation(bytes) : 1;
   return {apply_orientation(rgb, orientation), orientation};
-}
-
-at::Tensor read_mask(const fs::path& path, MaskChannel channel) {
-  const cv::Mat stored = to_8_bit(decode(path, read_bytes(path), cv::IMREAD_UNCHANGED));
-  const at::Tensor mask = at::empty({stored.rows, stored.cols}, at::kByte);
-  cv::Mat target = view(mask);
-  if (stored.channels() < 3) {
-    cv::extractChannel(stored, target, 0);
-    return mask;
-  }
-  std::vector<cv::Mat> bgr;
-  cv::split(stored, bgr);
-  if (channel == MaskChannel::kGreen) {
-    bgr[1].copyTo(target);
-  } else {
-    cv::max(bgr[0], bgr[1], target);
-    cv::max(bgr[2], target, target);
-  }
-  return mask;
 }
 
 void write_png(const fs::path& path, const at::Tensor& image) {

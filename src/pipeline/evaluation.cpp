@@ -3,68 +3,67 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "leaf/data/image_io.h"
 #include "leaf/pipeline/mask_codec.h"
 #include "load_ahead.h"
 
 namespace leaf {
-namespace fs = std::filesystem;
 namespace {
 
+/// A sample and, where they are wanted, its pixels at their own size.
 struct Loaded {
   data::Sample sample;
-  at::Tensor native_truth;  ///< uint8 [H,W], where it is wanted
+  at::Tensor rgb;      ///< uint8 [H,W,3], for an overlay
+  at::Tensor truth;    ///< uint8 [H,W]
+  at::Tensor ignored;  ///< uint8 [H,W]; undefined where nothing is ignored
 };
 
-Loaded load(const data::Dataset& dataset, std::size_t index, bool native) {
-  Loaded loaded{dataset.load(index), {}};
-  if (native) {
-    loaded.native_truth =
-        data::load_pair(dataset.pairs()[index], dataset.config().mask_threshold).target;
-  }
-  return loaded;
-}
-
-metrics::ImageScore score_native(const Segmenter& segmenter, const Loaded& loaded,
-                                 const at::Tensor& probability) {
-  const at::Tensor& truth = loaded.native_truth;
-  const at::Tensor mask = segmenter.finish(probability, truth.size(0), truth.size(1)).mask;
-  return metrics::score_image(loaded.sample.name, mask, truth);
-}
-
 /// True for `wanted` of `count` indices, evenly spread and the first among them.
-bool is_chosen(std::size_t index, std::size_t count, std::size_t wanted) {
-  return wanted >= count || (index * wanted) % count < wanted;
+bool is_chosen(std::size_t index, std::size_t count, std::int64_t wanted) {
+  const auto some = static_cast<std::size_t>(std::max<std::int64_t>(0, wanted));
+  return some >= count || (index * some) % count < some;
 }
 
-void write_overlay(const Segmenter& segmenter, const data::Dataset& dataset, std::size_t index,
-                   const at::Tensor& probability, const fs::path& folder) {
-  const data::Pair& pair = dataset.pairs()[index];
-  const data::LoadedPair loaded = data::load_pair(pair, dataset.config().mask_threshold);
-  const data::ImageSize size = data::size_of(loaded.image.rgb);
-  const at::Tensor mask = segmenter.finish(probability, size.height, size.width).mask;
-  data::write_jpeg(folder / (pair.name + ".jpg"),
-                   data::overlay(loaded.image.rgb, mask, loaded.target));
+Loaded load(const data::Dataset& dataset, std::size_t index, const EvaluationOptions& options) {
+  const bool overlay = is_chosen(index, dataset.size(), options.overlays);
+  if (!options.native && !overlay) {
+    return {dataset.load(index), {}, {}, {}};
+  }
+  data::FullSample full = dataset.load_full(index);
+  return {std::move(full.sample), overlay ? full.pair.image.rgb : at::Tensor(), full.pair.target,
+          full.pair.ignored};
 }
 
-/// probability [N,1,R,R] of the samples that follow those scored so far.
-void score_batch(const Segmenter& segmenter, const data::Dataset& dataset,
-                 const EvaluationOptions& options, const std::vector<Loaded>& batch,
-                 const at::Tensor& probability, Evaluation& result) {
-  const auto overlays = static_cast<std::size_t>(std::max<std::int64_t>(0, options.overlays));
+/// The mask at the size of the image.
+at::Tensor native_mask(const Segmenter& segmenter, const Loaded& loaded,
+                       const at::Tensor& probability) {
+  return segmenter.finish(probability, loaded.truth.size(0), loaded.truth.size(1)).mask;
+}
+
+/// probability [N,1,R,R] of a batch, which follows those scored so far.
+void score_batch(const Segmenter& segmenter, const EvaluationOptions& options,
+                 const std::vector<Loaded>& batch, const at::Tensor& probability,
+                 Evaluation& result) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    const std::size_t index = result.scores.size();
     const at::Tensor predicted = probability[static_cast<std::int64_t>(i)][0];
-    const data::Sample& sample = batch[i].sample;
+    const Loaded& loaded = batch[i];
+    const data::Sample& sample = loaded.sample;
     require_finite(predicted, sample.name);
-    result.scores.push_back(
-        metrics::score_image(sample.name, segmenter.foreground(predicted), sample.mask[0]));
-    if (options.native) {
-      result.native.push_back(score_native(segmenter, batch[i], predicted));
+    result.scores.push_back(metrics::score_image(sample.name, segmenter.foreground(predicted),
+                                                 sample.mask[0], {}, sample.ignored));
+    if (!loaded.truth.defined()) {
+      continue;
     }
-    if (is_chosen(index, dataset.size(), overlays)) {
-      write_overlay(segmenter, dataset, index, predicted, options.overlay_folder);
+    const at::Tensor mask = native_mask(segmenter, loaded, predicted);
+    if (options.native) {
+      result.native.push_back(
+          metrics::score_image(sample.name, mask, loaded.truth, {}, loaded.ignored));
+    }
+    if (loaded.rgb.defined()) {
+      data::write_jpeg(options.overlay_folder / (sample.name + ".jpg"),
+                       data::overlay(loaded.rgb, mask, loaded.truth));
     }
   }
 }
@@ -82,7 +81,7 @@ Evaluation evaluate(const Segmenter& segmenter, const data::Dataset& dataset,
                     const EvaluationOptions& options, const OnProgress& on_progress) {
   const auto batch_size = static_cast<std::size_t>(std::max<std::int64_t>(1, options.batch_size));
   LoadAhead<Loaded> ahead(dataset.size(), batch_size,
-                          [&](std::size_t i) { return load(dataset, i, options.native); });
+                          [&](std::size_t i) { return load(dataset, i, options); });
   Evaluation result;
   while (result.scores.size() < dataset.size()) {
     std::vector<Loaded> batch;
@@ -92,8 +91,7 @@ Evaluation evaluate(const Segmenter& segmenter, const data::Dataset& dataset,
       batch.push_back(ahead.next());
       images.push_back(batch.back().sample.image);
     }
-    score_batch(segmenter, dataset, options, batch, segmenter.probability(at::stack(images)),
-                result);
+    score_batch(segmenter, options, batch, segmenter.probability(at::stack(images)), result);
     if (on_progress) {
       on_progress(result.scores.size());
     }

@@ -4,6 +4,7 @@
 
 #include "leaf/core/device.h"
 #include "leaf/core/files.h"
+#include "leaf/data/data_config.h"
 #include "leaf/pipeline/folder_inference.h"
 
 namespace leaf {
@@ -35,6 +36,7 @@ Json options_json(const SegmenterOptions& segmenter, const FolderInferenceOption
           {"num_inference_steps", segmenter.num_inference_steps},
           {"batch_size", options.batch_size},
           {"output_size", enum_text(options.output_size)},
+          {"mask_orientation", enum_text(data::MaskOrientation::kStored)},
           {"probabilities", options.probabilities},
           {"overlays", options.overlays},
           {"skip_existing", options.skip_existing}};

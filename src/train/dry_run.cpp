@@ -4,7 +4,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <future>
+#include <map>
+#include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -12,7 +16,9 @@
 #include "leaf/core/cpu_allocator.h"
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
+#include "leaf/core/log.h"
 #include "leaf/core/stopwatch.h"
+#include "leaf/core/strings.h"
 #include "trainer_state.h"
 
 namespace leaf {
@@ -31,32 +37,103 @@ struct MaskContent {
   }
 };
 
-/// Decodes the pairs from `next` on, which several threads share.
-MaskContent decode_rest(const data::Dataset& dataset, std::atomic<std::size_t>& next) {
-  MaskContent content;
-  for (std::size_t i = next++; i < dataset.size(); i = next++) {
-    const at::Tensor mask = dataset.decoded(i).mask;
-    const auto* begin = mask.const_data_ptr<std::uint8_t>();
-    const std::int64_t foreground = std::count(begin, begin + mask.numel(), std::uint8_t{1});
-    content.add({.with_foreground = foreground > 0 ? 1U : 0U,
-                 .foreground = foreground,
-                 .pixels = mask.numel()});
-  }
-  return content;
+MaskContent content_of(const at::Tensor& mask) {
+  const auto* begin = mask.const_data_ptr<std::uint8_t>();
+  const std::int64_t foreground = std::count(begin, begin + mask.numel(), std::uint8_t{1});
+  return {.with_foreground = foreground > 0 ? 1U : 0U,
+          .foreground = foreground,
+          .pixels = mask.numel()};
 }
 
-/// Decodes every pair once and tells what the masks hold; throws what it finds wrong with a pair.
-MaskContent check_files(const data::Dataset& dataset) {
+/// What the pairs of a part hold, and what is wrong with those that cannot be used, by index.
+struct Findings {
+  MaskContent content;
+  std::map<std::size_t, std::string> problems;
+
+  void add(Findings&& other) {
+    content.add(other.content);
+    problems.merge(other.problems);
+  }
+};
+
+/// Decodes the pairs from `next` on, which several threads share.
+Findings decode_rest(const data::Dataset& dataset, std::atomic<std::size_t>& next) {
+  Findings found;
+  for (std::size_t i = next++; i < dataset.size(); i = next++) {
+    try {
+      found.content.add(content_of(dataset.decoded(i).mask));
+    } catch (const DataError& error) {
+      found.problems.emplace(i, error.what());
+    }
+  }
+  return found;
+}
+
+/// Decodes every pair of a part once.
+Findings check_files(const data::Dataset& dataset) {
   std::atomic<std::size_t> next = 0;
-  std::vector<std::future<MaskContent>> threads;
+  std::vector<std::future<Findings>> threads;
   for (unsigned i = 0; i < std::max(1U, std::thread::hardware_concurrency()); ++i) {
     threads.push_back(std::async(std::launch::async, [&] { return decode_rest(dataset, next); }));
   }
-  MaskContent all;
-  for (std::future<MaskContent>& thread : threads) {
+  Findings all;
+  for (std::future<Findings>& thread : threads) {
     all.add(thread.get());
   }
   return all;
+}
+
+/// Throws DataError where pairs cannot be used; the first of several are listed before.
+void refuse(const std::vector<std::string>& problems, std::size_t pairs) {
+  constexpr std::size_t kListed = 20;
+  if (problems.size() == 1) {
+    throw DataError(problems.front());
+  }
+  for (std::size_t i = 0; i < std::min(problems.size(), kListed); ++i) {
+    log::error(problems[i]);
+  }
+  if (!problems.empty()) {
+    throw DataError(
+        str(problems.size(), " of ", pairs, " pairs cannot be used, ",
+            problems.size() > kListed ? str("the first ", kListed, " of them listed") : "listed",
+            " above; replace or remove their files"));
+  }
+}
+
+/// The test pairs that are not validation pairs too, as the published protocol has them.
+std::vector<data::Pair> pairs_of_test_alone(const data::SplitPairs& split) {
+  std::set<std::filesystem::path> validation;
+  for (const data::Pair& pair : split.validation) {
+    validation.insert(pair.image);
+  }
+  std::vector<data::Pair> pairs = split.test;
+  std::erase_if(pairs, [&](const data::Pair& pair) { return validation.contains(pair.image); });
+  return pairs;
+}
+
+/// Reads every pair of all parts; returns what the masks of the first part hold, which is trained
+/// on. Whatever is wrong with pairs is said at once.
+MaskContent check_parts(const std::vector<const data::Dataset*>& parts) {
+  data::MaskCensus masks;
+  MaskContent trained;
+  std::vector<std::string> problems;
+  std::size_t pairs = 0;
+  for (const data::Dataset* part : parts) {
+    const Findings found = check_files(*part);
+    masks.add(part->masks());
+    for (const auto& [index, problem] : found.problems) {
+      problems.push_back(problem);
+    }
+    pairs += part->size();
+    trained = part == parts.front() ? found.content : trained;
+  }
+  refuse(problems, pairs);
+  parts.front()->masks().require_target();
+  if (trained.foreground == 0) {
+    throw DataError(empty_masks_text(parts.front()->size(), *parts.front()));
+  }
+  masks.log_lines(/*borders=*/true);
+  return trained;
 }
 
 template <typename Count>
@@ -86,12 +163,8 @@ double Trainer::time_validation() {
 DryRunReport Trainer::dry_run() {
   prepare();
   make_loader(0);
-  const MaskContent masks = check_files(state_->train);
-  if (masks.foreground == 0) {
-    throw DataError(empty_masks_text(state_->train.size(), state_->train));
-  }
-  check_files(state_->validation);
-  check_files(data::Dataset(state_->split.test, config_.data));
+  const data::Dataset test(pairs_of_test_alone(state_->split), config_.data);
+  const MaskContent masks = check_parts({&state_->train, &state_->validation, &test});
   DryRunReport report;
   report.train_images = state_->split.train.size();
   report.validation_images = state_->split.validation.size();

@@ -8,6 +8,7 @@
 #include "leaf/core/files.h"
 #include "leaf/data/exif.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/mask_values.h"
 #include "leaf/data/phantom.h"
 #include "leaf/io/safetensors.h"
 #include "support/exif_bytes.h"
@@ -84,6 +85,7 @@ TEST(Infer, WritesOneMaskPerImageAndNamesTheBroken) {
   const auto summary = project.json("out/summary.json");
   EXPECT_EQ(summary["status"], "complete");
   EXPECT_EQ(summary["model"], project.path("model"));
+  EXPECT_EQ(summary["options"]["mask_orientation"], "stored");
   EXPECT_EQ(summary["totals"]["done"], 3);
   EXPECT_EQ(summary["totals"]["failed"], 1);
   EXPECT_GT(summary["totals"]["time_to_first_mask_seconds"], summary["totals"]["load_seconds"]);

@@ -22,19 +22,10 @@ struct ImageSize {
   bool operator==(const ImageSize&) const = default;
 };
 
-/// Which channel of a colour mask counts: the largest of the three, or green alone.
-enum class MaskChannel { kLargest, kGreen };
-
 /// Reads PNG, JPEG, TIFF or BMP as RGB: 16-bit values lose their low byte, grey and palette
 /// pictures become RGB, alpha is dropped, the EXIF orientation of a JPEG is applied. DataError,
 /// naming the file and the reason, for a file that is missing, a folder, no image, or truncated.
 LoadedImage read_image(const std::filesystem::path& path);
-
-/// Reads a mask as uint8 [H,W], in the order of the stored pixels (EXIF orientation is not
-/// applied). 16-bit masks keep values up to 255 (labels); larger ones are scaled to 0..255. Errors
-/// as above.
-at::Tensor read_mask(const std::filesystem::path& path,
-                     MaskChannel channel = MaskChannel::kLargest);
 
 /// Writes uint8 [H,W] (grey) or [H,W,3] (RGB) as PNG, atomically; FileError when that fails.
 void write_png(const std::filesystem::path& path, const at::Tensor& image);

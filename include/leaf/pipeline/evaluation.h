@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "leaf/data/dataset.h"
+#include "leaf/data/mask_values.h"
 #include "leaf/metrics/segmentation.h"
 #include "leaf/pipeline/segmenter.h"
 
@@ -40,7 +41,7 @@ struct Evaluation {
   std::vector<metrics::ImageScore> native;  ///< empty unless asked for
 };
 
-/// evaluate() with more to ask for; files are read twice where `native` needs them.
+/// evaluate() with more to ask for. Every file is read once.
 Evaluation evaluate(const Segmenter& segmenter, const data::Dataset& dataset,
                     const EvaluationOptions& options, const OnProgress& on_progress = {});
 
@@ -64,10 +65,12 @@ struct MaskPair {
 /// about, but for leaf_infer's overlays/ and probabilities/, which are none.
 std::vector<MaskPair> pair_masks(const MaskFolders& folders);
 
-/// Scores mask files, at their size; grey values above `threshold` are foreground, in both.
-/// DataError naming both files when sizes differ.
+/// Scores mask files, at their size and as displayed, by the rules of data sets (MaskOptions), for
+/// both; only a truth has pixels to be ignored. What is odd about the masks is logged at the end, a
+/// line for each kind and side. Throws DataError, naming both files, when sizes differ, and where
+/// all masks of a side are empty because no value is above the threshold.
 std::vector<metrics::ImageScore> evaluate_masks(const std::vector<MaskPair>& pairs,
-                                                std::int64_t threshold,
+                                                const data::MaskOptions& options,
                                                 const OnProgress& on_progress = {});
 
 /// Facts about an evaluation for its summary.json, in this order: {"model", "runs/a/best"}.

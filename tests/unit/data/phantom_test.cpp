@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "leaf/core/error.h"
+#include "leaf/data/mask_values.h"
 #include "leaf/data/registry.h"
 #include "support/images.h"
 #include "support/temporary_folder.h"
