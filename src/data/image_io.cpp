@@ -11,7 +11,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
-#include "leaf/data/exif.h"
+#include "picture_bytes.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;
@@ -26,10 +26,6 @@ void calm_opencv() {
     return true;
   }();
   static_cast<void>(done);
-}
-
-[[noreturn]] void fail(const fs::path& path, std::string_view reason) {
-  throw DataError(str("cannot read image '", path.string(), "': ", reason));
 }
 
 bool is_jpeg(std::string_view bytes) { return bytes.starts_with("\xFF\xD8\xFF"); }
@@ -66,28 +62,13 @@ bool is_cut(std::string_view bytes) {
   return bytes.starts_with("BM") && bitmap_is_cut(bytes);
 }
 
-std::string read_bytes(const fs::path& path) {
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) {
-    fail(path, "no such file");
-  }
-  if (fs::is_directory(path, ignored)) {
-    fail(path, "it is a folder");
-  }
-  try {
-    return read_file(path);
-  } catch (const FileError& error) {
-    throw DataError(error.what());
-  }
-}
-
 cv::Mat decode(const fs::path& path, const std::string& bytes, int flags) {
   calm_opencv();
   if (bytes.empty()) {
-    fail(path, "the file is empty");
+    fail_to_read(path.string(), "the file is empty");
   }
   if (is_cut(bytes)) {
-    fail(path, "the file is truncated; copy it again");
+    fail_to_read(path.string(), "the file is truncated; copy it again");
   }
   const auto count = static_cast<int>(std::min<std::size_t>(bytes.size(), INT_MAX));
   const cv::Mat raw(1, count, CV_8U, const_cast<char*>(bytes.data()));
@@ -95,10 +76,10 @@ cv::Mat decode(const fs::path& path, const std::string& bytes, int flags) {
   try {
     decoded = cv::imdecode(raw, flags);
   } catch (const cv::Exception& error) {
-    fail(path, "damaged or too large (" + error.err + ")");
+    fail_to_read(path.string(), "damaged or too large (" + error.err + ")");
   }
   if (decoded.empty()) {
-    fail(path, "not an image in PNG, JPEG, TIFF or BMP format, or damaged");
+    fail_to_read(path.string(), "not an image in PNG, JPEG, TIFF or BMP format, or damaged");
   }
   return decoded;
 }
@@ -149,18 +130,8 @@ void draw_outline(cv::Mat& canvas, const at::Tensor& mask, const cv::Scalar& col
 
 }  // namespace
 
-LoadedImage read_image(const fs::path& path) {
-  const std::string bytes = read_bytes(path);
-  const cv::Mat bgr = decode(path, bytes, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
-  const at::Tensor rgb = at::empty({bgr.rows, bgr.cols, 3}, at::kByte);
-  cv::Mat target = view(rgb);
-  cv::cvtColor(bgr, target, cv::COLOR_BGR2RGB);
-  const int orientation = is_jpeg(bytes) ? exif_orientation(bytes) : 1;
-  return {apply_orientation(rgb, orientation), orientation};
-}
-
 at::Tensor read_mask(const fs::path& path, MaskChannel channel) {
-  const cv::Mat stored = to_8_bit(decode(path, read_bytes(path), cv::IMREAD_UNCHANGED));
+  const cv::Mat stored = to_8_bit(decode(path, read_picture_bytes(path), cv::IMREAD_UNCHANGED));
   const at::Tensor mask = at::empty({stored.rows, stored.cols}, at::kByte);
   cv::Mat target = view(mask);
   if (stored.channels() < 3) {
