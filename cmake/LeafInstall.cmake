@@ -13,4 +13,5 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/leafConfigVersion.cmake
 install(FILES ${PROJECT_BINARY_DIR}/leafConfig.cmake ${PROJECT_BINARY_DIR}/leafConfigVersion.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindLeafTorch.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindLeafOpenCV.cmake
+              ${PROJECT_SOURCE_DIR}/cmake/FindLeafWebP.cmake
         DESTINATION ${LEAF_INSTALL_PACKAGE})

@@ -1,11 +1,12 @@
 #include <algorithm>
-#include <array>
 #include <cctype>
+#include <iterator>
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
+#include "readers/reader.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;
@@ -37,15 +38,27 @@ void collect(const fs::path& folder, bool recursive, std::vector<fs::path>& foun
   }
 }
 
+/// "png", "jpg", ...: of the formats that are read.
+std::vector<std::string> extensions() {
+  std::vector<std::string> all;
+  for (const Reader& reader : all_readers()) {
+    std::transform(reader.extensions.begin(), reader.extensions.end(), std::back_inserter(all),
+                   [](const std::string& extension) { return extension.substr(1); });
+  }
+  return all;
+}
+
 }  // namespace
 
 ImageSize size_of(const at::Tensor& image) { return {image.size(0), image.size(1)}; }
 
 bool is_image_file(const fs::path& path) {
-  static constexpr std::array kExtensions = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"};
   const std::string extension = to_lower(path.extension().string());
+  const auto has_it = [&](const Reader& reader) {
+    return std::count(reader.extensions.begin(), reader.extensions.end(), extension) > 0;
+  };
   return !path.filename().string().starts_with('.') &&
-         std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
+         std::any_of(all_readers().begin(), all_readers().end(), has_it);
 }
 
 bool natural_less(const std::string& a, const std::string& b) {
@@ -78,7 +91,7 @@ std::vector<fs::path> list_images(const fs::path& folder, bool recursive) {
   collect(folder, recursive, found);
   if (found.empty()) {
     throw DataError(
-        str("no images (png, jpg, jpeg, tif, tiff, bmp) in folder '", folder.string(), "'"));
+        str("no images (", join(extensions(), ", "), ") in folder '", folder.string(), "'"));
   }
   std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) {
     return natural_less(a.string(), b.string());

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 
 #include "leaf/core/error.h"
@@ -113,16 +112,12 @@ bool black_and_white_of_8_bits(const at::Tensor& values) {
   return result;
 }
 
-MaskValues grey_values(const at::Tensor& values, std::int64_t bits) {
+MaskValues grey_values(const at::Tensor& values, const Picture& picture) {
   if (values.scalar_type() == at::kByte) {
-    return bits < 8 ? unspread(values, bits) : MaskValues{values, 255, MaskSource::kGrey};
+    return picture.bits < 8 && picture.palette.empty() ? unspread(values, picture.bits)
+                                                       : MaskValues{values, 255, MaskSource::kGrey};
   }
-  if (black_and_white_of_8_bits(values)) {
-    return {values, 255, MaskSource::kGrey};
-  }
-  const double white =
-      values.scalar_type() == at::kFloat ? 1 : std::ldexp(1.0, static_cast<int>(bits)) - 1;
-  return {values, white, MaskSource::kGrey};
+  return {values, black_and_white_of_8_bits(values) ? 255 : white_of(picture), MaskSource::kGrey};
 }
 
 void require_finite_values(const at::Tensor& values, const std::string& name) {
@@ -163,14 +158,13 @@ at::Tensor take_ignored(const at::Tensor& target, const MaskValues& mask, std::i
 MaskValues mask_values(const Picture& picture, const std::string& name, MaskChannel channel) {
   const std::int64_t colours = picture.samples.size(2) - (picture.alpha ? 1 : 0);
   if (alpha_varies(picture) && !colour_varies(picture)) {
-    MaskValues result = grey_values(picture.samples.select(2, colours).contiguous(),
-                                    picture.palette.empty() ? picture.bits : 8);
+    MaskValues result = grey_values(picture.samples.select(2, colours).contiguous(), picture);
     result.source = MaskSource::kAlpha;
     return result;
   }
   const at::Tensor values = one_channel(picture.samples.contiguous(), colours, channel);
   require_finite_values(values, name);
-  return picture.palette.empty() ? grey_values(values, picture.bits)
+  return picture.palette.empty() ? grey_values(values, picture)
                                  : palette_values(picture, values, channel);
 }
 
