@@ -65,6 +65,11 @@ void add_mask_options(CLI::App& app, EvalOptions& o) {
       ->needs(predictions)
       ->check(CLI::Range(0, 254))
       ->capture_default_str();
+  app.add_option("--ignore-value", o.ignore_value,
+                 "Pixels of this value in a true mask are not scored (as data.ignore_value) [none]")
+      ->group(group)
+      ->needs(predictions)
+      ->check(CLI::Range(0, 65535));
 }
 
 void add_options(CLI::App& app, EvalOptions& o) {

@@ -30,6 +30,7 @@ struct EvalOptions {
   std::string truth_prefix;
   std::string truth_suffix;
   std::int64_t threshold = data::kMaskThreshold;
+  std::int64_t ignore_value = data::kNoIgnoreValue;
 };
 
 /// Both score, write and print; they return the exit code.

@@ -73,6 +73,8 @@ Evaluation score(const Segmenter& segmenter, const data::Dataset& dataset,
     progress.update(static_cast<std::int64_t>(done));
   });
   progress.finish();
+  dataset.masks().require_target();
+  dataset.masks().log_lines();
   return evaluation;
 }
 

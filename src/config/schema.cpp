@@ -192,7 +192,21 @@ Fields data_fields(data::DataConfig& d) {
          {integer("data.resolution", d.resolution, at_least(8),
                   "Side in pixels of the square that images are resized to."),
           integer("data.mask_threshold", d.mask_threshold, between(0, 254),
-                  "Grey values of a mask above this are foreground (as leaf_eval --threshold)."),
+                  "Grey values of a mask above this are foreground (as leaf_eval --threshold); of "
+                  "255, in deeper files in proportion; 0: every value but 0."),
+          integer("data.ignore_value", d.ignore_value, between(-1, 65535),
+                  "Mask pixels of this value (a void border's 255) are left out of scores, and are "
+                  "background in training; -1: none."),
+          choice("data.mask_orientation", d.mask_orientation,
+                 "Whose pixels a mask has where its image is a turned photograph: stored, "
+                 "displayed, or auto, which is stored unless the size fits the displayed image "
+                 "alone. A mask file's own orientation comes first."),
+          choice("data.crop", d.crop,
+                 "disc: image and mask are cut to the square round the optic disc of a label map "
+                 "(refuge2), as the published numbers have it."),
+          number("data.crop_margin", d.crop_margin, at_least(0),
+                 "What the crop has beyond the disc on each side, as a multiple of its longer "
+                 "side."),
           number("data.horizontal_flip", d.horizontal_flip, between(0, 1),
                  "Probability of a horizontal flip while training."),
           number("data.vertical_flip", d.vertical_flip, between(0, 1),

@@ -8,8 +8,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "leaf/core/error.h"
@@ -126,6 +129,16 @@ void close_file() {
 void debug(std::string_view message) { write(spdlog::level::debug, message); }
 void info(std::string_view message) { write(spdlog::level::info, message); }
 void warn(std::string_view message) { write(spdlog::level::warn, message); }
+
+void warn_once(std::string_view kind, std::string_view message) {
+  static std::mutex mutex;
+  static std::set<std::string, std::less<>> warned;
+  const std::lock_guard lock(mutex);
+  if (warned.emplace(kind).second) {
+    warn(message);
+  }
+}
+
 void error(std::string_view message) { write(spdlog::level::err, message); }
 
 }  // namespace leaf::log

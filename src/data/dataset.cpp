@@ -2,23 +2,32 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <mutex>
 #include <optional>
 #include <utility>
 
 #include "data/transforms.h"
-#include "leaf/core/log.h"
-#include "leaf/core/strings.h"
 
 namespace leaf::data {
 namespace {
 
-DecodedSample decode_sample(const Pair& pair, const DataConfig& config) {
-  LoadedPair loaded = load_pair(pair, config.mask_threshold);
-  const ImageSize size = size_of(loaded.image.rgb);
-  return {resize_image(loaded.image.rgb, config.resolution),
-          resize_mask_nearest(loaded.target, config.resolution), size.height, size.width,
-          std::move(loaded.mask_warning)};
+DecodedSample resized(const LoadedPair& pair, std::int64_t resolution) {
+  const ImageSize size = size_of(pair.image.rgb);
+  return {resize_image(pair.image.rgb, resolution), resize_mask_nearest(pair.target, resolution),
+          pair.ignored.defined() ? resize_mask_nearest(pair.ignored, resolution) : at::Tensor(),
+          size.height, size.width};
+}
+
+Sample to_sample(const DecodedSample& decoded, const std::string& name) {
+  return {to_tensor(decoded.image), decoded.mask.to(at::kFloat).unsqueeze(0),
+          decoded.ignored,          name,
+          decoded.height,           decoded.width};
+}
+
+bool has_target(const at::Tensor& mask) {
+  const auto* begin = mask.const_data_ptr<std::uint8_t>();
+  return std::find(begin, begin + mask.numel(), std::uint8_t{1}) != begin + mask.numel();
 }
 
 }  // namespace
@@ -26,12 +35,12 @@ DecodedSample decode_sample(const Pair& pair, const DataConfig& config) {
 /// Keeps samples until the room is used up. Nothing is ever thrown out: every epoch visits every
 /// sample once in random order, so that an older sample is worth as much as a newer one.
 struct Dataset::Cache {
-  Cache(std::size_t count, std::int64_t bytes) : samples(count), room(bytes) {}
+  Cache(std::size_t count, std::int64_t bytes) : samples(count), room(bytes), masks(count) {}
 
   std::mutex mutex;
   std::vector<std::optional<DecodedSample>> samples;
   std::int64_t room;
-  bool warned = false;
+  MaskCensus masks;
 
   std::optional<DecodedSample> find(std::size_t index) {
     const std::lock_guard lock(mutex);
@@ -39,18 +48,14 @@ struct Dataset::Cache {
   }
 
   void keep(std::size_t index, const DecodedSample& sample) {
-    const auto bytes = static_cast<std::int64_t>(sample.image.nbytes() + sample.mask.nbytes());
+    const std::size_t ignored = sample.ignored.defined() ? sample.ignored.nbytes() : 0;
+    const auto bytes =
+        static_cast<std::int64_t>(sample.image.nbytes() + sample.mask.nbytes() + ignored);
     const std::lock_guard lock(mutex);
     if (!samples[index] && bytes <= room) {
       samples[index] = sample;
       room -= bytes;
     }
-  }
-
-  /// True for the first caller alone.
-  bool take_warning() {
-    const std::lock_guard lock(mutex);
-    return !std::exchange(warned, true);
   }
 };
 
@@ -67,18 +72,27 @@ DecodedSample Dataset::decoded(std::size_t index) const {
   if (std::optional<DecodedSample> kept = cache_->find(index)) {
     return *std::move(kept);
   }
-  DecodedSample sample = decode_sample(pairs_.at(index), config_);
-  if (!sample.mask_warning.empty() && cache_->take_warning()) {
-    log::warn(sample.mask_warning);
-  }
+  const DecodedSample sample = resized(read(index), config_.resolution);
   cache_->keep(index, sample);
   return sample;
 }
 
 Sample Dataset::load(std::size_t index) const {
-  const DecodedSample sample = decoded(index);
-  return {to_tensor(sample.image), sample.mask.to(at::kFloat).unsqueeze(0), pairs_.at(index).name,
-          sample.height, sample.width};
+  return to_sample(decoded(index), pairs_.at(index).name);
 }
+
+FullSample Dataset::load_full(std::size_t index) const {
+  LoadedPair pair = read(index);
+  const DecodedSample sample = resized(pair, config_.resolution);
+  return {to_sample(sample, pairs_.at(index).name), std::move(pair)};
+}
+
+LoadedPair Dataset::read(std::size_t index) const {
+  LoadedPair pair = load_pair(pairs_.at(index), config_);
+  cache_->masks.add(index, pair.remarks, has_target(pair.target));
+  return pair;
+}
+
+MaskCensus& Dataset::masks() const { return cache_->masks; }
 
 }  // namespace leaf::data

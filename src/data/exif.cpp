@@ -3,9 +3,12 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <vector>
 
 namespace leaf::data {
 namespace {
+
+constexpr std::string_view kExif("Exif\0\0", 6);
 
 /// An unsigned number of `width` bytes; 0 where it would reach beyond the end, which is a valid
 /// value of none of the fields read here.
@@ -60,23 +63,10 @@ Turn turn(int orientation) {
 
 }  // namespace
 
-int exif_orientation(std::string_view jpeg) {
-  constexpr std::string_view kExif("Exif\0\0", 6);
-  constexpr std::uint32_t kApp1 = 0xFFE1;
-  constexpr std::uint32_t kStartOfScan = 0xFFDA;
-  std::size_t at = 2;
-  for (;;) {
-    const std::uint32_t marker = number(jpeg, at, 2, true);
-    const std::size_t length = number(jpeg, at + 2, 2, true);
-    if (marker < 0xFF00 || marker == kStartOfScan || length < 2 || at + 2 + length > jpeg.size()) {
-      return 1;
-    }
-    const std::string_view segment = jpeg.substr(at + 4, length - 2);
-    if (marker == kApp1 && segment.starts_with(kExif)) {
-      return tiff_orientation(segment.substr(kExif.size()));
-    }
-    at += 2 + length;
-  }
+bool is_exif_block(std::string_view bytes) { return bytes.starts_with(kExif); }
+
+int exif_orientation(std::string_view exif) {
+  return tiff_orientation(is_exif_block(exif) ? exif.substr(kExif.size()) : exif);
 }
 
 at::Tensor apply_orientation(const at::Tensor& stored, int orientation) {

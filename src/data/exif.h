@@ -6,9 +6,12 @@
 
 namespace leaf::data {
 
-/// The EXIF orientation (1 to 8) that a JPEG file's bytes state; 1, "as stored", where they state
-/// none or are damaged.
-int exif_orientation(std::string_view jpeg);
+/// True for what JPEG and some WebP files put before EXIF data.
+bool is_exif_block(std::string_view bytes);
+
+/// The orientation (1 to 8) that EXIF data state, with or without "Exif" before them; 1, "as
+/// stored", where they state none or are damaged.
+int exif_orientation(std::string_view exif);
 
 /// Turns stored pixels, [H,W] or [H,W,C] of any type, into what a viewer shows: for orientations 5
 /// to 8 height and width change places.

@@ -1,10 +1,11 @@
 #include <algorithm>
-#include <array>
 #include <cctype>
+#include <iterator>
 
 #include "leaf/core/strings.h"
 #include "data/image_folder.h"
 #include "leaf/data/image_io.h"
+#include "readers/reader.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;
@@ -29,10 +30,12 @@ std::string_view take_number(std::string_view text, std::size_t& at) {
 ImageSize size_of(const at::Tensor& image) { return {image.size(0), image.size(1)}; }
 
 bool is_image_file(const fs::path& path) {
-  static constexpr std::array kExtensions = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"};
   const std::string extension = to_lower(path.extension().string());
+  const auto has_it = [&](const Reader& reader) {
+    return std::count(reader.extensions.begin(), reader.extensions.end(), extension) > 0;
+  };
   return !path.filename().string().starts_with('.') &&
-         std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
+         std::any_of(all_readers().begin(), all_readers().end(), has_it);
 }
 
 bool natural_less(const std::string& a, const std::string& b) {

@@ -5,12 +5,14 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
+#include "data/readers/reader.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;
@@ -48,6 +50,17 @@ void collect(const fs::path& folder, const ImageSearch& search, FoundImages& fou
       }
     }
   }
+}
+
+/// "png, jpg, ...": of the formats that are read.
+std::string readable_endings() {
+  std::vector<std::string> endings;
+  for (const Reader& reader : all_readers()) {
+    for (const std::string& extension : reader.extensions) {
+      endings.push_back(extension.substr(1));
+    }
+  }
+  return join(endings, ", ");
 }
 
 /// "3 .gif, 1 without ending", the most frequent first.
@@ -95,7 +108,7 @@ FoundImages find_images(const fs::path& folder, const ImageSearch& search) {
   collect(folder, search, found);
   if (found.images.empty()) {
     throw DataError(
-        str("no images (png, jpg, jpeg, tif, tiff, bmp) in folder '", folder.string(), "'",
+        str("no images (", readable_endings(), ") in folder '", folder.string(), "'",
             found.others.empty() ? "" : str("; it holds ", endings_text(found.others)),
             found.results.empty() ? ""
                                   : str("; earlier results, as in '",

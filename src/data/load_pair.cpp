@@ -1,109 +1,150 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <array>
+#include <cmath>
+#include <optional>
+#include <utility>
 
 #include "data/exif.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/dataset.h"
+#include "mask_samples.h"
 
 namespace leaf::data {
 namespace {
 
-using Histogram = std::array<std::int64_t, 256>;
-
-/// Replaces every value of `mask` by 1 (target) or 0 and returns how often each value stood there.
-Histogram apply_rule(at::Tensor& mask, MaskRule rule, std::int64_t threshold) {
-  Histogram counts{};
-  auto* value = mask.mutable_data_ptr<std::uint8_t>();
-  for (const auto* end = value + mask.numel(); value != end; ++value) {
-    ++counts[*value];
-    const bool target = rule == MaskRule::kZeroIsTarget ? *value == 0 : *value > threshold;
-    *value = target ? 1 : 0;
-  }
-  return counts;
-}
-
-/// "0, 1, 128, ..." : the values that occur, the first few of them.
-std::string values_text(const Histogram& counts) {
-  constexpr std::size_t kShown = 5;
-  std::vector<std::string> values;
-  for (std::size_t value = 0; value < counts.size(); ++value) {
-    if (counts[value] > 0 && values.size() <= kShown) {
-      values.push_back(values.size() == kShown ? "..." : std::to_string(value));
-    }
-  }
-  return join(values, ", ");
-}
-
-/// A mask that is to be thresholded should be black and white, but for the edges that an
-/// anti-aliased drawing or JPEG leaves.
-std::string threshold_warning(const Pair& pair, const Histogram& counts, std::int64_t threshold) {
-  constexpr double kEdgeShare = 0.05;
-  constexpr std::size_t kNear = 32;
-  std::int64_t total = 0;
-  std::int64_t above = 0;
-  std::int64_t grey = 0;
-  for (std::size_t value = 0; value < counts.size(); ++value) {
-    total += counts[value];
-    above += static_cast<std::int64_t>(value) > threshold ? counts[value] : 0;
-    grey += value > kNear && value < counts.size() - 1 - kNear ? counts[value] : 0;
-  }
-  const std::string found =
-      str("mask '", pair.mask.string(), "' holds the values ", values_text(counts));
-  if (above == 0 && counts.front() < total) {
-    return str(found, ", none above data.mask_threshold ", threshold,
-               ": its target is EMPTY; set data.mask_threshold: 0 if every value but 0 is target");
-  }
-  const bool labels = threshold == 0 && counts.back() == 0;  // 0/1 masks, taken as such
-  if (!labels && static_cast<double>(grey) > kEdgeShare * static_cast<double>(total)) {
-    return str(found, "; values above data.mask_threshold ", threshold,
-               " become target: check that this is meant");
-  }
-  return "";
-}
-
-std::string label_map_warning(const Pair& pair, const Histogram& counts) {
-  constexpr std::size_t kDisc = 128;
-  for (std::size_t value = 1; value < counts.size() - 1; ++value) {
-    if (value != kDisc && counts[value] > 0) {
-      return str("label map '", pair.mask.string(), "' holds the values ", values_text(counts),
-                 "; expected 0 (cup), 128 (disc) and 255 (background)");
-    }
-  }
-  return "";
-}
-
 std::string size_text(ImageSize size) { return str(size.width, "x", size.height); }
 
-/// Brings a mask into the displayed orientation of its image.
-at::Tensor fit_mask(const at::Tensor& mask, const LoadedImage& image, const Pair& pair) {
-  const at::Tensor turned = apply_orientation(mask, image.exif_orientation);
+ImageSize turned_size(ImageSize size, int orientation) {
+  return orientation >= 5 ? ImageSize{size.width, size.height} : size;
+}
+
+[[noreturn]] void refuse_size(const Pair& pair, ImageSize mask, ImageSize image,
+                              bool the_other_way) {
+  throw DataError(str("mask '", pair.mask.string(), "' is ", size_text(mask), " but its image '",
+                      pair.image.string(), "' is ", size_text(image),
+                      the_other_way ? "; set data.mask_orientation: auto"
+                                    : "; resize one of them or pair the right files"));
+}
+
+MaskRemark either_way_remark(const Pair& pair, int orientation) {
+  return {MaskOddity::kEitherWay, str("mask '", pair.mask.string(), "'"),
+          str("fits its turned photograph (orientation ", orientation,
+              ") as stored and as displayed; it is taken as stored: set data.mask_orientation to "
+              "stored or displayed")};
+}
+
+/// The orientation that brings a mask's stored pixels to the displayed image. What the mask's own
+/// file says comes first.
+int mask_turn(Mask& mask, const LoadedImage& image, const Pair& pair, MaskOrientation rule) {
+  if (mask.orientation != 1 || image.exif_orientation == 1) {
+    return mask.orientation;
+  }
+  if (rule != MaskOrientation::kAuto) {
+    return rule == MaskOrientation::kStored ? image.exif_orientation : 1;
+  }
   const ImageSize wanted = size_of(image.rgb);
-  if (size_of(turned) == wanted) {
-    return turned;
+  const ImageSize size = size_of(mask.target);
+  const bool as_stored = turned_size(size, image.exif_orientation) == wanted;
+  if (as_stored && size == wanted) {
+    mask.remarks.push_back(either_way_remark(pair, image.exif_orientation));
   }
-  if (size_of(mask) == wanted) {
-    return mask;
+  return as_stored || size != wanted ? image.exif_orientation : 1;
+}
+
+/// Brings a mask into the displayed orientation of its image.
+Mask fit_mask(Mask mask, const LoadedImage& image, const Pair& pair, MaskOrientation rule) {
+  const int turn = mask_turn(mask, image, pair, rule);
+  const ImageSize stored = size_of(mask.target);
+  const ImageSize wanted = size_of(image.rgb);
+  if (turned_size(stored, turn) != wanted) {
+    const bool the_other_way =
+        mask.orientation == 1 && turned_size(stored, image.exif_orientation) == wanted;
+    refuse_size(pair, stored, wanted, the_other_way || stored == wanted);
   }
-  throw DataError(str("mask '", pair.mask.string(), "' is ", size_text(size_of(mask)),
-                      " but its image '", pair.image.string(), "' is ", size_text(wanted),
-                      "; resize one of them or pair the right files"));
+  return turned(std::move(mask), turn);
+}
+
+struct Box {
+  std::int64_t top, left, height, width;
+};
+
+/// The smallest box round the disc of a label map, cup included; nothing where there is none.
+std::optional<Box> disc_box(const MaskValues& mask) {
+  const std::int64_t width = mask.values.size(1);
+  const double background = 192 * mask.white / 255;  // between the disc's 128 and 255
+  std::int64_t top = -1, bottom = -1, left = width, right = -1;
+  with_samples(mask.values, [&](const auto* value) {
+    for (std::int64_t i = 0; i < mask.values.numel(); ++i) {
+      if (static_cast<double>(value[i]) < background) {
+        top = top < 0 ? i / width : top;
+        bottom = i / width;
+        left = std::min(left, i % width);
+        right = std::max(right, i % width);
+      }
+    }
+  });
+  return top < 0 ? std::nullopt : std::optional(Box{top, left, bottom - top + 1, right - left + 1});
+}
+
+/// Where a crop of `side` begins that has its middle where `begin` and `length` have theirs, moved
+/// to lie within `whole`.
+std::int64_t crop_begin(std::int64_t begin, std::int64_t length, std::int64_t side,
+                        std::int64_t whole) {
+  const std::int64_t middle = (2 * begin + length - side) / 2;
+  return std::clamp<std::int64_t>(middle, 0, whole - side);
+}
+
+/// The square round the disc, its longer side and the margin on each side; smaller where the
+/// picture is.
+Box crop_box(const Pair& pair, const MaskValues& mask, double margin) {
+  const std::optional<Box> disc = disc_box(mask);
+  if (!disc) {
+    throw DataError(str("label map '", pair.mask.string(),
+                        "' has no disc (0 or 128) for data.crop "
+                        "to cut out; remove it and its image"));
+  }
+  const auto longer = static_cast<double>(std::max(disc->height, disc->width));
+  const std::int64_t most = std::max(mask.values.size(0), mask.values.size(1));
+  const auto side = static_cast<std::int64_t>(
+      std::min(static_cast<double>(most), std::round(longer * (1 + 2 * margin))));
+  const std::int64_t height = std::min(side, mask.values.size(0));
+  const std::int64_t width = std::min(side, mask.values.size(1));
+  return {crop_begin(disc->top, disc->height, height, mask.values.size(0)),
+          crop_begin(disc->left, disc->width, width, mask.values.size(1)), height, width};
+}
+
+void cut(at::Tensor& pixels, const Box& box) {
+  if (pixels.defined()) {
+    pixels = pixels.narrow(0, box.top, box.height).narrow(1, box.left, box.width).contiguous();
+  }
 }
 
 }  // namespace
 
-LoadedPair load_pair(const Pair& pair, std::int64_t mask_threshold) {
+MaskOptions mask_options(MaskRule rule, const DataConfig& config) {
+  MaskOptions options;
+  options.rule = rule;
+  options.threshold = config.mask_threshold;
+  options.ignore_value = config.ignore_value;
+  return options;
+}
+
+LoadedPair load_pair(const Pair& pair, const DataConfig& config) {
   LoadedPair loaded;
   loaded.image = read_image(pair.image);
-  const bool green = pair.rule == MaskRule::kGreenChannel;
-  const at::Tensor mask = read_mask(pair.mask, green ? MaskChannel::kGreen : MaskChannel::kLargest);
-  loaded.target = fit_mask(mask, loaded.image, pair);
-  const Histogram counts = apply_rule(loaded.target, pair.rule, mask_threshold);
-  loaded.mask_warning = pair.rule == MaskRule::kZeroIsTarget
-                            ? label_map_warning(pair, counts)
-                            : threshold_warning(pair, counts, mask_threshold);
+  Mask mask = fit_mask(load_mask(pair.mask, mask_options(pair.rule, config)), loaded.image, pair,
+                       config.mask_orientation);
+  if (config.crop == Crop::kDisc) {
+    const Box box = crop_box(pair, mask.values, config.crop_margin);
+    for (at::Tensor* pixels : {&loaded.image.rgb, &mask.target, &mask.ignored}) {
+      cut(*pixels, box);
+    }
+  }
+  loaded.target = mask.target;
+  loaded.ignored = mask.ignored;
+  loaded.remarks = std::move(mask.remarks);
   return loaded;
 }
 

@@ -4,6 +4,7 @@
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "pair_folders.h"
 
@@ -107,7 +108,25 @@ PairList find_refuge2(const DataConfig& config) {
                         "' nor a folder with images/ and mask/ in '", config.root.string(),
                         "'; check data.root"));
   }
+  if (config.crop == Crop::kNone) {
+    log::info(
+        "data set 'refuge2' is used uncropped, while the published numbers are of crops round "
+        "the disc: data.crop: disc");
+  }
   return list;
+}
+
+/// Label maps alone say where a disc is.
+void check_crop(const DataConfig& config, const PairList& list) {
+  const auto has_disc = [](const Pair& pair) { return pair.rule == MaskRule::kZeroIsTarget; };
+  if (config.crop == Crop::kDisc &&
+      !(std::all_of(list.pairs.begin(), list.pairs.end(), has_disc) &&
+        std::all_of(list.own_test.begin(), list.own_test.end(), has_disc))) {
+    throw ConfigError(
+        str("data.crop: disc needs the label maps of REFUGE2's original release, "
+            "which '",
+            config.root.string(), "' does not have; set data.crop: none"));
+  }
 }
 
 }  // namespace
@@ -145,7 +164,9 @@ PairList list_pairs(const DataConfig& config) {
                         config.root_variable.empty() ? "" : config.root_variable + " or ",
                         "data.root"));
   }
-  return layout.find(config);
+  PairList list = layout.find(config);
+  check_crop(config, list);
+  return list;
 }
 
 }  // namespace leaf::data

@@ -27,6 +27,16 @@ double specificity(const Observation& o) {
   return background == 0 ? 1.0 : static_cast<double>(o.c.tn) / static_cast<double>(background);
 }
 
+/// The observation without the pixels that are ignored: background on both sides, in no count.
+Observation observe_rest(const at::Tensor& prediction, const at::Tensor& truth,
+                         const Spacing& spacing, const at::Tensor& ignored) {
+  const at::Tensor kept = ignored.eq(0);
+  Observation rest{prediction.ne(0).logical_and(kept), truth.ne(0).logical_and(kept), spacing, {}};
+  rest.c = confusion(rest.prediction, rest.truth);
+  rest.c.tn -= ignored.numel() - kept.sum().item<std::int64_t>();
+  return rest;
+}
+
 }  // namespace
 
 Confusion confusion(const at::Tensor& prediction, const at::Tensor& truth) {
@@ -78,8 +88,10 @@ std::size_t metric_index(std::string_view key) {
 }
 
 ImageScore score_image(const std::string& name, const at::Tensor& prediction,
-                       const at::Tensor& truth, const Spacing& spacing) {
-  const Observation observation{prediction, truth, spacing, confusion(prediction, truth)};
+                       const at::Tensor& truth, const Spacing& spacing, const at::Tensor& ignored) {
+  const Observation observation =
+      ignored.defined() ? observe_rest(prediction, truth, spacing, ignored)
+                        : Observation{prediction, truth, spacing, confusion(prediction, truth)};
   ImageScore score{name, observation.c, {}};
   for (const Metric& metric : all_metrics()) {
     score.values.push_back(metric.score(observation));

@@ -241,6 +241,8 @@ void Trainer::add_gradients(StepScalars& scalars) {
   const data::Batch batch = state_->loader->next();
   if (state_->empty_masks) {
     state_->empty_masks->look_at(batch);
+    data::MaskCensus& masks = state_->train.masks();
+    masks.log_lines(/*borders=*/false, /*first_only=*/!masks.complete());
   }
   seed_dropout(config_.seed, batch.step);
   const TaskLoss loss = state_->task->add_gradients(batch, accumulation);
@@ -290,6 +292,7 @@ void Trainer::validate(std::int64_t step, const TrainerCallbacks& callbacks) {
   release_unused_memory();
   const Scores scores = state_->task->validate(state_->validation);
   release_unused_memory();
+  state_->validation.masks().log_lines();
   if (state_->best_step == 0 || scores.at(kScore) > state_->best_score) {
     state_->task->save_model(config_.output.dir / kRunBest);
     state_->best_step = step;

@@ -8,6 +8,7 @@
 #include "leaf/core/files.h"
 #include "leaf/data/data_config.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/mask_values.h"
 #include "leaf/metrics/segmentation.h"
 #include "support/images.h"
 #include "tiny_project.h"
@@ -58,7 +59,7 @@ TEST(Eval, HelpAndVersion) {
                                   "--seed", "--seeds", "--num-inference-steps", "--batch-size",
                                   "--native", "--overlays", "--predictions", "--ground-truth",
                                   "--truth-prefix", "--truth-suffix", "--threshold", "=128",
-                                  "MODEL-eval-SPLIT"});
+                                  "--ignore-value", "MODEL-eval-SPLIT"});
 }
 
 TEST(Eval, ScoresAPartOfADataSetAtBothSizes) {
@@ -303,14 +304,98 @@ TEST(Eval, GreyAboveTheThresholdIsForegroundAsInDataSets) {
   const TinyProject project;
   const auto dice_of = [&](int grey, const std::vector<std::string>& more = {}) {
     data::write_png(project / "predicted/a.png", test::half_mask(8, 8, grey));
+    data::write_png(project / "predicted/b.png", test::half_mask(8, 8));
     data::write_png(project / "truth/a.png", test::half_mask(8, 8));
-    EXPECT_EQ(eval_masks(project, more).exit_code, 0);
+    data::write_png(project / "truth/b.png", test::half_mask(8, 8));
+    const auto outcome = eval_masks(project, more);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(contains(outcome.err,
+                       "predicted/a.png' holds the values 0, 128, none above "
+                       "--threshold 128: its target is EMPTY; set --threshold 0"),
+              grey == 128)
+        << outcome.err;
     return std::stod(column(project / "eval/scores.csv", 1).front());
   };
   const std::int64_t threshold = data::DataConfig{}.mask_threshold;
   EXPECT_EQ(dice_of(static_cast<int>(threshold)), 0);
   EXPECT_EQ(dice_of(static_cast<int>(threshold) + 1), 1);
   EXPECT_EQ(dice_of(1, {"--threshold", "0"}), 1);
+}
+
+/// Files of tests/parity/make_mask_fixtures.py that show the same discs.
+std::vector<fs::path> masks_of_discs(bool labels) {
+  std::vector<fs::path> files;
+  for (const fs::path& file : data::list_images(fs::path(LEAF_FIXTURES) / "data/masks", false)) {
+    const std::string name = file.filename().string();
+    if (name.starts_with("upright") && contains(name, "-labels") == labels) {
+      files.push_back(file);
+    }
+  }
+  return files;
+}
+
+TEST(Eval, MasksOfEveryKindScoreOneAgainstEachOther) {
+  const TinyProject project;
+  const auto files = masks_of_discs(false);
+  ASSERT_GT(files.size(), 40U);
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    for (const auto& [folder, file] :
+         {std::pair{"predicted", files[i]}, std::pair{"truth", files[(i + 7) % files.size()]}}) {
+      fs::create_directories(project / folder);
+      fs::copy_file(file, project / folder / (std::to_string(i) + file.extension().string()));
+    }
+  }
+  const auto outcome = eval_masks(project);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto dice = column(project / "eval/scores.csv", 1);
+  ASSERT_EQ(dice.size(), files.size());
+  for (std::size_t i = 0; i < dice.size(); ++i) {
+    EXPECT_EQ(std::stod(dice[i]), 1) << i;
+  }
+}
+
+TEST(Eval, MasksThatTheThresholdEmptiesAreRefused) {
+  for (const fs::path& file : masks_of_discs(true)) {
+    const TinyProject project;
+    for (const char* folder : {"predicted", "truth"}) {
+      fs::create_directories(project / folder);
+      fs::copy_file(file, project / folder / ("a" + file.extension().string()));
+    }
+    expect_usage_error(eval_masks(project, {"--quiet"}), "leaf_eval",
+                       {"predicted/a", "none above --threshold 128", "set --threshold 0"});
+    EXPECT_FALSE(fs::exists(project / "eval/scores.csv"));
+    EXPECT_EQ(eval_masks(project, {"--threshold", "0"}).exit_code, 0);
+    EXPECT_EQ(std::stod(column(project / "eval/scores.csv", 1).front()), 1) << file;
+  }
+}
+
+TEST(Eval, IgnoredPixelsAreNotScored) {
+  const TinyProject project;
+  const at::Tensor truth = test::half_mask(8, 8, 1);  // columns 0 to 3
+  truth.narrow(1, 4, 2).fill_(255);
+  data::write_png(project / "truth/a.png", truth);
+  data::write_png(project / "predicted/a.png", test::half_mask(8, 12).narrow(1, 0, 8));
+  const auto all = eval_masks(project, {"--threshold", "0"});
+  EXPECT_TRUE(contains(all.err, "truth/a.png' holds the values 0, 1, 255")) << all.err;
+  const auto outcome = eval_masks(project, {"--threshold", "0", "--ignore-value", "255"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_FALSE(contains(outcome.err, "holds the values")) << outcome.err;
+  EXPECT_EQ(std::stod(column(project / "eval/scores.csv", 1).front()), 1);
+  const std::size_t first = 1 + metrics::all_metrics().size();
+  EXPECT_EQ(column(project / "eval/scores.csv", first).front(), "32");
+  EXPECT_EQ(column(project / "eval/scores.csv", first + 3).front(), "16");
+}
+
+TEST(Eval, AModelsTruthsAreLookedAtToo) {
+  const TinyProject project;
+  project.with_model();
+  for (const fs::path& mask : data::list_images(project / "data/masks", false)) {
+    data::write_png(mask, test::half_mask(64, 64, 1));
+  }
+  expect_usage_error(eval_model(project, "eval", {"--quiet"}), "leaf_eval",
+                     {"masks/0003.png' holds the values 0, 1, none above data.mask_threshold 128",
+                      "2 of 2 are so", "set data.mask_threshold: 0"});
+  EXPECT_EQ(eval_model(project, "eval", {"--set", "data.mask_threshold=0"}).exit_code, 0);
 }
 
 TEST(Eval, MaskFilesThatDoNotFitAreNamed) {

@@ -9,6 +9,7 @@
 #include "data/exif.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/mask_values.h"
 #include "leaf_demo_data/phantom.h"
 #include "leaf/io/safetensors.h"
 #include "support/exif_bytes.h"
@@ -73,6 +74,7 @@ TEST(Infer, WritesOneMaskPerImageAndNamesTheBroken) {
   const auto summary = project.json("out/summary.json");
   EXPECT_EQ(summary["status"], "complete");
   EXPECT_EQ(summary["model"], project.path("model"));
+  EXPECT_EQ(summary["options"]["mask_orientation"], "stored");
   EXPECT_EQ(summary["totals"]["done"], 3);
   EXPECT_EQ(summary["totals"]["failed"], 1);
   EXPECT_GT(summary["totals"]["time_to_first_mask_seconds"], summary["totals"]["load_seconds"]);

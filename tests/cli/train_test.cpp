@@ -6,6 +6,7 @@
 #include "core/csv.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/mask_values.h"
 #include "support/images.h"
 #include "train/checkpoint.h"
 #include "train_project.h"
@@ -171,6 +172,33 @@ TEST(Train, DryRunReadsTheImagesOfAllParts) {
   }
 }
 
+TEST(Train, DryRunListsEveryPairThatCannotBeUsed) {
+  const TrainProject project;
+  write_file(project / "data/images/0001.png", "this is no picture");
+  data::write_png(project / "data/masks/0003.png", test::half_mask(64, 60));
+  write_file(project / "data/masks/0006.png", "");
+  const auto outcome = project.train("run", {"--dry-run", "--quiet"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 4) << outcome.err;
+  expect_parts(outcome.err,
+               {"0001.png': ", "0003.png' is 60x64", "0006.png': ",
+                "leaf_train: error: 3 of 6 pairs cannot be used, listed above; replace or remove"});
+}
+
+TEST(Train, DryRunNamesMasksThatMayBeSwapped) {
+  const TrainProject project;
+  const at::Tensor inside = at::zeros({64, 64}, at::kByte);
+  inside.slice(0, 20, 40).slice(1, 20, 40).fill_(255);
+  for (const auto& mask : list_folder(project / "data/masks")) {
+    data::write_png(mask, mask.filename() == "0005.png" ? 255 - inside : inside);
+  }
+  const auto outcome = project.train("run", {"--dry-run", "--quiet"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "warning: mask '" + project.path("data/masks/0005.png") +
+                             "' has its target along 100 % of the border: check that target and "
+                             "background are not swapped\n");
+}
+
 TEST(Train, MasksWithoutForegroundAreCalledOut) {
   const TrainProject project;
   for (const auto& mask : list_folder(project / "data/masks")) {
@@ -310,6 +338,9 @@ TEST(Train, OddMasksAreNamed) {
   for (const auto& mask : list_folder(project / "data/masks")) {
     data::write_png(mask, test::half_mask(64, 64, 1));
   }
+  test::expect_usage_error(project.train("dry", {"--dry-run", "--quiet"}), "leaf_train",
+                           {"0001.png' holds the values 0, 1, none above data.mask_threshold 128",
+                            "(4 of 4 are so, as mask '", "set data.mask_threshold: 0"});
   const auto labels = project.train("labels", {"--quiet"});
   EXPECT_EQ(labels.exit_code, 0);
   expect_parts(labels.err, {"warning: mask '" + project.path("data/masks/000"),

@@ -10,6 +10,7 @@ void close_file() {}
 void debug(std::string_view /*message*/) {}
 void info(std::string_view /*message*/) {}
 void warn(std::string_view /*message*/) {}
+void warn_once(std::string_view /*kind*/, std::string_view /*message*/) {}
 void error(std::string_view /*message*/) {}
 
 }  // namespace leaf::log

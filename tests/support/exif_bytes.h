@@ -17,8 +17,8 @@ inline std::string encode(unsigned value, int width, bool big) {
   return big ? std::string(bytes.rbegin(), bytes.rend()) : bytes;
 }
 
-/// An APP1 segment whose only entry, after another tag, is the orientation.
-inline std::string exif_segment(unsigned orientation, bool big) {
+/// EXIF data whose only entry, after another tag, is the orientation.
+inline std::string exif_block(unsigned orientation, bool big) {
   const auto entry = [big](unsigned tag, unsigned value) {
     return encode(tag, 2, big) + encode(3, 2, big) + encode(1, 4, big) + encode(value, 2, big) +
            encode(0, 2, big);
@@ -26,7 +26,12 @@ inline std::string exif_segment(unsigned orientation, bool big) {
   const std::string tiff = std::string(big ? "MM" : "II") + encode(42, 2, big) + encode(8, 4, big) +
                            encode(2, 2, big) + entry(0x0100, 77) + entry(0x0112, orientation) +
                            encode(0, 4, big);
-  const std::string body = std::string("Exif\0\0", 6) + tiff;
+  return std::string("Exif\0\0", 6) + tiff;
+}
+
+/// The same as an APP1 segment of a JPEG file.
+inline std::string exif_segment(unsigned orientation, bool big) {
+  const std::string body = exif_block(orientation, big);
   return "\xFF\xE1" + encode(static_cast<unsigned>(body.size()) + 2, 2, true) + body;
 }
 

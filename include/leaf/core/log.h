@@ -32,6 +32,8 @@ void close_file();
 void debug(std::string_view message);
 void info(std::string_view message);
 void warn(std::string_view message);
+/// Warns of the first thing of its kind in this process; `kind` is not shown.
+void warn_once(std::string_view kind, std::string_view message);
 void error(std::string_view message);
 
 }  // namespace leaf::log

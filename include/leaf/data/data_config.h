@@ -39,6 +39,28 @@ struct SplitConfig {
 /// asked for.
 inline constexpr std::int64_t kMaskThreshold = 128;
 
+/// Says that no value of a mask is to be ignored.
+inline constexpr std::int64_t kNoIgnoreValue = -1;
+
+/// Whose pixels those of a mask are, where the image is a turned photograph (EXIF).
+///   kAuto       the stored ones, unless its size fits the displayed image alone
+///   kStored     those of the image as stored: the mask is turned with it
+///   kDisplayed  those of the image as a viewer shows it
+enum class MaskOrientation { kAuto, kStored, kDisplayed };
+inline EnumNames<MaskOrientation> enum_names(MaskOrientation /*tag*/) {
+  return {{MaskOrientation::kAuto, "auto"},
+          {MaskOrientation::kStored, "stored"},
+          {MaskOrientation::kDisplayed, "displayed"}};
+}
+
+/// What is cut out of image and mask before anything else.
+///   kNone  nothing, the whole picture is used
+///   kDisc  the square round the optic disc of a label map
+enum class Crop { kNone, kDisc };
+inline EnumNames<Crop> enum_names(Crop /*tag*/) {
+  return {{Crop::kNone, "none"}, {Crop::kDisc, "disc"}};
+}
+
 /// Which images and masks, and how they become tensors.
 struct DataConfig {
   /// folder | cvc-clinicdb | isic2018 | qata-cov19 | refuge2
@@ -56,8 +78,14 @@ struct DataConfig {
   SplitConfig split;
   /// Side in pixels of the square that images are resized to.
   std::int64_t resolution = 256;
-  /// Grey values above this are foreground.
+  /// Grey values above this are foreground: in terms of 8 bits, deeper files in proportion.
   std::int64_t mask_threshold = kMaskThreshold;
+  /// Pixels of this value, the file's own, are background in training and left out of scores.
+  std::int64_t ignore_value = kNoIgnoreValue;
+  MaskOrientation mask_orientation = MaskOrientation::kAuto;
+  Crop crop = Crop::kNone;
+  /// What a crop has beyond the disc on each side, as a multiple of the disc's longer side.
+  double crop_margin = 0.5;
   /// Probabilities, in training.
   double horizontal_flip = 0.5;
   double vertical_flip = 0.5;

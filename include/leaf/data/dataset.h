@@ -9,44 +9,57 @@
 
 #include "leaf/data/data_config.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/mask_census.h"
+#include "leaf/data/mask_values.h"
 #include "leaf/data/pair.h"
 
 namespace leaf::data {
 
-/// A pair at its own size, as a viewer shows it.
+/// A pair at its own size, or that of its crop, as a viewer shows it.
 struct LoadedPair {
   LoadedImage image;
-  at::Tensor target;  ///< uint8 [H,W], 1 on the target and 0 elsewhere
-  /// What is odd about the mask's values and what to do about it; empty when nothing is.
-  std::string mask_warning;
+  at::Tensor target;   ///< uint8 [H,W], 1 on the target and 0 elsewhere
+  at::Tensor ignored;  ///< uint8 [H,W], 1 where nothing is scored; undefined without such pixels
+  std::vector<MaskRemark> remarks;  ///< what is odd about the mask
 };
 
-/// Reads image and mask. The mask belongs to the stored pixels and is turned with the photograph,
-/// unless only the turned size fits. DataError for unreadable files and for sizes that differ.
-LoadedPair load_pair(const Pair& pair, std::int64_t mask_threshold);
+/// How the masks of a data set are read.
+MaskOptions mask_options(MaskRule rule, const DataConfig& config);
+
+/// Reads image and mask, brings the mask into the displayed orientation of its image
+/// (config.mask_orientation) and crops both (config.crop). Throws DataError for unreadable files,
+/// for sizes that differ, and for a label map without disc that is to be cropped.
+LoadedPair load_pair(const Pair& pair, const DataConfig& config);
 
 /// The same as bytes, resized to the model's square.
 struct DecodedSample {
-  at::Tensor image;  ///< uint8 [R,R,3]
-  at::Tensor mask;   ///< uint8 [R,R], 0 or 1
+  at::Tensor image;    ///< uint8 [R,R,3]
+  at::Tensor mask;     ///< uint8 [R,R], 0 or 1
+  at::Tensor ignored;  ///< uint8 [R,R], 1 where nothing is scored; undefined without such pixels
   std::int64_t height = 0;
   std::int64_t width = 0;
-  std::string mask_warning;
 };
 
 /// What a model is trained and scored on.
 struct Sample {
-  at::Tensor image;  ///< float [3,R,R] in [0,1]
-  at::Tensor mask;   ///< float [1,R,R], 0 or 1
+  at::Tensor image;    ///< float [3,R,R] in [0,1]
+  at::Tensor mask;     ///< float [1,R,R], 0 or 1
+  at::Tensor ignored;  ///< uint8 [R,R], 1 where nothing is scored; undefined without such pixels
   std::string name;
-  std::int64_t height = 0;  ///< of the image file, orientation applied
+  std::int64_t height = 0;  ///< of the image file or its crop, orientation applied
   std::int64_t width = 0;
+};
+
+/// A sample and the pair that it was made from.
+struct FullSample {
+  Sample sample;
+  LoadedPair pair;
 };
 
 /// The pairs of one part, with a cache of decoded samples. Safe to use from several threads.
 class Dataset {
  public:
-  /// Reads nothing yet. Uses resolution, mask_threshold and cache_mb of `config`.
+  /// Reads nothing yet. Uses resolution, cache_mb, crop and what concerns masks of `config`.
   Dataset(std::vector<Pair> pairs, DataConfig config);
   ~Dataset();
   Dataset(Dataset&&) noexcept;
@@ -56,13 +69,19 @@ class Dataset {
   const std::vector<Pair>& pairs() const { return pairs_; }
   const DataConfig& config() const { return config_; }
 
-  /// From the cache when it is there. The tensors are shared: do not write to them. The first odd
-  /// mask is reported through log::warn, those after it are not.
+  /// From the cache when it is there. The tensors are shared: do not write to them.
   DecodedSample decoded(std::size_t index) const;
   Sample load(std::size_t index) const;
+  /// The same sample with its pair, read from the files once.
+  FullSample load_full(std::size_t index) const;
+
+  /// What is odd about the masks that were read so far.
+  MaskCensus& masks() const;
 
  private:
   struct Cache;
+  LoadedPair read(std::size_t index) const;
+
   std::vector<Pair> pairs_;
   DataConfig config_;
   std::unique_ptr<Cache> cache_;

@@ -7,12 +7,15 @@
 #include <optional>
 #include <vector>
 
+#include "leaf/data/intensity.h"
+#include "leaf/data/picture.h"
+
 namespace leaf::data {
 
 /// A picture as a viewer shows it.
 struct LoadedImage {
   at::Tensor rgb;  ///< uint8 [H,W,3]
-  /// What the file's EXIF data say (1 to 8); undo_orientation (exif.h) turns a mask back with it.
+  /// What the file states (1 to 8); undo_orientation (exif.h) turns a mask back with it.
   int exif_orientation = 1;
 };
 
@@ -22,19 +25,16 @@ struct ImageSize {
   bool operator==(const ImageSize&) const = default;
 };
 
-/// Which channel of a colour mask counts: the largest of the three, or green alone.
-enum class MaskChannel { kLargest, kGreen };
+struct ImageOptions {
+  Intensity intensity;
+  PictureLimits limits;
+};
 
-/// Reads PNG, JPEG, TIFF or BMP as RGB: 16-bit values lose their low byte, grey and palette
-/// pictures become RGB, alpha is dropped, the EXIF orientation of a JPEG is applied. DataError,
-/// naming the file and the reason, for a file that is missing, a folder, no image, or truncated.
-LoadedImage read_image(const std::filesystem::path& path);
-
-/// Reads a mask as uint8 [H,W], in the order of the stored pixels (EXIF orientation is not
-/// applied). 16-bit masks keep values up to 255 (labels); larger ones are scaled to 0..255. Errors
-/// as above.
-at::Tensor read_mask(const std::filesystem::path& path,
-                     MaskChannel channel = MaskChannel::kLargest);
+/// Reads a picture as a viewer shows it: grey and palette pictures become RGB, alpha is dropped and
+/// the colour under it left as stored, values become bytes as `options.intensity` says, and the
+/// orientation that the file states, in whatever format, is applied. DataError as of read_picture,
+/// and for values that the intensity does not fit.
+LoadedImage read_image(const std::filesystem::path& path, const ImageOptions& options = {});
 
 /// Writes uint8 [H,W] (grey) or [H,W,3] (RGB) as PNG, atomically; FileError when that fails.
 void write_png(const std::filesystem::path& path, const at::Tensor& image);
@@ -50,7 +50,8 @@ at::Tensor overlay(const at::Tensor& rgb, const at::Tensor& mask,
 /// Height and width of uint8 [H,W] or [H,W,3].
 ImageSize size_of(const at::Tensor& image);
 
-/// True for names that end in .png .jpg .jpeg .tif .tiff .bmp, in any case; hidden files are none.
+/// True for names that end as those of the formats that are read (.png .jpg .jpeg .tif .tiff .bmp
+/// .webp), in any case; hidden files are none.
 bool is_image_file(const std::filesystem::path& path);
 
 /// The image files of a folder (and of all below it) in natural order: 2 before 10. DataError when

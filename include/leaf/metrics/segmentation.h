@@ -72,9 +72,11 @@ struct ImageScore {
   double value(std::string_view key) const { return values.at(metric_index(key)); }
 };
 
-/// Scores a prediction: bool or uint8 [H, W], the shape of `truth`. DataError when shapes differ.
+/// Scores a prediction: bool or uint8 [H, W], the shape of `truth`. Pixels that are not 0 in
+/// `ignored`, where it is given, are in no count. DataError when shapes differ.
 ImageScore score_image(const std::string& name, const at::Tensor& prediction,
-                       const at::Tensor& truth, const Spacing& spacing = {});
+                       const at::Tensor& truth, const Spacing& spacing = {},
+                       const at::Tensor& ignored = {});
 
 /// Mean, median and standard deviation (n - 1; 0 for one image) over images.
 struct Statistics {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "leaf/data/dataset.h"
+#include "leaf/data/mask_values.h"
 #include "leaf/data/name_pairs.h"
 #include "leaf/metrics/segmentation.h"
 #include "leaf/pipeline/segmenter.h"
@@ -46,7 +47,7 @@ struct Evaluation {
   std::vector<std::vector<double>> seed_means;
 };
 
-/// evaluate() with more to ask for; files are read twice where `native` needs them.
+/// evaluate() with more to ask for. Every file is read once.
 Evaluation evaluate(const Segmenter& segmenter, const data::Dataset& dataset,
                     const EvaluationOptions& options, const OnProgress& on_progress = {});
 
@@ -71,10 +72,12 @@ struct MaskPair {
 /// about, but for leaf_infer's overlays/ and probabilities/, which are no predictions.
 std::vector<MaskPair> pair_masks(const MaskFolders& folders);
 
-/// Scores mask files, at their size; grey values above `threshold` are foreground, in both.
-/// DataError naming both files when sizes differ.
+/// Scores mask files, at their size and as displayed, by the rules of data sets (MaskOptions), for
+/// both; only a truth has pixels to be ignored. What is odd about the masks is logged at the end, a
+/// line for each kind and side. Throws DataError, naming both files, when sizes differ, and where
+/// all masks of a side are empty because no value is above the threshold.
 std::vector<metrics::ImageScore> evaluate_masks(const std::vector<MaskPair>& pairs,
-                                                std::int64_t threshold,
+                                                const data::MaskOptions& options,
                                                 const OnProgress& on_progress = {});
 
 /// Mean and deviation of one metric's mean score over noise samples, as the paper's Table 4 has

@@ -75,7 +75,8 @@ class Trainer {
   TrainingResult run(bool resume, const TrainerCallbacks& callbacks = {});
 
   /// Reads every image and mask, does one real step and scores one batch for validation, without
-  /// touching the run folder. DataError where no mask of the train part has foreground.
+  /// touching the run folder. Throws DataError where pairs cannot be used, the first 20 of several
+  /// logged before, and where no mask of the train part has foreground.
   DryRunReport dry_run();
 
  private:

@@ -3,61 +3,61 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/prefetcher.h"
 #include "leaf/data/image_io.h"
 #include "pipeline/mask_codec.h"
 
 namespace leaf {
-namespace fs = std::filesystem;
 namespace {
 
+/// A sample and, where they are wanted, its pixels at their own size.
 struct Loaded {
   data::Sample sample;
-  at::Tensor native_truth;  ///< uint8 [H,W], where it is wanted
+  at::Tensor rgb;      ///< uint8 [H,W,3], for an overlay
+  at::Tensor truth;    ///< uint8 [H,W]
+  at::Tensor ignored;  ///< uint8 [H,W]; undefined where nothing is ignored
 };
 
-Loaded load(const data::Dataset& dataset, std::size_t index, bool native) {
-  Loaded loaded{dataset.load(index), {}};
-  if (native) {
-    loaded.native_truth =
-        data::load_pair(dataset.pairs()[index], dataset.config().mask_threshold).target;
-  }
-  return loaded;
-}
-
-metrics::ImageScore score_native(const Segmenter& segmenter, const Loaded& loaded,
-                                 const at::Tensor& probability) {
-  const at::Tensor& truth = loaded.native_truth;
-  const at::Tensor mask = segmenter.finish(probability, truth.size(0), truth.size(1)).mask;
-  return metrics::score_image(loaded.sample.name, mask, truth);
-}
-
 /// True for `wanted` of `count` indices, evenly spread and the first among them.
-bool is_chosen(std::size_t index, std::size_t count, std::size_t wanted) {
-  return wanted >= count || (index * wanted) % count < wanted;
+bool is_chosen(std::size_t index, std::size_t count, std::int64_t wanted) {
+  const auto some = static_cast<std::size_t>(std::max<std::int64_t>(0, wanted));
+  return some >= count || (index * some) % count < some;
 }
 
-void write_overlay(const Segmenter& segmenter, const data::Dataset& dataset, std::size_t index,
-                   const at::Tensor& probability, const fs::path& folder) {
-  const data::Pair& pair = dataset.pairs()[index];
-  const data::LoadedPair loaded = data::load_pair(pair, dataset.config().mask_threshold);
-  const data::ImageSize size = data::size_of(loaded.image.rgb);
-  const at::Tensor mask = segmenter.finish(probability, size.height, size.width).mask;
-  data::write_jpeg(folder / (pair.name + ".jpg"),
-                   data::overlay(loaded.image.rgb, mask, loaded.target));
+Loaded load(const data::Dataset& dataset, std::size_t index, const EvaluationOptions& options) {
+  const bool overlay = is_chosen(index, dataset.size(), options.overlays);
+  if (!options.native && !overlay) {
+    return {dataset.load(index), {}, {}, {}};
+  }
+  data::FullSample full = dataset.load_full(index);
+  return {std::move(full.sample), overlay ? full.pair.image.rgb : at::Tensor(), full.pair.target,
+          full.pair.ignored};
 }
 
-/// Adds the scores of the further noise samples, probability [R,R] each, of one image.
+/// The mask at the size of the image.
+at::Tensor native_mask(const Segmenter& segmenter, const Loaded& loaded,
+                       const at::Tensor& probability) {
+  return segmenter.finish(probability, loaded.truth.size(0), loaded.truth.size(1)).mask;
+}
+
+/// The score of a probability [R,R] at the data set's resolution.
+metrics::ImageScore score(const Segmenter& segmenter, const data::Sample& sample,
+                          const at::Tensor& probability) {
+  return metrics::score_image(sample.name, segmenter.foreground(probability), sample.mask[0], {},
+                              sample.ignored);
+}
+
+/// Adds the scores of every noise sample, probability [R,R] each, of one image.
 void add_seeds(const Segmenter& segmenter, const data::Sample& sample,
                const std::vector<at::Tensor>& predicted, Evaluation& result) {
   result.seed_means.resize(predicted.size(),
                            std::vector<double>(metrics::all_metrics().size(), 0.0));
   for (std::size_t seed = 0; seed < predicted.size(); ++seed) {
-    const metrics::ImageScore score =
-        metrics::score_image(sample.name, segmenter.foreground(predicted[seed]), sample.mask[0]);
-    for (std::size_t metric = 0; metric < score.values.size(); ++metric) {
-      result.seed_means[seed][metric] += score.values[metric];
+    const metrics::ImageScore scored = score(segmenter, sample, predicted[seed]);
+    for (std::size_t metric = 0; metric < scored.values.size(); ++metric) {
+      result.seed_means[seed][metric] += scored.values[metric];
     }
   }
 }
@@ -71,28 +71,36 @@ void finish_seeds(Evaluation& result) {
   }
 }
 
-/// probabilities [S,N,1,R,R] of the samples that follow those scored so far.
-void score_batch(const Segmenter& segmenter, const data::Dataset& dataset,
-                 const EvaluationOptions& options, const std::vector<Loaded>& batch,
-                 const at::Tensor& probabilities, Evaluation& result) {
-  const auto overlays = static_cast<std::size_t>(std::max<std::int64_t>(0, options.overlays));
+/// What is asked for at the image's own size.
+void finish_native(const Segmenter& segmenter, const EvaluationOptions& options,
+                   const Loaded& loaded, const at::Tensor& probability, Evaluation& result) {
+  const at::Tensor mask = native_mask(segmenter, loaded, probability);
+  const std::string& name = loaded.sample.name;
+  if (options.native) {
+    result.native.push_back(metrics::score_image(name, mask, loaded.truth, {}, loaded.ignored));
+  }
+  if (loaded.rgb.defined()) {
+    data::write_jpeg(options.overlay_folder / (name + ".jpg"),
+                     data::overlay(loaded.rgb, mask, loaded.truth));
+  }
+}
+
+/// probabilities [S,N,1,R,R] of a batch, which follows those scored so far.
+void score_batch(const Segmenter& segmenter, const EvaluationOptions& options,
+                 const std::vector<Loaded>& batch, const at::Tensor& probabilities,
+                 Evaluation& result) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    const std::size_t index = result.scores.size();
     const std::vector<at::Tensor> seeds =
         probabilities.select(1, static_cast<std::int64_t>(i)).select(1, 0).unbind();
     const at::Tensor& predicted = seeds.front();
-    const data::Sample& sample = batch[i].sample;
-    require_finite(predicted, sample.name);
-    result.scores.push_back(
-        metrics::score_image(sample.name, segmenter.foreground(predicted), sample.mask[0]));
-    if (options.native) {
-      result.native.push_back(score_native(segmenter, batch[i], predicted));
-    }
+    const Loaded& loaded = batch[i];
+    require_finite(predicted, loaded.sample.name);
+    result.scores.push_back(score(segmenter, loaded.sample, predicted));
     if (seeds.size() > 1) {
-      add_seeds(segmenter, sample, seeds, result);
+      add_seeds(segmenter, loaded.sample, seeds, result);
     }
-    if (is_chosen(index, dataset.size(), overlays)) {
-      write_overlay(segmenter, dataset, index, predicted, options.overlay_folder);
+    if (loaded.truth.defined()) {
+      finish_native(segmenter, options, loaded, predicted, result);
     }
   }
 }
@@ -112,7 +120,7 @@ Evaluation evaluate(const Segmenter& segmenter, const data::Dataset& dataset,
   Workers workers;
   Prefetcher<Loaded> loaded(workers, {.first = 0, .end = dataset.size()},
                             batch_size + workers.count(),
-                            [&](std::size_t i) { return load(dataset, i, options.native); });
+                            [&](std::size_t i) { return load(dataset, i, options); });
   Evaluation result;
   while (result.scores.size() < dataset.size()) {
     std::vector<Loaded> batch;
@@ -122,7 +130,7 @@ Evaluation evaluate(const Segmenter& segmenter, const data::Dataset& dataset,
       batch.push_back(loaded.next());
       images.push_back(batch.back().sample.image);
     }
-    score_batch(segmenter, dataset, options, batch,
+    score_batch(segmenter, options, batch,
                 segmenter.probabilities(at::stack(images), options.seeds), result);
     if (on_progress) {
       on_progress(result.scores.size());

@@ -1,10 +1,13 @@
 #include <ATen/ATen.h>
 
+#include <utility>
+
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "data/image_folder.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/mask_census.h"
 #include "leaf/data/name_pairs.h"
 #include "leaf/pipeline/evaluation.h"
 
@@ -66,16 +69,29 @@ void warn_about_extra(const std::vector<std::string>& extra, const FilesByName& 
   }
 }
 
-metrics::ImageScore score_pair(const MaskPair& pair, std::int64_t threshold) {
-  const at::Tensor prediction = data::read_mask(pair.prediction);
-  const at::Tensor truth = data::read_mask(pair.truth);
-  if (prediction.sizes() != truth.sizes()) {
-    throw DataError(leaf::str("'", pair.prediction.string(), "' is ", prediction.size(1), "x",
-                              prediction.size(0), " but '", pair.truth.string(), "' is ",
-                              truth.size(1), "x", truth.size(0),
+/// The masks of one side, and what is odd about them.
+struct MaskSide {
+  data::MaskOptions options;
+  data::MaskCensus census;
+
+  data::Mask load(std::size_t index, const fs::path& path) {
+    data::Mask mask = data::load_mask(path, options);
+    census.add(index, mask.remarks, mask.target.any().item<bool>());
+    const int orientation = mask.orientation;
+    return data::turned(std::move(mask), orientation);
+  }
+};
+
+metrics::ImageScore score_pair(const MaskPair& pair, const data::Mask& prediction,
+                               const data::Mask& truth) {
+  if (prediction.target.sizes() != truth.target.sizes()) {
+    const data::ImageSize a = data::size_of(prediction.target);
+    const data::ImageSize b = data::size_of(truth.target);
+    throw DataError(leaf::str("'", pair.prediction.string(), "' is ", a.width, "x", a.height,
+                              " but '", pair.truth.string(), "' is ", b.width, "x", b.height,
                               "; masks of the same size are needed"));
   }
-  return metrics::score_image(pair.name, prediction > threshold, truth > threshold);
+  return metrics::score_image(pair.name, prediction.target, truth.target, {}, truth.ignored);
 }
 
 }  // namespace
@@ -104,15 +120,23 @@ std::vector<MaskPair> pair_masks(const MaskFolders& folders) {
 }
 
 std::vector<metrics::ImageScore> evaluate_masks(const std::vector<MaskPair>& pairs,
-                                                std::int64_t threshold,
+                                                const data::MaskOptions& options,
                                                 const OnProgress& on_progress) {
+  MaskSide predictions{options, data::MaskCensus(pairs.size())};
+  predictions.options.ignore_value = data::kNoIgnoreValue;
+  MaskSide truths{options, data::MaskCensus(pairs.size())};
   std::vector<metrics::ImageScore> scores;
-  for (const MaskPair& pair : pairs) {
-    scores.push_back(score_pair(pair, threshold));
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    scores.push_back(score_pair(pairs[i], predictions.load(i, pairs[i].prediction),
+                                truths.load(i, pairs[i].truth)));
     if (on_progress) {
       on_progress(scores.size());
     }
   }
+  predictions.census.require_target();
+  truths.census.require_target();
+  predictions.census.log_lines();
+  truths.census.log_lines();
   return scores;
 }
 

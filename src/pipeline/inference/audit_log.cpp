@@ -16,6 +16,7 @@
 #include "leaf/core/error.h"
 #include "core/sha256.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/data_config.h"
 #include "output_files.h"
 
 namespace leaf {
@@ -114,6 +115,7 @@ AuditRecord result_settings(const SegmenterOptions& segmenter,
           {"seed", segmenter.seed},
           {"num_inference_steps", segmenter.num_inference_steps},
           {"output_size", enum_text(options.mask.size)},
+          {"mask_orientation", enum_text(data::MaskOrientation::kStored)},
           {"seeds", options.mask.seeds},
           {"postprocess", data::postprocess_text(options.mask.postprocess)}};
 }

@@ -5,6 +5,7 @@
 
 #include "data/registry.h"
 #include "leaf/core/error.h"
+#include "leaf/data/mask_values.h"
 #include "support/images.h"
 #include "support/temporary_folder.h"
 

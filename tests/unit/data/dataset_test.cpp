@@ -6,7 +6,6 @@
 #include <thread>
 
 #include "leaf/core/error.h"
-#include "leaf/core/files.h"
 #include "support/images.h"
 #include "support/temporary_folder.h"
 
@@ -19,17 +18,6 @@ class DatasetTest : public ::testing::Test {
     config_.resolution = 8;
     write_png(pair_.image, test::picture(12, 16));
     write_png(pair_.mask, test::half_mask(12, 16));
-  }
-
-  LoadedPair load_with_mask(const at::Tensor& mask, std::int64_t threshold = 128) {
-    write_png(pair_.mask, mask);
-    return load_pair(pair_, threshold);
-  }
-
-  std::string captured_load(const Dataset& dataset, std::size_t index) {
-    ::testing::internal::CaptureStderr();
-    dataset.load(index);
-    return ::testing::internal::GetCapturedStderr();
   }
 
   test::TemporaryFolder folder_;
@@ -58,66 +46,43 @@ TEST_F(DatasetTest, SizesMustAgree) {
   EXPECT_NE(message.find("16x12"), std::string::npos) << message;
 }
 
-TEST_F(DatasetTest, MaskRules) {
-  const at::Tensor labels = test::half_mask(12, 16);  // 255 on the left, 0 on the right
-  labels[0][0].fill_(128);
-  pair_.rule = MaskRule::kZeroIsTarget;
-  LoadedPair loaded = load_with_mask(labels);
-  EXPECT_TRUE(loaded.target.equal(labels.eq(0).to(at::kByte)));
-  EXPECT_TRUE(loaded.mask_warning.empty());
-  pair_.rule = MaskRule::kGreenChannel;
-  const at::Tensor colour = at::zeros({12, 16, 3}, at::kByte);
-  colour.select(2, 0).fill_(255);
-  colour.select(2, 1).copy_(test::half_mask(12, 16));
-  loaded = load_with_mask(colour);
-  EXPECT_TRUE(loaded.target.equal(test::half_mask(12, 16, 1)));
-}
-
-TEST_F(DatasetTest, ZeroOneMasksAreCalledOut) {
-  const LoadedPair wrong = load_with_mask(test::half_mask(12, 16, 1));
-  EXPECT_EQ(wrong.target.sum().item<int>(), 0);
-  EXPECT_NE(wrong.mask_warning.find("a_mask.png' holds the values 0, 1,"), std::string::npos)
-      << wrong.mask_warning;
-  EXPECT_NE(wrong.mask_warning.find("set data.mask_threshold: 0"), std::string::npos);
-  const LoadedPair right = load_with_mask(test::half_mask(12, 16, 1), 0);
-  EXPECT_TRUE(right.target.equal(test::half_mask(12, 16, 1)));
-  EXPECT_TRUE(right.mask_warning.empty()) << right.mask_warning;
-}
-
-TEST_F(DatasetTest, GreyRegionsAreCalledOutButEdgesAreNot) {
-  EXPECT_NE(load_with_mask(test::half_mask(12, 16, 200)).mask_warning.find("0, 200"),
-            std::string::npos);
-  const at::Tensor soft_edge = test::half_mask(12, 16);
-  soft_edge[3].narrow(0, 7, 2).fill_(90);
-  EXPECT_TRUE(load_with_mask(soft_edge).mask_warning.empty());
-  EXPECT_TRUE(load_with_mask(at::zeros({12, 16}, at::kByte)).mask_warning.empty());
-  pair_.rule = MaskRule::kZeroIsTarget;
-  EXPECT_NE(load_with_mask(test::half_mask(12, 16, 1)).mask_warning.find("label map"),
-            std::string::npos);
-}
-
-TEST_F(DatasetTest, WarnsOncePerDataset) {
+TEST_F(DatasetTest, OddMasksAreCountedOnce) {
   write_png(pair_.mask, test::half_mask(12, 16, 1));
+  config_.cache_mb = 0;
   const Dataset dataset({pair_, pair_}, config_);
-  EXPECT_NE(captured_load(dataset, 0).find("mask_threshold"), std::string::npos);
-  EXPECT_EQ(captured_load(dataset, 1), "");
+  EXPECT_TRUE(dataset.masks().lines().empty());
+  dataset.load(0);
+  dataset.load(0);
+  const auto lines = dataset.masks().lines();
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_NE(lines[0].find("a_mask.png' holds the values 0, 1, none above"), std::string::npos);
+  EXPECT_FALSE(dataset.masks().complete());
+  dataset.load_full(1);
+  EXPECT_TRUE(dataset.masks().complete());
 }
 
-TEST_F(DatasetTest, MaskTurnsWithItsPhotograph) {
-  write_jpeg(folder_ / "a.jpg", test::picture(12, 16), 100);
-  const std::string jpeg = read_file(folder_ / "a.jpg");
-  const std::string orientation_6(
-      "\xFF\xE1\x00\x22"
-      "Exif\0\0MM\x00\x2A\x00\x00\x00\x08\x00\x01"
-      "\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00",
-      36);
-  write_file(folder_ / "a.jpg", jpeg.substr(0, 2) + orientation_6 + jpeg.substr(2));
-  pair_.image = folder_ / "a.jpg";
-  const LoadedPair stored = load_with_mask(test::half_mask(12, 16));
-  EXPECT_EQ(size_of(stored.target), (ImageSize{16, 12}));
-  EXPECT_EQ(stored.target[0].sum().item<int>(), 12) << "the left half is now the upper one";
-  const at::Tensor displayed = test::half_mask(16, 12);
-  EXPECT_TRUE(load_with_mask(displayed).target.equal(displayed.ne(0).to(at::kByte)));
+TEST_F(DatasetTest, AFullSampleIsTheSampleWithItsPair) {
+  write_png(pair_.mask, test::half_mask(12, 16));
+  const Dataset dataset({pair_}, config_);
+  const FullSample full = dataset.load_full(0);
+  const Sample sample = dataset.load(0);
+  EXPECT_TRUE(full.sample.image.equal(sample.image));
+  EXPECT_TRUE(full.sample.mask.equal(sample.mask));
+  EXPECT_EQ(full.sample.name, "a");
+  EXPECT_TRUE(full.pair.image.rgb.equal(test::picture(12, 16)));
+  EXPECT_TRUE(full.pair.target.equal(test::half_mask(12, 16, 1)));
+}
+
+TEST_F(DatasetTest, IgnoredPixelsAreBackgroundAndKnown) {
+  const at::Tensor mask = test::half_mask(12, 16);
+  mask.narrow(1, 0, 4).fill_(7);
+  write_png(pair_.mask, mask);
+  config_.mask_threshold = 0;
+  config_.ignore_value = 7;
+  const Sample sample = Dataset({pair_}, config_).load(0);
+  EXPECT_EQ(sample.mask.sum().item<float>(), 16.0F);
+  EXPECT_EQ(sample.ignored.sum().item<int>(), 16);
+  EXPECT_EQ((sample.mask[0] * sample.ignored).sum().item<float>(), 0.0F);
 }
 
 TEST_F(DatasetTest, CacheOutlivesTheFilesUpToItsSize) {

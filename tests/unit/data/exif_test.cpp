@@ -12,30 +12,31 @@
 namespace leaf::data {
 namespace {
 
-using test::exif_segment;
+using test::exif_block;
 using test::with_exif;
 
-TEST(Exif, ReadsBothByteOrders) {
+TEST(Exif, ReadsBothByteOrdersWithTheNameBeforeAndWithout) {
   for (unsigned orientation = 1; orientation <= 8; ++orientation) {
     for (const bool big : {false, true}) {
-      EXPECT_EQ(exif_orientation("\xFF\xD8" + exif_segment(orientation, big)),
-                static_cast<int>(orientation));
+      const std::string block = exif_block(orientation, big);
+      EXPECT_EQ(exif_orientation(block), static_cast<int>(orientation));
+      EXPECT_EQ(exif_orientation(block.substr(6)), static_cast<int>(orientation));
     }
   }
 }
 
 TEST(Exif, DamagedOrAbsentMeansAsStored) {
   EXPECT_EQ(exif_orientation(""), 1);
-  EXPECT_EQ(exif_orientation("\xFF\xD8\xFF\xD9"), 1);
-  EXPECT_EQ(exif_orientation("\xFF\xD8" + exif_segment(9, false)), 1);
-  const std::string whole = "\xFF\xD8" + exif_segment(6, true);
-  for (std::size_t size = 0; size < whole.size(); ++size) {
+  EXPECT_EQ(exif_orientation(exif_block(9, false)), 1);
+  const std::string whole = exif_block(6, true);
+  const std::size_t entry_end = whole.size() - 4 - 2;  // the link to the next directory, padding
+  for (std::size_t size = 0; size < entry_end; ++size) {
     EXPECT_EQ(exif_orientation(std::string_view(whole).substr(0, size)), 1) << size;
   }
 }
 
 TEST(Exif, CorruptBytesNeverReachBeyondTheEnd) {
-  const std::string whole = "\xFF\xD8" + exif_segment(6, true);
+  const std::string whole = exif_block(6, true);
   for (std::size_t i = 0; i < whole.size(); ++i) {
     for (const char value : {'\x00', '\x7F', '\xFF'}) {
       std::string damaged = whole;

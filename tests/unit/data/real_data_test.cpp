@@ -23,8 +23,9 @@ class RealData : public test::DataFolderTest {
 };
 
 void expect_usable(const Pair& pair, const DataConfig& config) {
-  const DecodedSample sample = Dataset({pair}, config).decoded(0);
-  EXPECT_EQ(sample.mask_warning, "");
+  const Dataset dataset({pair}, config);
+  const DecodedSample sample = dataset.decoded(0);
+  EXPECT_TRUE(dataset.masks().lines(true).empty());
   const double share = sample.mask.to(at::kDouble).mean().item<double>();
   EXPECT_GT(share, 0.001);
   EXPECT_LT(share, 0.9);

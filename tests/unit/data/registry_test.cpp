@@ -155,6 +155,28 @@ TEST(Registry, Refuge2Cropped) {
   EXPECT_EQ(list.pairs[0].rule, MaskRule::kGreenChannel);
 }
 
+std::string printed_list(const DataConfig& config) {
+  testing::internal::CaptureStderr();
+  list_pairs(config);
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST(Registry, Refuge2SaysThatThePublishedNumbersAreOfCrops) {
+  const test::TemporaryFolder folder;
+  touch(folder, {"Training/images/a.jpg", "Training/mask/a.bmp"});
+  DataConfig config = config_for("refuge2", folder.path());
+  EXPECT_NE(printed_list(config).find("data.crop: disc"), std::string::npos);
+  config.crop = Crop::kDisc;
+  EXPECT_EQ(printed_list(config), "");
+  const test::TemporaryFolder cropped;
+  touch(cropped, {"Train_crop/images/g1.png", "Train_crop/masks/g1.png"});
+  config.root = cropped.path();
+  EXPECT_NE(test::message_of<ConfigError>([&] { list_pairs(config); }).find("data.crop: none"),
+            std::string::npos);
+  config.crop = Crop::kNone;
+  EXPECT_EQ(printed_list(config), "");
+}
+
 TEST(Registry, Refuge2LabelMaps) {
   const test::TemporaryFolder folder;
   touch(folder, {"Training/images/a.jpg", "Training/mask/a.bmp", "Test/images/b.jpg",

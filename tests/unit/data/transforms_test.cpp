@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "leaf/data/image_io.h"
+#include "leaf/data/mask_values.h"
 #include "support/images.h"
 
 namespace leaf::data {

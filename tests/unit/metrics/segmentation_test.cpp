@@ -160,5 +160,16 @@ TEST(ScoresCsv, OneRowPerImage) {
   EXPECT_EQ(rows[2][5 + metrics], "1");
 }
 
+TEST(Scores, IgnoredPixelsAreInNoCount) {
+  const at::Tensor prediction = at::tensor({1, 1, 0, 0, 1, 0}).to(at::kByte).view({2, 3});
+  const at::Tensor truth = at::tensor({1, 0, 1, 0, 0, 0}).to(at::kByte).view({2, 3});
+  const at::Tensor ignored = at::tensor({0, 1, 0, 0, 0, 1}).to(at::kByte).view({2, 3});
+  const ImageScore score = score_image("a", prediction, truth, {}, ignored);
+  EXPECT_EQ(score.c, (Confusion{.tp = 1, .fp = 1, .fn = 1, .tn = 1}));
+  EXPECT_DOUBLE_EQ(score.value("dice"), 0.5);
+  const ImageScore none = score_image("a", prediction, truth, {}, at::zeros_like(ignored));
+  EXPECT_EQ(none.c, score_image("a", prediction, truth).c);
+}
+
 }  // namespace
 }  // namespace leaf::metrics
