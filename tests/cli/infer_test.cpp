@@ -12,6 +12,7 @@
 #include "leaf/data/mask_values.h"
 #include "leaf_demo_data/phantom.h"
 #include "leaf/io/safetensors.h"
+#include "leaf_demo_data/phantom.h"
 #include "support/exif_bytes.h"
 #include "support/images.h"
 
