@@ -163,7 +163,7 @@ TEST(InferAudit, KilledAndContinuedGivesTheSameBytes) {
   EXPECT_GT(project.json("out/summary.json")["totals"]["skipped"], 15);
   for (int i = 0; i < kImages; ++i) {
     const std::string name = std::to_string(i) + ".png";
-    for (const std::string file : {name, "probabilities/" + name}) {
+    for (const std::string& file : {name, "probabilities/" + name}) {
       EXPECT_TRUE(read_file(project / "out" / file) == read_file(project / "whole" / file)) << file;
     }
   }
