@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Proves that foreign weights become the same networks here: makes networks with random weights in the Python
 # packages that such files come from (diffusers, timm, transformers, open_clip), and compares what both make of one
-# input.
-#   ./scripts/parity.sh            small networks, and each network in its published size
-#   ./scripts/parity.sh --small    the small ones alone
+# input. And that picture files are read as tifffile and Pillow read them.
+#   ./scripts/parity.sh            pictures, small networks, and each network in its published size
+#   ./scripts/parity.sh --small    pictures and the small networks alone
+#   ./scripts/parity.sh --pictures pictures alone (60 MB of packages)
 #   LEAF_PARITY_PYTHON   the Python that makes the virtual environment (default: python3, 3.11 or newer)
 #   THREADS              of the Python side (default: one per core)
 # The first call downloads the packages (6 GB; less where PIP_EXTRA_INDEX_URL names a place with PyTorch's CPU
@@ -12,10 +13,11 @@
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
-small_only=
+small_only= pictures_only=
 while [ $# -gt 0 ]; do
   case $1 in
     --small) small_only=1 ;;
+    --pictures) pictures_only=1 ;;
     -h | --help) sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//p}' scripts/parity.sh; exit 0 ;;
     *) die "unknown option '$1'; see scripts/parity.sh --help" ;;
   esac
@@ -23,21 +25,22 @@ while [ $# -gt 0 ]; do
 done
 here=tests/parity work=$PWD/build/parity
 venv=$work/venv python=$work/venv/bin/python
+requirements=$work/requirements.txt
 families=(timm transformers open_clip diffusers)
 export HF_HUB_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1  # nothing is downloaded: all weights are random
 
 install_packages() {
-  cmp -s $here/requirements.txt "$venv/installed.txt" && return
+  cmp -s "$requirements" "$venv/installed.txt" && return
   say "installing the packages into $venv"
   mkdir -p "$work"
   "${LEAF_PARITY_PYTHON:-python3}" -m venv "$venv" || die "no Python that makes virtual environments; set LEAF_PARITY_PYTHON"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check -r $here/requirements.txt
-  cp $here/requirements.txt "$venv/installed.txt"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
+  cp "$requirements" "$venv/installed.txt"
 }
 
 build_test() {
   configure -DLEAF_BUILD_TESTS=ON
-  cmake --build --preset cpu --target parity_weights
+  cmake --build --preset cpu --target parity_weights parity_pictures
 }
 
 # make FAMILY FOLDER [OPTION...]: writes fixtures.
@@ -51,6 +54,12 @@ make() {
 check() {
   LEAF_PARITY_DIR=$1 build/cpu/tests/parity_weights --gtest_brief=1 \
     --gtest_filter=WeightsParityFresh.EveryFileOfTheFolder
+}
+
+check_pictures() {
+  rm -rf "$work/pictures"
+  "$python" $here/make_picture_fixtures.py "$work/pictures" >/dev/null &&
+    LEAF_PARITY_PICTURES=$work/pictures build/cpu/tests/parity_pictures --gtest_brief=1
 }
 
 check_small() {
@@ -71,11 +80,19 @@ check_published() {
   return $result
 }
 
+mkdir -p "$work"
+if [ -n "$pictures_only" ]; then
+  venv=$work/venv-pictures python=$work/venv-pictures/bin/python
+  grep -E '^(imagecodecs|numpy|pillow|tifffile)=' $here/requirements.txt >"$requirements"
+else
+  cp $here/requirements.txt "$requirements"
+fi
 install_packages
 build_test
 broken=()
-check_small || broken+=("small networks (the files are in $work/small)")
-if [ -z "$small_only" ]; then
+check_pictures || broken+=("pictures (the files are in $work/pictures)")
+[ -n "$pictures_only" ] || check_small || broken+=("small networks (the files are in $work/small)")
+if [ -z "$small_only$pictures_only" ]; then
   for family in "${families[@]}"; do
     names=$("$python" "$here/make_${family}_fixtures.py" --list)
     for name in $names; do

@@ -130,9 +130,17 @@ def csv_seeds():
     yield "open_quote", b'"a,b\nc'
 
 
+def picture_seeds():
+    """Every format, most kinds of each."""
+    for folder in (PROJECT / "tests/fixtures/pictures", PROJECT / "tests/fixtures/data"):
+        for path in sorted(folder.iterdir()):
+            if path.suffix != ".json" and path.stat().st_size < 4000:
+                yield path.name, path.read_bytes()
+
+
 SEEDS = {"safetensors": safetensors_seeds, "torch_zip": torch_zip_seeds, "pickle": pickle_seeds, "json": json_seeds,
          "shard_index": shard_index_seeds, "recognise": recognise_seeds, "config": config_seeds,
-         "csv": csv_seeds}
+         "csv": csv_seeds, "picture": picture_seeds}
 
 if __name__ == "__main__":
     shutil.rmtree(HERE / "seeds", ignore_errors=True)

@@ -59,7 +59,7 @@ double white_of(const Picture& picture);
 
 /// What is refused from a file's header, before anything is decoded.
 struct PictureLimits {
-  /// Width times height. Decoding takes 4 to 16 bytes a pixel.
+  /// Width times height. Reading takes up to 20 bytes for each.
   std::int64_t max_pixels = 100'000'000;
 };
 

@@ -7,6 +7,7 @@
 // clang-format on
 
 #include <csetjmp>
+#include <cstring>
 #include <string>
 
 #include "leaf/core/strings.h"
@@ -25,6 +26,13 @@ bool is_harmless(int code) {
          code == JWRN_NOT_SEQUENTIAL || code == JWRN_JFIF_MAJOR || code == JWRN_BOGUS_ICC;
 }
 
+/// Errors of libjpeg about files that are in order.
+bool is_unread(int code) {
+  return code == JERR_SOF_UNSUPPORTED || code == JERR_BAD_PRECISION ||
+         code == JERR_CONVERSION_NOTIMPL || code == JERR_ARITH_NOTIMPL ||
+         code == JERR_COMPONENT_COUNT || code == JERR_CCIR601_NOTIMPL;
+}
+
 /// Decodes from memory with the settings that are libjpeg's own (accurate integer DCT, smooth
 /// upsampling). libjpeg leaves its calls by longjmp when something is wrong: they stand in
 /// `attempt`, in functions whose variables need no destructor.
@@ -35,8 +43,10 @@ class JpegFile {
     jpeg_.client_data = this;
     errors_.error_exit = &JpegFile::on_error;
     errors_.emit_message = &JpegFile::on_warning;
+    progress_.progress_monitor = &JpegFile::on_progress;
     attempt([&](jpeg_decompress_struct& jpeg) {
       jpeg_create_decompress(&jpeg);
+      jpeg.progress = &progress_;
       jpeg_mem_src(&jpeg, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
       jpeg_save_markers(&jpeg, kExifMarker, 0xFFFF);
     });
@@ -48,6 +58,9 @@ class JpegFile {
   template <typename Step>
   void attempt(const Step& step) {
     if (setjmp(jump_) != 0) {  // NOLINT(cert-err52-cpp): libjpeg's way
+      if (is_unread(errors_.msg_code)) {
+        refuse_unread(str("JPEG pictures of this kind (libjpeg: ", message_, ")"));
+      }
       refuse_damaged(str("libjpeg: ", message_));
     }
     step(jpeg_);
@@ -77,8 +90,19 @@ class JpegFile {
     }
   }
 
+  /// A small file of thousands of scans would take hours: each goes over the whole picture.
+  static void on_progress(j_common_ptr common) {
+    constexpr int kMostScans = 500;
+    auto* file = static_cast<JpegFile*>(common->client_data);
+    if (file->jpeg_.input_scan_number > kMostScans) {
+      std::strcpy(file->message_, "more than 500 scans");
+      std::longjmp(file->jump_, 1);
+    }
+  }
+
   jpeg_decompress_struct jpeg_ = {};
   jpeg_error_mgr errors_ = {};
+  jpeg_progress_mgr progress_ = {};
   std::jmp_buf jump_ = {};
   char message_[JMSG_LENGTH_MAX] = {};
 };

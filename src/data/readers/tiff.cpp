@@ -192,8 +192,11 @@ void interpret(const TiffFile& file, const TiffLayout& layout, Picture& picture)
 }
 
 Picture decode(std::string_view bytes, const PictureLimits& limits) {
-  constexpr std::int64_t kBytesPerPixel = 40;  // 4 inks and alpha in 64 bits each
-  const TiffFile file(bytes, kBytesPerPixel * limits.max_pixels);
+  // For strips of 4 inks and alpha in 64 bits each, and for directories.
+  constexpr std::int64_t kLeast = 64'000'000;
+  constexpr std::int64_t kBytesPerPixel = 40;
+  const std::int64_t pixels = std::min(limits.max_pixels, std::int64_t{1} << 40);
+  const TiffFile file(bytes, std::max(kLeast, kBytesPerPixel * pixels));
   const TiffLayout layout = describe_tiff(file, limits);
   Picture picture;
   picture.format = PictureFormat::kTiff;
