@@ -199,6 +199,34 @@ TEST(Train, DryRunNamesMasksThatMayBeSwapped) {
                              "background are not swapped\n");
 }
 
+TEST(Train, LabelMapsTurnedRoundAreNamedAndRightOnesAreCropped) {
+  const TrainProject project;
+  const auto write_maps = [&](int background, int cup) {
+    const at::Tensor labels = at::full({64, 64}, background, at::kByte);
+    labels.slice(0, 20, 40).slice(1, 20, 40).fill_(128);
+    labels.slice(0, 26, 34).slice(1, 26, 34).fill_(cup);
+    for (const auto& image : list_folder(project / "data/images")) {
+      data::write_png(project / "data/mask" / image.filename(), labels);
+    }
+  };
+  const auto dry_run = [&](const std::string& crop) {
+    const auto outcome =
+        project.train("run", {"--dry-run", "--set", "data.dataset=refuge2", "--set",
+                              "data.root=" + project.path(""), "--set", "data.crop=" + crop});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return outcome;
+  };
+  write_maps(0, 255);
+  expect_parts(dry_run("none").err,
+               {"info: data set 'refuge2' is used uncropped", "data.crop: disc",
+                "reaches the border or fills half of the picture", "(6 of 6 are so"});
+  write_maps(255, 0);
+  const auto right = dry_run("disc");
+  EXPECT_EQ(right.err.find("mask '"), std::string::npos) << right.err;
+  EXPECT_EQ(right.err.find("uncropped"), std::string::npos) << right.err;
+  expect_parts(right.out, {"of all pixels, 4.00 % are foreground"});  // 8x8 of 40x40
+}
+
 TEST(Train, MasksWithoutForegroundAreCalledOut) {
   const TrainProject project;
   for (const auto& mask : list_folder(project / "data/masks")) {
@@ -345,7 +373,7 @@ TEST(Train, OddMasksAreNamed) {
   EXPECT_EQ(labels.exit_code, 0);
   expect_parts(labels.err, {"warning: mask '" + project.path("data/masks/000"),
                             "holds the values 0, 1, none above data.mask_threshold 128",
-                            "set data.mask_threshold: 0"});
+                            "set data.mask_threshold: 0", "(4 of 4 are so, as mask '"});
   const auto right = project.train("right", {"--quiet", "--set", "data.mask_threshold=0"});
   EXPECT_EQ(right.exit_code, 0);
   EXPECT_EQ(right.err, "");

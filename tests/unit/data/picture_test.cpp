@@ -7,7 +7,7 @@
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
-#include "leaf/data/exif.h"
+#include "data/exif.h"
 #include "leaf/data/image_io.h"
 #include "picture_bytes_made.h"
 #include "support/exif_bytes.h"
