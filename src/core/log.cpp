@@ -45,7 +45,7 @@ Severity severity_of(spdlog::level::level_enum level) {
 /// Hands lines to a function of the program's.
 class FunctionSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  explicit FunctionSink(Sink sink) : sink_(std::move(sink)) {}
+  explicit FunctionSink(Sink receiver) : sink_(std::move(receiver)) {}
 
  private:
   void sink_it_(const spdlog::details::log_msg& line) override {

@@ -15,6 +15,7 @@
 #include "core/prefetcher.h"
 #include "leaf/core/stopwatch.h"
 #include "leaf/core/strings.h"
+#include "output_files.h"
 #include "pipeline/mask_codec.h"
 
 namespace leaf {

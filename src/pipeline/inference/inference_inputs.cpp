@@ -5,6 +5,7 @@
 #include "leaf/core/strings.h"
 #include "data/image_folder.h"
 #include "leaf/pipeline/folder_inference.h"
+#include "output_files.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
