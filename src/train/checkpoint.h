@@ -18,7 +18,7 @@ struct Checkpoint {
   /// The validation of `step` is still to be done: training failed before it was.
   bool validation_due = false;
   /// Sums of the scalars of the steps that are done but not logged yet, and their number.
-  std::map<std::string, double> unlogged_sums;
+  std::map<std::string, double> unlogged_sums = {};
   std::int64_t unlogged_steps = 0;
   io::TensorMap weights;
   io::TensorMap optimizer;

@@ -176,7 +176,7 @@ TEST(ReadWeights, WhatIsNotAWeightFile) {
   expect("missing.pth", "no such file");
   expect("text.bin", "expected a safetensors file");
   expect("empty.pth", "expected a safetensors file");
-  expect("page.safetensors", "not a safetensors file");
+  expect("page.safetensors", "it is a web page");
   expect("list.json", "not an object");
   expect("config.json", "no weight_map");
   expect("folder", "neither diffusion_pytorch_model.safetensors");

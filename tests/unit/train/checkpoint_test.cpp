@@ -20,6 +20,8 @@ Checkpoint make_checkpoint(std::int64_t step, std::int64_t size = 8) {
   return {.step = step,
           .best_score = 0.25,
           .best_step = step / 2,
+          .unlogged_sums = {{"loss", 0.1}},
+          .unlogged_steps = 2,
           .weights = {{"unet.out.2.weight", test::normal({size}, seed)},
                       {"projector.0.bias", test::normal({2, 3}, seed + 1)}},
           .optimizer = {{"unet.out.2.weight.exp_avg", test::normal({size}, seed + 2)},
@@ -80,6 +82,8 @@ TEST(Checkpoint, RoundTrip) {
   EXPECT_EQ(read.step, 500);
   EXPECT_EQ(read.best_score, 0.25);
   EXPECT_EQ(read.best_step, 250);
+  EXPECT_EQ(read.unlogged_sums, (std::map<std::string, double>{{"loss", 0.1}}));
+  EXPECT_EQ(read.unlogged_steps, 2);
   EXPECT_TRUE(read.validation_due);
   expect_equal(read.weights, written.weights);
   expect_equal(read.optimizer, written.optimizer);
