@@ -177,20 +177,29 @@ Fields data_source_fields(data::DataConfig& d) {
 Fields data_fields(data::DataConfig& d) {
   Fields fields = data_source_fields(d);
   append(fields, split_fields(d.split));
-  append(fields,
-         {integer("data.resolution", d.resolution, at_least(8),
-                  "Side in pixels of the square that images are resized to."),
-          integer("data.mask_threshold", d.mask_threshold, between(0, 254),
-                  "Grey values of a mask above this are foreground (as leaf_eval --threshold)."),
-          number("data.horizontal_flip", d.horizontal_flip, between(0, 1),
-                 "Probability of a horizontal flip while training."),
-          number("data.vertical_flip", d.vertical_flip, between(0, 1),
-                 "Probability of a vertical flip while training."),
-          integer("data.num_workers", d.num_workers, at_least(0),
-                  "Threads that load images beside training; 0 loads in the training thread."),
-          integer(
-              "data.cache_mb", d.cache_mb, at_least(0),
-              "Keep decoded, resized images in up to this many megabytes; 0 decodes every time.")});
+  append(
+      fields,
+      {integer("data.resolution", d.resolution, at_least(8),
+               "Side in pixels of the square that images are resized to."),
+       choice("data.intensity", d.intensity.rule,
+              "Which values of an image file become black and white. full: 0 and the largest "
+              "that its bits can hold; range: the smallest and the largest in the image, for CT, "
+              "MR and X-ray pictures of 12 bits in 16; window: those of data.window. The model "
+              "folder records it."),
+       number_pair("data.window", d.intensity.low, d.intensity.high,
+                   "For window: the values that become black and white, as the files hold them, "
+                   "as [-1000, 400]."),
+       integer("data.mask_threshold", d.mask_threshold, between(0, 254),
+               "Grey values of a mask above this are foreground (as leaf_eval --threshold)."),
+       number("data.horizontal_flip", d.horizontal_flip, between(0, 1),
+              "Probability of a horizontal flip while training."),
+       number("data.vertical_flip", d.vertical_flip, between(0, 1),
+              "Probability of a vertical flip while training."),
+       integer("data.num_workers", d.num_workers, at_least(0),
+               "Threads that load images beside training; 0 loads in the training thread."),
+       integer(
+           "data.cache_mb", d.cache_mb, at_least(0),
+           "Keep decoded, resized images in up to this many megabytes; 0 decodes every time.")});
   return fields;
 }
 

@@ -14,7 +14,7 @@ namespace leaf::data {
 namespace {
 
 DecodedSample decode_sample(const Pair& pair, const DataConfig& config) {
-  LoadedPair loaded = load_pair(pair, config.mask_threshold);
+  LoadedPair loaded = load_pair(pair, config);
   const ImageSize size = size_of(loaded.image.rgb);
   return {resize_image(loaded.image.rgb, config.resolution),
           resize_mask_nearest(loaded.target, config.resolution), size.height, size.width,

@@ -94,16 +94,16 @@ at::Tensor fit_mask(const at::Tensor& mask, const LoadedImage& image, const Pair
 
 }  // namespace
 
-LoadedPair load_pair(const Pair& pair, std::int64_t mask_threshold) {
+LoadedPair load_pair(const Pair& pair, const DataConfig& config) {
   LoadedPair loaded;
-  loaded.image = read_image(pair.image);
+  loaded.image = read_image(pair.image, {.intensity = config.intensity, .limits = {}});
   const bool green = pair.rule == MaskRule::kGreenChannel;
   const at::Tensor mask = read_mask(pair.mask, green ? MaskChannel::kGreen : MaskChannel::kLargest);
   loaded.target = fit_mask(mask, loaded.image, pair);
-  const Histogram counts = apply_rule(loaded.target, pair.rule, mask_threshold);
+  const Histogram counts = apply_rule(loaded.target, pair.rule, config.mask_threshold);
   loaded.mask_warning = pair.rule == MaskRule::kZeroIsTarget
                             ? label_map_warning(pair, counts)
-                            : threshold_warning(pair, counts, mask_threshold);
+                            : threshold_warning(pair, counts, config.mask_threshold);
   return loaded;
 }
 

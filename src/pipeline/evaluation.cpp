@@ -20,8 +20,7 @@ struct Loaded {
 Loaded load(const data::Dataset& dataset, std::size_t index, bool native) {
   Loaded loaded{dataset.load(index), {}};
   if (native) {
-    loaded.native_truth =
-        data::load_pair(dataset.pairs()[index], dataset.config().mask_threshold).target;
+    loaded.native_truth = data::load_pair(dataset.pairs()[index], dataset.config()).target;
   }
   return loaded;
 }
@@ -41,7 +40,7 @@ bool is_chosen(std::size_t index, std::size_t count, std::size_t wanted) {
 void write_overlay(const Segmenter& segmenter, const data::Dataset& dataset, std::size_t index,
                    const at::Tensor& probability, const fs::path& folder) {
   const data::Pair& pair = dataset.pairs()[index];
-  const data::LoadedPair loaded = data::load_pair(pair, dataset.config().mask_threshold);
+  const data::LoadedPair loaded = data::load_pair(pair, dataset.config());
   const data::ImageSize size = data::size_of(loaded.image.rgb);
   const at::Tensor mask = segmenter.finish(probability, size.height, size.width).mask;
   data::write_jpeg(folder / (pair.name + ".jpg"),

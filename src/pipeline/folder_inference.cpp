@@ -42,7 +42,7 @@ Decoded decode(const Segmenter& segmenter, const InferenceInput& input,
     return decoded;
   }
   try {
-    decoded.image = data::read_image(input.image);
+    decoded.image = data::read_image(input.image, segmenter.image_options());
     decoded.prepared = segmenter.prepare(decoded.image.rgb);
   } catch (const std::exception& failure) {  // a picture may also be too large for the memory
     decoded.report.error = failure.what();

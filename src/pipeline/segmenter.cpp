@@ -201,6 +201,10 @@ at::Tensor Segmenter::probability(const at::Tensor& images, const at::Tensor& no
   return recorded_->call(placed(images), placed(noise));
 }
 
+data::ImageOptions Segmenter::image_options() const {
+  return {.intensity = model_.description.preprocessing.intensity, .limits = {}};
+}
+
 Segmentation Segmenter::segment(const at::Tensor& rgb) const {
   const at::Tensor result = probability(prepare(rgb).unsqueeze(0))[0][0];
   require_finite(result, "the image");

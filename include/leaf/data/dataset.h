@@ -22,8 +22,9 @@ struct LoadedPair {
 };
 
 /// Reads image and mask. The mask belongs to the stored pixels and is turned with the photograph,
-/// unless only the turned size fits. DataError for unreadable files and for sizes that differ.
-LoadedPair load_pair(const Pair& pair, std::int64_t mask_threshold);
+/// unless only the turned size fits. Uses intensity and mask_threshold of `config`. DataError for
+/// unreadable files and for sizes that differ.
+LoadedPair load_pair(const Pair& pair, const DataConfig& config);
 
 /// The same as bytes, resized to the model's square.
 struct DecodedSample {
@@ -46,7 +47,7 @@ struct Sample {
 /// The pairs of one part, with a cache of decoded samples. Safe to use from several threads.
 class Dataset {
  public:
-  /// Reads nothing yet. Uses resolution, mask_threshold and cache_mb of `config`.
+  /// Reads nothing yet. Uses resolution, intensity, mask_threshold and cache_mb of `config`.
   Dataset(std::vector<Pair> pairs, DataConfig config);
   ~Dataset();
   Dataset(Dataset&&) noexcept;

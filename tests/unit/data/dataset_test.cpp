@@ -23,7 +23,8 @@ class DatasetTest : public ::testing::Test {
 
   LoadedPair load_with_mask(const at::Tensor& mask, std::int64_t threshold = 128) {
     write_png(pair_.mask, mask);
-    return load_pair(pair_, threshold);
+    config_.mask_threshold = threshold;
+    return load_pair(pair_, config_);
   }
 
   std::string captured_load(const Dataset& dataset, std::size_t index) {
@@ -48,6 +49,15 @@ TEST_F(DatasetTest, SampleHasShapesRangesAndSizes) {
   EXPECT_EQ(sample.name, "a");
   EXPECT_EQ(sample.height, 12);
   EXPECT_EQ(sample.width, 16);
+}
+
+TEST_F(DatasetTest, ImagesAreReadWithTheIntensityOfTheConfiguration) {
+  write_png(pair_.image, test::picture(12, 16).floor_divide(4).add(10));  // 10 to 72
+  EXPECT_LT(Dataset({pair_}, config_).decoded(0).image.max().item<int>(), 80);
+  config_.intensity.rule = IntensityRule::kRange;
+  const Sample sample = Dataset({pair_}, config_).load(0);
+  EXPECT_GT(sample.image.max().item<float>(), 0.5F);
+  EXPECT_LT(sample.image.min().item<float>(), 0.2F);
 }
 
 TEST_F(DatasetTest, SizesMustAgree) {
