@@ -72,7 +72,8 @@ void print_description(const ModelDescription& d) {
             << "scheduler: " << enum_text(d.scheduler.prediction_type) << ", "
             << enum_text(d.scheduler.beta_schedule) << ", " << d.scheduler.num_train_timesteps
             << " timesteps\n"
-            << "preprocessing: resolution " << d.preprocessing.resolution << ", threshold "
+            << "preprocessing: resolution " << d.preprocessing.resolution << ", intensity "
+            << data::intensity_text(d.preprocessing.intensity) << ", threshold "
             << d.preprocessing.threshold << ", classes " << join(d.preprocessing.classes, ", ")
             << (d.preprocessing.num_inference_steps > 0
                     ? str(", num_inference_steps ", d.preprocessing.num_inference_steps)

@@ -53,15 +53,22 @@ std::vector<data::Pair> pairs_of(const Config& config, const fs::path& model,
   return pairs;
 }
 
-/// The part of the data set at the model's resolution; every image is used once, so none is kept.
+/// The part of the data set at the model's resolution, with its intensity; every image is used
+/// once, so none is kept.
 data::Dataset make_dataset(const Config& config, const fs::path& model, const std::string& split,
-                           std::int64_t resolution) {
+                           const Preprocessing& preprocessing) {
   data::DataConfig data = config.data;
-  if (data.resolution != resolution) {
-    log::info(str("scoring at the model's resolution ", resolution, ", not at data.resolution ",
-                  data.resolution));
+  if (data.resolution != preprocessing.resolution) {
+    log::info(str("scoring at the model's resolution ", preprocessing.resolution,
+                  ", not at data.resolution ", data.resolution));
   }
-  data.resolution = resolution;
+  if (data.intensity != preprocessing.intensity) {
+    log::info(str("reading images as the model was trained, with intensity ",
+                  data::intensity_text(preprocessing.intensity), ", not with data.intensity ",
+                  data::intensity_text(data.intensity)));
+  }
+  data.resolution = preprocessing.resolution;
+  data.intensity = preprocessing.intensity;
   data.cache_mb = 0;
   return {pairs_of(config, model, split), data};
 }
@@ -99,6 +106,7 @@ EvaluationFacts facts_of(const EvalOptions& o, const std::filesystem::path& mode
           {"overrides", join(o.overrides, " ")},
           {"split", o.split},
           {"resolution", std::to_string(preprocessing.resolution)},
+          {"intensity", data::intensity_text(preprocessing.intensity)},
           {"threshold", str(preprocessing.threshold)},
           {"seed", std::to_string(segmenter.seed)},
           {"num_inference_steps", std::to_string(segmenter.num_inference_steps)},
@@ -114,7 +122,7 @@ int score_model(const EvalOptions& o) {
   const auto folder = find_model_folder(o.model);
   const auto output = o.output.empty() ? sibling(folder, "-eval-" + o.split) : o.output;
   const Preprocessing preprocessing = load_description(folder).preprocessing;
-  const data::Dataset dataset = make_dataset(config, folder, o.split, preprocessing.resolution);
+  const data::Dataset dataset = make_dataset(config, folder, o.split, preprocessing);
   make_folder(output);
   const SegmenterOptions options = segmenter_options(o, runtime, preprocessing, config.validation);
   const Segmenter segmenter = Segmenter::load(folder, options);

@@ -175,6 +175,21 @@ Found split_sizes(const Config& c) {
   return {};
 }
 
+Found window(const Config& c) {
+  const data::Intensity& intensity = c.data.intensity;
+  const bool is_window = intensity.rule == data::IntensityRule::kWindow;
+  if (is_window && !(intensity.low < intensity.high)) {
+    return Problem{{"data.window", "data.intensity"},
+                   "data.intensity window needs data.window: [low, high], low below high"};
+  }
+  if (!is_window && intensity.low != intensity.high) {
+    return Problem{{"data.window", "data.intensity"},
+                   str("data.window is given, but data.intensity is ", enum_text(intensity.rule),
+                       "; set data.intensity: window or remove data.window")};
+  }
+  return {};
+}
+
 Found folder_pair(const Config& c) {
   const auto& d = c.data;
   if (d.dataset == "folder" && d.images == d.masks && d.mask_prefix.empty() &&
@@ -209,7 +224,7 @@ std::optional<Problem> find_problem(const Config& config) {
   // Later checks rely on earlier ones: levels before everything that shifts by them.
   for (const auto find : {autoencoder_levels, unet_levels, autoencoder_widths, unet_widths,
                           attention_rates, attention_heads, resolution, betas, timesteps,
-                          split_files, split_sizes, folder_pair, teacher}) {
+                          split_files, split_sizes, window, folder_pair, teacher}) {
     if (auto problem = find(config)) {
       return problem;
     }

@@ -165,6 +165,28 @@ Field integer_list(std::string key, std::vector<std::int64_t>& member, std::stri
   return field;
 }
 
+Field number_pair(std::string key, double& low, double& high, std::string help) {
+  Field field{.key = std::move(key),
+              .expects = "a list of two numbers, or none",
+              .help = std::move(help),
+              .is_list = true};
+  field.set = [&low, &high, declared = field](const Value& value) {
+    if (value.items.size() != 2 && !value.items.empty()) {
+      refuse(declared, join(value.items, ", "));
+    }
+    const bool given = !value.items.empty();
+    low = given ? parse_in_range<double>(declared, value.items[0], any()) : 0;
+    high = given ? parse_in_range<double>(declared, value.items[1], any()) : 0;
+  };
+  field.get = [&low, &high]() -> Value {
+    const bool given = low != 0 || high != 0;
+    return {given ? std::vector<std::string>{number_text(low), number_text(high)}
+                  : std::vector<std::string>{},
+            true};
+  };
+  return field;
+}
+
 Field word(std::string key, std::string& member, const std::vector<std::string>& names,
            std::string help) {
   Field field{.key = std::move(key), .expects = choice_text(names), .help = std::move(help)};

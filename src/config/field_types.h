@@ -41,6 +41,8 @@ Field text(std::string key, std::string& member, std::string help);
 Field path(std::string key, std::filesystem::path& member, std::string help);
 Field path_list(std::string key, std::vector<std::filesystem::path>& member, std::string help);
 Field integer_list(std::string key, std::vector<std::int64_t>& member, std::string help);
+/// Two numbers [low, high]; an empty list stands for 0 and 0.
+Field number_pair(std::string key, double& low, double& high, std::string help);
 /// The index of the value in `names`; ConfigError when it is none of them.
 std::size_t parse_choice(const Field& field, const Value& value,
                          const std::vector<std::string>& names);

@@ -191,6 +191,14 @@ Fields data_fields(data::DataConfig& d) {
   append(fields,
          {integer("data.resolution", d.resolution, at_least(8),
                   "Side in pixels of the square that images are resized to."),
+          choice("data.intensity", d.intensity.rule,
+                 "Which values of an image file become black and white. full: 0 and the largest "
+                 "that its bits can hold; range: the smallest and the largest in the image, for "
+                 "CT, MR and X-ray pictures of 12 bits in 16; window: those of data.window. The "
+                 "model folder records it."),
+          number_pair("data.window", d.intensity.low, d.intensity.high,
+                      "For window: the values that become black and white, as the files hold them, "
+                      "as [-1000, 400]."),
           integer("data.mask_threshold", d.mask_threshold, between(0, 254),
                   "Grey values of a mask above this are foreground (as leaf_eval --threshold); of "
                   "255, in deeper files in proportion; 0: every value but 0."),

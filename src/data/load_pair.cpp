@@ -133,7 +133,7 @@ MaskOptions mask_options(MaskRule rule, const DataConfig& config) {
 
 LoadedPair load_pair(const Pair& pair, const DataConfig& config) {
   LoadedPair loaded;
-  loaded.image = read_image(pair.image);
+  loaded.image = read_image(pair.image, {.intensity = config.intensity, .limits = {}});
   Mask mask = fit_mask(load_mask(pair.mask, mask_options(pair.rule, config)), loaded.image, pair,
                        config.mask_orientation);
   if (config.crop == Crop::kDisc) {

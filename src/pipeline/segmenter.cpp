@@ -219,6 +219,10 @@ at::Tensor Segmenter::probabilities(const at::Tensor& images, std::int64_t count
   return at::stack(samples);
 }
 
+data::ImageOptions Segmenter::image_options() const {
+  return {.intensity = model_.description.preprocessing.intensity, .limits = {}};
+}
+
 Segmentation Segmenter::segment(const at::Tensor& rgb) const {
   const at::Tensor result = probability(prepare(rgb).unsqueeze(0))[0][0];
   require_finite(result, "the image");

@@ -70,6 +70,7 @@ ModelDescription describe(const Config& config) {
   description.latent_encoder_dropout = config.model.latent_encoder_dropout;
   description.scheduler = config.diffusion.scheduler;
   description.preprocessing.resolution = config.data.resolution;
+  description.preprocessing.intensity = config.data.intensity;
   description.preprocessing.threshold = config.validation.threshold;
   description.preprocessing.num_inference_steps = config.validation.num_inference_steps;
   return description;

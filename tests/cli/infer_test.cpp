@@ -171,6 +171,29 @@ TEST(Infer, MasksFitTheStoredPixelsOfTurnedPhotographs) {
   EXPECT_EQ(summary["images"][0]["width"], 80);
 }
 
+TEST(Infer, TheIntensityOfTheModelIsAppliedAndANarrowSpanIsSaidOnce) {
+  const TinyProject project;
+  project.with_model();
+  const fs::path narrow = fs::path(LEAF_FIXTURES) / "data/labels16.png";  // 16 bits, 0 to 3
+  write_file(project / "in/a.png", read_file(narrow));
+  write_file(project / "in/b.png", read_file(narrow));
+  const auto full = infer(project, {"in"}, "full");
+  EXPECT_EQ(full.exit_code, 0) << full.err;
+  const std::size_t said = full.err.find("uses the values 0 to 3 of 65535");
+  EXPECT_NE(said, std::string::npos) << full.err;
+  EXPECT_EQ(full.err.find("uses the values", said + 1), std::string::npos) << full.err;
+
+  auto preprocessing = project.json("model/preprocessing.json");
+  EXPECT_EQ(preprocessing["intensity"], "full");
+  preprocessing["intensity"] = "range";
+  write_file(project / "model/preprocessing.json", preprocessing.dump());
+  const at::Tensor grey = data::read_mask(narrow).mul(85);
+  data::write_png(project / "in/stretched.png", grey);
+  const auto range = infer(project, {"in"}, "range");
+  EXPECT_EQ(range.err.find("uses the values"), std::string::npos) << range.err;
+  EXPECT_TRUE(read_file(project / "range/a.png") == read_file(project / "range/stretched.png"));
+}
+
 TEST(Infer, AMaskDependsOnItsImageAlone) {
   const TinyProject project(3, 72);
   project.with_model();

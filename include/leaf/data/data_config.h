@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "leaf/core/enum_names.h"
+#include "leaf/data/intensity.h"
 
 namespace leaf::data {
 
@@ -78,6 +79,8 @@ struct DataConfig {
   SplitConfig split;
   /// Side in pixels of the square that images are resized to.
   std::int64_t resolution = 256;
+  /// How the values of images become grey levels.
+  Intensity intensity;
   /// Grey values above this are foreground: in terms of 8 bits, deeper files in proportion.
   std::int64_t mask_threshold = kMaskThreshold;
   /// Pixels of this value, the file's own, are background in training and left out of scores.

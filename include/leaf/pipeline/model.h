@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "leaf/core/enum_names.h"
+#include "leaf/data/intensity.h"
 #include "leaf/diffusion/scheduler_config.h"
 #include "leaf/models/model_config.h"
 
@@ -28,6 +29,8 @@ namespace leaf {
 struct Preprocessing {
   /// Side in pixels of the square that images are resized to (antialiased bilinear), RGB in [0, 1].
   std::int64_t resolution = 256;
+  /// How the values of image files become grey levels before that.
+  data::Intensity intensity;
   /// Foreground where the mean over the decoded channels exceeds this.
   double threshold = 0.5;
   /// Denoising steps that the model was validated with; 0 where its folder does not say.

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "leaf/core/device.h"
+#include "leaf/data/image_io.h"
 #include "leaf/diffusion/noise_scheduler.h"
 #include "leaf/pipeline/model.h"
 
@@ -71,6 +72,10 @@ class Segmenter {
   /// images as in encode -> noise float32 [N, L, r, r] on the CPU, which follows from seed, pixels
   /// and the number of the sample. Sample 0 is the one that probability(images) starts from.
   at::Tensor starting_noise(const at::Tensor& images, std::int64_t sample = 0) const;
+
+  /// How images for segment() and prepare() are to be read: data::read_image(path,
+  /// image_options()).
+  data::ImageOptions image_options() const;
 
   /// rgb uint8 [H, W, 3] of any size -> mask and probability at the same size: resized to the
   /// model's resolution, segmented, the probability resized back and then thresholded.

@@ -20,7 +20,7 @@ Segmentation segment_file(const Segmenter& segmenter, const std::filesystem::pat
 
 PreparedFile prepare_file(const Segmenter& segmenter, const std::filesystem::path& image,
                           bool keep_rgb) {
-  const data::LoadedImage loaded = data::read_image(image);
+  const data::LoadedImage loaded = data::read_image(image, segmenter.image_options());
   PreparedFile file;
   file.input = segmenter.prepare(loaded.rgb);
   file.size = data::size_of(loaded.rgb);

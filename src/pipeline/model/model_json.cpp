@@ -169,10 +169,28 @@ json to_json(const Preprocessing& preprocessing) {
                {"resize", "bilinear, antialiased"},
                {"threshold", preprocessing.threshold},
                {"classes", preprocessing.classes}};
+  content["intensity"] = enum_text(preprocessing.intensity.rule);
+  if (preprocessing.intensity.rule == data::IntensityRule::kWindow) {
+    content["window"] = {preprocessing.intensity.low, preprocessing.intensity.high};
+  }
   if (preprocessing.num_inference_steps > 0) {
     content["num_inference_steps"] = preprocessing.num_inference_steps;
   }
   return content;
+}
+
+/// Folders of before there was a choice have the full range.
+data::Intensity intensity_from_json(const json& content) {
+  data::Intensity intensity;
+  intensity.rule = parse_enum<data::IntensityRule>(content.value("intensity", "full"), "intensity");
+  if (intensity.rule == data::IntensityRule::kWindow) {
+    intensity.low = content.at("window").at(0);
+    intensity.high = content.at("window").at(1);
+    if (!(intensity.low < intensity.high)) {
+      throw WeightsError("window must be two numbers, the smaller first");
+    }
+  }
+  return intensity;
 }
 
 Preprocessing preprocessing_from_json(const json& content) {
@@ -184,6 +202,7 @@ Preprocessing preprocessing_from_json(const json& content) {
   preprocessing.threshold = content.at("threshold");
   preprocessing.classes = content.value("classes", preprocessing.classes);
   preprocessing.num_inference_steps = content.value("num_inference_steps", std::int64_t{0});
+  preprocessing.intensity = intensity_from_json(content);
   if (preprocessing.num_inference_steps < 0) {
     throw WeightsError("num_inference_steps must be 1 or more");
   }

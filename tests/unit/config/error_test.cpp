@@ -214,6 +214,21 @@ TEST_F(ConfigFiles, SplitsThatDoNotFit) {
       "the second; add a level, or set alignment.teacher: none");
 }
 
+TEST_F(ConfigFiles, WindowsThatDoNotFit) {
+  const data::Intensity window =
+      resolve({}, {"data.intensity=window", "data.window=[-1000, 400.5]"}).config.data.intensity;
+  EXPECT_EQ(window, (data::Intensity{data::IntensityRule::kWindow, -1000, 400.5}));
+  EXPECT_EQ(error_of("data: {intensity: window}"),
+            "refuge.yaml:1: data.intensity window needs data.window: [low, high], low below high");
+  EXPECT_EQ(error_of("data: {intensity: window, window: [5, 5]}"),
+            "refuge.yaml:1: data.intensity window needs data.window: [low, high], low below high");
+  EXPECT_EQ(error_of("data: {window: [0, 4095]}"),
+            "refuge.yaml:1: data.window is given, but data.intensity is full; set data.intensity: "
+            "window or remove data.window");
+  EXPECT_EQ(error_of("data: {window: [1, 2, 3]}"),
+            "refuge.yaml:1: data.window expects a list of two numbers, or none, not '1, 2, 3'");
+}
+
 TEST_F(ConfigFiles, OddValuesAreWarnings) {
   EXPECT_TRUE(resolve({}).warnings.empty());
   const auto warnings = resolve({}, {"train.max_train_steps=100"}).warnings;

@@ -38,6 +38,15 @@ TEST_F(DatasetTest, SampleHasShapesRangesAndSizes) {
   EXPECT_EQ(sample.width, 16);
 }
 
+TEST_F(DatasetTest, ImagesAreReadWithTheIntensityOfTheConfiguration) {
+  write_png(pair_.image, test::picture(12, 16).floor_divide(4).add(10));  // 10 to 72
+  EXPECT_LT(Dataset({pair_}, config_).decoded(0).image.max().item<int>(), 80);
+  config_.intensity.rule = IntensityRule::kRange;
+  const Sample sample = Dataset({pair_}, config_).load(0);
+  EXPECT_GT(sample.image.max().item<float>(), 0.5F);
+  EXPECT_LT(sample.image.min().item<float>(), 0.2F);
+}
+
 TEST_F(DatasetTest, SizesMustAgree) {
   write_png(pair_.mask, test::half_mask(12, 15));
   const std::string message =

@@ -41,8 +41,10 @@ ModelDescription kl_description() {
                            .ddim = {.set_alpha_to_one = false,
                                     .steps_offset = 1,
                                     .timestep_spacing = diffusion::TimestepSpacing::kTrailing}};
-  description.preprocessing = {
-      .resolution = 16, .threshold = 0.25, .classes = {"background", "polyp"}};
+  description.preprocessing = {.resolution = 16,
+                               .intensity = {data::IntensityRule::kWindow, -1000, 400.5},
+                               .threshold = 0.25,
+                               .classes = {"background", "polyp"}};
   return description;
 }
 
@@ -120,6 +122,7 @@ void expect_same(const ModelDescription& ours, const ModelDescription& expected)
   expect_same(ours.unet, expected.unet);
   expect_same(ours.scheduler, expected.scheduler);
   EXPECT_EQ(ours.preprocessing.resolution, expected.preprocessing.resolution);
+  EXPECT_EQ(ours.preprocessing.intensity, expected.preprocessing.intensity);
   EXPECT_EQ(ours.preprocessing.threshold, expected.preprocessing.threshold);
   EXPECT_EQ(ours.preprocessing.classes, expected.preprocessing.classes);
 }
@@ -338,9 +341,16 @@ TEST_F(DamagedModel, WhatIsNotKnownNamesTheFile) {
     expect("scheduler/scheduler_config.json", key, R"("odd")", key + ": 'odd' is not one of ");
   }
   expect("scheduler/scheduler_config.json", "thresholding", "true", "thresholding and ");
+  expect("preprocessing.json", "intensity", R"("odd")", "intensity: 'odd' is not one of full, ");
+  expect("preprocessing.json", "window", "[5, 5]", "window must be two numbers, the smaller ");
   expect("vae/config.json", "embed_dim", "99", "embed_dim and z_channels must be equal");
   expect("unet/config.json", "resblock_updown", "false", "only use_scale_shift_norm and ");
   EXPECT_EQ(load_error(), "");
+}
+
+TEST_F(DamagedModel, FoldersOfBeforeThereWasAChoiceHaveTheFullRange) {
+  write_file(model_ / "preprocessing.json", R"({"resolution": 16, "threshold": 0.5})");
+  EXPECT_EQ(load_description(model_).preprocessing.intensity, data::Intensity{});
 }
 
 TEST_F(DamagedModel, NewerFormatsAreRefused) {

@@ -52,6 +52,7 @@ TEST(Describe, ChannelsFollowFromTheLatent) {
   config.model.latent_encoder_dropout = 0.1;
   config.diffusion.scheduler.prediction_type = diffusion::PredictionType::kEpsilon;
   config.data.resolution = 128;
+  config.data.intensity.rule = data::IntensityRule::kRange;
   config.validation.threshold = 0.4;
   const ModelDescription description = describe(config);
   EXPECT_EQ(description.autoencoder.latent_channels, 16);
@@ -62,6 +63,7 @@ TEST(Describe, ChannelsFollowFromTheLatent) {
   EXPECT_EQ(description.scheduler.prediction_type, diffusion::PredictionType::kEpsilon);
   EXPECT_EQ(description.preprocessing.resolution, 128);
   EXPECT_EQ(description.preprocessing.threshold, 0.4);
+  EXPECT_EQ(description.preprocessing.intensity.rule, data::IntensityRule::kRange);
 }
 
 TEST(BuildModel, RandomWeightsFollowFromTheSeed) {
