@@ -247,7 +247,7 @@ Segmentation Segmenter::finish(const at::Tensor& probability, std::int64_t heigh
   Segmentation result;
   result.probability =
       same_size ? probability : data::resize_probability(probability, height, width);
-  result.mask = foreground(result.probability).to(at::kByte) * 255;
+  result.mask = foreground(result.probability).to(at::kByte).mul_(255);
   return result;
 }
 

@@ -9,6 +9,7 @@
 #include "leaf/data/image_io.h"
 #include "leaf_demo_data/phantom.h"
 #include "support/json_schema.h"
+#include "support/small_disk.h"
 
 namespace leaf {
 namespace {
@@ -138,6 +139,30 @@ TEST(InferAudit, LinesThatAreNoRecordsAreNoReason) {
   expect_again(project, 0, 4, "4 skipped");
   fs::remove(project / "out/0001.png");
   expect_again(project, 1, 3, "1 image segmented, 3 skipped");
+}
+
+TEST(InferAudit, AFullDiskEndsTheWorkWhichGoesOnWhenThereIsRoom) {
+  const TinyProject project;
+  project.with_model();
+  const fs::path disk = project / "out";
+  fs::create_directories(disk);
+  const test::SmallDisk mounted(disk, "64k");
+  if (!mounted) {
+    GTEST_SKIP() << "mounting a file system of a stated size needs root";
+  }
+  for (int i = 0; i < 40; ++i) {
+    fs::create_directories(project / "in");
+    fs::create_hard_link(project / "data/images/0001.png",
+                         project / "in" / (std::to_string(i) + ".png"));
+  }
+  test::expect_usage_error(infer(project, {"in"}, "out", {"--quiet"}), "leaf_infer",
+                           {"cannot write '" + project.path("out/"), "No space left on device",
+                            "free space, then go on with --skip-existing"});
+  mounted.resize("4m");
+  EXPECT_EQ(infer(project, {"in"}, "out", {"--skip-existing"}).exit_code, 0);
+  const auto totals = project.json("out/summary.json")["totals"];
+  EXPECT_GT(totals["skipped"], 0);
+  EXPECT_EQ(totals["skipped"].get<int>() + totals["done"].get<int>(), 40);
 }
 
 TEST(InferAudit, KilledAndContinuedGivesTheSameBytes) {

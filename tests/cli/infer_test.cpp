@@ -268,6 +268,29 @@ TEST(Infer, AnInterruptSavesTheSummary) {
   }
 }
 
+TEST(Infer, MemoryDoesNotGrowWithTheNumberOfImages) {
+  const TinyProject project;
+  project.with_model();
+  constexpr int kImages = 500;
+  fs::create_directories(project / "in");
+  for (int i = 0; i < kImages; ++i) {
+    fs::create_hard_link(project / "data/images/0001.png",
+                         project / "in" / (std::to_string(i) + ".png"));
+  }
+  const test::Program program(
+      "leaf_infer", {"--model", project.path("model"), "--input", project.path("in"), "--output",
+                     project.path("out"), "--device", "cpu", "--threads", "1"});
+  ASSERT_TRUE(test::wait_for(project / "out/150.png"));
+  const std::size_t early = program.resident_bytes();
+  std::size_t late = early;
+  for (std::size_t now = early; now > 0; now = program.resident_bytes()) {
+    late = now;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_EQ(program.wait().exit_code, 0);
+  EXPECT_LT(static_cast<double>(late), 1.05 * static_cast<double>(early));
+}
+
 TEST(Infer, AFileThatCannotBeWrittenIsThatImagesFailure) {
   const TinyProject project;
   project.with_model();

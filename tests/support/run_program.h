@@ -58,6 +58,17 @@ class Program {
   /// Ends it at once, as a power cut does.
   void kill() const { ::kill(pid_, SIGKILL); }
 
+  /// The memory that it holds, in bytes; 0 once it has ended.
+  std::size_t resident_bytes() const {
+    std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("VmRSS:")) {
+        return std::stoul(line.substr(6)) * 1024;
+      }
+    }
+    return 0;
+  }
+
   /// Waits for its end; to be called once.
   Outcome wait() const {
     int status = 0;

@@ -44,14 +44,14 @@ std::string failure_text(const fs::path& image, const std::exception& failure) {
 void fail(ImageReport& report, const std::exception& failure) {
   report.error = failure_text(report.input, failure);
   std::error_code none;  // an earlier mask would be taken for this image's
-  if (fs::remove(report.output, none)) {
+  if (!fs::is_directory(report.output, none) && fs::remove(report.output, none)) {
     report.error += "; its earlier mask was removed";
   }
 }
 
-/// Whether no image's file can be written any more.
+/// Whether a file that could not be written had no room, so that those after it have none either.
 bool disk_is_full(const fs::path& folder) {
-  constexpr std::uintmax_t kRoom = std::uintmax_t{1} << 16;
+  constexpr std::uintmax_t kRoom = std::uintmax_t{16} << 20;
   std::error_code failure;
   const fs::space_info space = fs::space(folder, failure);
   return !failure && space.available < kRoom;
@@ -164,7 +164,7 @@ class FolderInference {
       finish(loaded, probability, report);
     } catch (const FileError& failure) {
       if (disk_is_full(options_.output)) {
-        throw FileError(str(failure.what(), "; free space, then go on with --skip-existing"));
+        throw;
       }
       fail(report, failure);
     } catch (const std::exception& failure) {
@@ -240,7 +240,13 @@ std::int64_t first_batch_size(const Segmenter& segmenter) {
 void infer_folder(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
                   const FolderInferenceOptions& options, InferenceReport& report,
                   const InferenceHooks& hooks) {
-  FolderInference(segmenter, inputs, options, report, hooks).run();
+  try {
+    FolderInference(segmenter, inputs, options, report, hooks).run();
+  } catch (const FileError& failure) {
+    const bool full = disk_is_full(options.output);
+    throw FileError(
+        str(failure.what(), full ? "; free space, then go on with --skip-existing" : ""));
+  }
 }
 
 }  // namespace leaf
