@@ -22,6 +22,8 @@ void add_model_options(CLI::App& app, EvalOptions& o) {
   add("--set", o.overrides, "KEY=VALUE ... in place of what the configuration says");
   add("--split", o.split, "Part of the data set: test, validation or train")->capture_default_str();
   add("--seed", o.seed, "Seed of the starting noise")->capture_default_str();
+  add("--noise", o.noise, "Starting noise: normal (a draw by seed and the image's name) or zeros")
+      ->capture_default_str();
   add("--num-inference-steps", o.num_inference_steps,
       "Denoising steps [those that the model was validated with, else "
       "validation.num_inference_steps]")

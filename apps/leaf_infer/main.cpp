@@ -69,6 +69,7 @@ int run(InferOptions& o) {
   const Runtime runtime = apply(o.common);
   o.segmenter.device = runtime.device;
   o.segmenter.precision = runtime.precision;
+  o.segmenter.noise = parse_enum<StartingNoise>(o.noise, "--noise");
   o.inference.output_size = parse_enum<OutputSize>(o.output_size, "--output-size");
   const auto inputs = find_inputs(o.input, o.recursive, o.inference.output);
   check_outputs(inputs, o.inference);

@@ -16,6 +16,7 @@ struct InferOptions {
   bool recursive = true;
   std::string output_size = "original";
   SegmenterOptions segmenter;
+  std::string noise = enum_text(SegmenterOptions{}.noise);
   FolderInferenceOptions inference;
 };
 

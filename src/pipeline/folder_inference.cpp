@@ -104,14 +104,16 @@ void segment_batch(const Segmenter& segmenter, std::vector<Decoded>& batch,
                    const FolderInferenceOptions& options,
                    const std::function<void(const ImageReport&)>& done) {
   std::vector<at::Tensor> inputs;
+  ImageNames names;
   for (const Decoded& decoded : batch) {
     if (decoded.usable()) {
       inputs.push_back(decoded.prepared);
+      names.push_back(decoded.input.name.generic_string());
     }
   }
   const Stopwatch watch;
   const at::Tensor probability =
-      inputs.empty() ? at::Tensor() : segmenter.probability(at::stack(inputs));
+      inputs.empty() ? at::Tensor() : segmenter.probability(at::stack(inputs), names);
   const double share = 1000 * watch.seconds() / static_cast<double>(inputs.size());
   std::int64_t row = 0;
   for (Decoded& decoded : batch) {

@@ -32,6 +32,7 @@ Json options_json(const SegmenterOptions& segmenter, const FolderInferenceOption
   return {{"device", segmenter.device.str()},
           {"precision", enum_text(segmenter.precision)},
           {"seed", segmenter.seed},
+          {"noise", enum_text(segmenter.noise)},
           {"num_inference_steps", segmenter.num_inference_steps},
           {"batch_size", options.batch_size},
           {"output_size", enum_text(options.output_size)},
