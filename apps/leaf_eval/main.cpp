@@ -26,6 +26,8 @@ void add_model_options(CLI::App& app, EvalOptions& o) {
       "Noise samples: also mean and deviation of the mean scores over them (the paper's Table 4)")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  add("--noise", o.noise, "Starting noise: normal (a draw by seed and the image's name) or zeros")
+      ->capture_default_str();
   add("--num-inference-steps", o.num_inference_steps,
       "Denoising steps [those that the model was validated with, else "
       "validation.num_inference_steps]")

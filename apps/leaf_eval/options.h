@@ -19,6 +19,7 @@ struct EvalOptions {
   std::vector<std::string> overrides;
   std::string split = "test";
   std::uint64_t seed = 0;
+  std::string noise = "normal";
   std::int64_t num_inference_steps = 0;
   std::int64_t batch_size = 0;
   std::int64_t seeds = 1;

@@ -92,6 +92,7 @@ SegmenterOptions segmenter_options(const EvalOptions& o, const Runtime& runtime,
   options.device = runtime.device;
   options.precision = runtime.precision;
   options.seed = o.seed;
+  options.noise = parse_enum<StartingNoise>(o.noise, "--noise");
   options.num_inference_steps = o.num_inference_steps;
   if (options.num_inference_steps == 0 && preprocessing.num_inference_steps == 0) {
     options.num_inference_steps = validation.num_inference_steps;  // an older folder
@@ -109,6 +110,7 @@ EvaluationFacts facts_of(const EvalOptions& o, const std::filesystem::path& mode
           {"intensity", data::intensity_text(preprocessing.intensity)},
           {"threshold", str(preprocessing.threshold)},
           {"seed", std::to_string(segmenter.seed)},
+          {"noise", enum_text(segmenter.noise)},
           {"num_inference_steps", std::to_string(segmenter.num_inference_steps)},
           {"device", segmenter.device.str()},
           {"precision", o.common.precision}};

@@ -101,6 +101,7 @@ int run(InferOptions& o) {
   const Runtime runtime = apply(o.common);
   o.segmenter.device = runtime.device;
   o.segmenter.precision = runtime.precision;
+  o.segmenter.noise = parse_enum<StartingNoise>(o.noise, "--noise");
   parse_words(o);
   const auto inputs = find_inputs(o.input, o.recursive, o.inference.output);
   check_outputs(inputs, o.inference);

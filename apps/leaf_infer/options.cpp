@@ -34,6 +34,9 @@ void add_infer_options(CLI::App& app, InferOptions& o) {
                  "Size of the masks: original (the image's) or model (as validation scores them)")
       ->capture_default_str();
   app.add_option("--seed", o.segmenter.seed, "Seed of the starting noise")->capture_default_str();
+  app.add_option("--noise", o.noise,
+                 "Starting noise: normal (a draw by seed and the image's name) or zeros")
+      ->capture_default_str();
   app.add_option("--num-inference-steps", o.segmenter.num_inference_steps,
                  "Denoising steps [those that the model was validated with]")
       ->check(CLI::Range(1, 1000));

@@ -19,6 +19,7 @@ struct InferOptions {
   std::string probabilities = "none";
   std::string postprocess;
   SegmenterOptions segmenter;
+  std::string noise = enum_text(SegmenterOptions{}.noise);
   FolderInferenceOptions inference;
 };
 

@@ -14,6 +14,7 @@
 #include "data/transforms.h"
 #include "diffusion/sampler.h"
 #include "leaf/core/error.h"
+#include "core/look_alike.h"
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
 #include "models/autoencoder.h"
@@ -26,11 +27,10 @@
 namespace leaf {
 namespace {
 
-/// A number that identifies an image by its pixels: [3, R, R] in [0, 1], rounded to bytes.
-std::uint64_t pixel_hash(const at::Tensor& image) {
-  const at::Tensor bytes = (image * 255).round().to(at::kByte).contiguous().cpu();
-  return fnv1a64(
-      {static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::size_t>(bytes.numel())});
+/// A number that identifies an image by its name. Pixels would not do: one grey level, which two
+/// JPEG decoders may differ in, would lead to an unrelated draw.
+std::uint64_t name_hash(std::string_view name) {
+  return fnv1a64(look_alike_key(name.substr(name.rfind('/') + 1)));
 }
 
 /// The steps that are asked for, else those that the model states.
@@ -137,17 +137,25 @@ void Segmenter::check_latent(const at::Tensor& latent, const char* name) const {
               latent, name, expected);
 }
 
-at::Tensor Segmenter::starting_noise(const at::Tensor& images, std::int64_t sample) const {
+at::Tensor Segmenter::starting_noise(const at::Tensor& images, const ImageNames& names,
+                                     std::int64_t sample) const {
   check_images(images);
+  const auto count = static_cast<std::size_t>(images.size(0));
+  if (!names.empty() && names.size() != count) {
+    throw DataError(str("names: ", names.size(), " for ", count, " images; give one for each"));
+  }
   const c10::InferenceMode inference;
   const models::AutoencoderConfig& config = model_.description.autoencoder;
   const std::int64_t factor = models::downsampling(config);
+  const std::vector<std::int64_t> shape{config.latent_channels, images.size(2) / factor,
+                                        images.size(3) / factor};
   std::vector<at::Tensor> noise;
-  for (std::int64_t i = 0; i < images.size(0); ++i) {
-    noise.push_back(
-        normal_tensor({config.latent_channels, images.size(2) / factor, images.size(3) / factor},
-                      RandomStream(options_.seed, Purpose::kInference, pixel_hash(images[i]),
-                                   static_cast<std::uint64_t>(sample))));
+  for (std::size_t i = 0; i < count; ++i) {
+    const RandomStream stream(options_.seed, Purpose::kInference,
+                              name_hash(names.empty() ? "" : names[i]),
+                              static_cast<std::uint64_t>(sample));
+    noise.push_back(options_.noise == StartingNoise::kZeros ? at::zeros(shape, at::kFloat)
+                                                            : normal_tensor(shape, stream));
   }
   return at::stack(noise);
 }
@@ -190,8 +198,8 @@ at::Tensor Segmenter::decode_on_device(const at::Tensor& latent) const {
   return image_to_probability(model_.decoder->decode(z).to(at::kFloat));
 }
 
-at::Tensor Segmenter::probability(const at::Tensor& images) const {
-  return probability(images, starting_noise(images));
+at::Tensor Segmenter::probability(const at::Tensor& images, const ImageNames& names) const {
+  return probability(images, starting_noise(images, names));
 }
 
 at::Tensor Segmenter::probability(const at::Tensor& images, const at::Tensor& noise) const {
@@ -207,14 +215,15 @@ at::Tensor Segmenter::probability(const at::Tensor& images, const at::Tensor& no
   return recorded_->call(placed(images), placed(noise));
 }
 
-at::Tensor Segmenter::probabilities(const at::Tensor& images, std::int64_t count) const {
+at::Tensor Segmenter::probabilities(const at::Tensor& images, const ImageNames& names,
+                                    std::int64_t count) const {
   if (count == 1) {
-    return probability(images).unsqueeze(0);
+    return probability(images, names).unsqueeze(0);
   }
   const at::Tensor latent = encode(images);
   std::vector<at::Tensor> samples;
   for (std::int64_t i = 0; i < count; ++i) {
-    samples.push_back(decode(sample(latent, starting_noise(images, i))));
+    samples.push_back(decode(sample(latent, starting_noise(images, names, i))));
   }
   return at::stack(samples);
 }
@@ -223,8 +232,8 @@ data::ImageOptions Segmenter::image_options() const {
   return {.intensity = model_.description.preprocessing.intensity, .limits = {}};
 }
 
-Segmentation Segmenter::segment(const at::Tensor& rgb) const {
-  const at::Tensor result = probability(prepare(rgb).unsqueeze(0))[0][0];
+Segmentation Segmenter::segment(const at::Tensor& rgb, const std::string& name) const {
+  const at::Tensor result = probability(prepare(rgb).unsqueeze(0), ImageNames{name})[0][0];
   require_finite(result, "the image");
   return finish(result, rgb.size(0), rgb.size(1));
 }

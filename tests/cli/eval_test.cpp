@@ -55,11 +55,12 @@ bool contains(const std::string& text, const std::string& part) {
 }  // namespace
 
 TEST(Eval, HelpAndVersion) {
-  test::expect_help("leaf_eval", {"--model", "--config", "--set", "--split", "=test", "--output",
-                                  "--seed", "--seeds", "--num-inference-steps", "--batch-size",
-                                  "--native", "--overlays", "--predictions", "--ground-truth",
-                                  "--truth-prefix", "--truth-suffix", "--threshold", "=128",
-                                  "--ignore-value", "MODEL-eval-SPLIT"});
+  test::expect_help(
+      "leaf_eval",
+      {"--model", "--config", "--set", "--split", "=test", "--output", "--seed", "--seeds",
+       "--noise", "--num-inference-steps", "--batch-size", "--native", "--overlays",
+       "--predictions", "--ground-truth", "--truth-prefix", "--truth-suffix", "--threshold",
+       "=128", "--ignore-value", "MODEL-eval-SPLIT"});
 }
 
 TEST(Eval, ScoresAPartOfADataSetAtBothSizes) {
@@ -76,6 +77,7 @@ TEST(Eval, ScoresAPartOfADataSetAtBothSizes) {
   EXPECT_EQ(column(project / "eval/scores-native.csv", 0), names);
   const auto summary = project.json("eval/summary.json");
   EXPECT_EQ(summary["split"], "test");
+  EXPECT_EQ(summary["noise"], "normal");
   EXPECT_EQ(summary["scores"]["count"], 3);
   double sum = 0;
   for (const std::string& dice : column(project / "eval/scores.csv", 1)) {

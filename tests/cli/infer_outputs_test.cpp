@@ -5,6 +5,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/mask_values.h"
 #include "leaf_demo_data/phantom.h"
 #include "leaf/data/postprocess.h"
 #include "leaf/pipeline/segment_file.h"
@@ -105,9 +106,9 @@ TEST(InferOutputs, SeveralSeedsGiveTheirMeanAndItsEntropy) {
   const Segmenter segmenter = Segmenter::load(project / "model");
   const PreparedFile file = prepare_file(segmenter, project / image);
   const at::Tensor input = file.input.unsqueeze(0);
-  const at::Tensor samples = segmenter.probabilities(input, 3);
-  EXPECT_TRUE(samples[0].equal(segmenter.probability(input)));
-  EXPECT_TRUE(samples[1].equal(segmenter.probability(input, segmenter.starting_noise(input, 1))));
+  const at::Tensor samples = segmenter.probabilities(input, {"0001"}, 3);
+  EXPECT_TRUE(samples[0].equal(segmenter.probability(input, ImageNames{"0001"})));
+  EXPECT_TRUE(samples[1].equal(segmenter.probability(input, segmenter.starting_noise(input, {"0001"}, 1))));
   EXPECT_FALSE(samples[0].equal(samples[1]));
   const at::Tensor mean = samples.mean(0)[0][0];
   const at::Tensor written = read_npy(project / "three/probabilities/0001.npy", 64, 64);

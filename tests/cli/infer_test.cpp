@@ -43,11 +43,12 @@ void expect_mask(const fs::path& path, std::int64_t height, std::int64_t width) 
 }  // namespace
 
 TEST(Infer, HelpAndVersion) {
-  test::expect_help("leaf_infer",
-                    {"--model", "--input", "--output", "--output-size", "=original", "--seed",
-                     "--num-inference-steps", "--batch-size", "--seeds", "--postprocess",
-                     "--probabilities", "--contours", "--overlays", "--skip-existing",
-                     "--recursive", "--device", "--precision", "--threads"});
+  test::expect_help(
+      "leaf_infer",
+      {"--model", "--input", "--output", "--output-size", "=original", "--seed", "--noise",
+       "=normal", "--num-inference-steps", "--batch-size", "--seeds", "--postprocess",
+       "--probabilities", "--contours", "--overlays", "--skip-existing", "--recursive", "--device",
+       "--precision", "--threads"});
 }
 
 TEST(Infer, WritesOneMaskPerImageAndNamesTheBroken) {
@@ -160,7 +161,9 @@ TEST(Infer, MasksFitTheStoredPixelsOfTurnedPhotographs) {
                test::with_exif(read_file(project / "stored.jpg"), orientation, true));
     const at::Tensor displayed = data::read_image(project / (turned + ".jpg")).rgb;
     data::write_png(project / "upright.png", displayed);
-    ASSERT_EQ(infer(project, {turned + ".jpg", "upright.png"}, "out").exit_code, 0);
+    // Two names, two draws: without a draw the masks can be compared.
+    ASSERT_EQ(
+        infer(project, {turned + ".jpg", "upright.png"}, "out", {"--noise", "zeros"}).exit_code, 0);
     expect_mask(project / "out" / (turned + ".png"), 48, 80);
     const at::Tensor upright = data::read_mask(project / "out/upright.png");
     EXPECT_TRUE(data::undo_orientation(upright, static_cast<int>(orientation))
@@ -211,6 +214,32 @@ TEST(Infer, AMaskDependsOnItsImageAlone) {
   const at::Tensor differs =
       data::read_mask(project / "batch/0002.png").ne(data::read_mask(project / "all/0002.png"));
   EXPECT_LT(differs.to(at::kDouble).mean().item<double>(), 0.002);
+}
+
+TEST(Infer, AnotherDecodersGreyLevelsAndAnotherFolderChangeNoDraw) {
+  const TinyProject project;
+  project.with_model();
+  const at::Tensor rgb = phantom(1, 64, 64);
+  data::write_png(project / "in/a.png", rgb);
+  at::Tensor other = rgb.clone();
+  other[0][0][0].add_(other[0][0][0].item<int>() < 255 ? 1 : -1);
+  data::write_png(project / "other/sub/a.png", other);
+  data::write_png(project / "in/copy.png", rgb);
+  ASSERT_EQ(infer(project, {"in", "other"}, "out", {"--probabilities"}).exit_code, 0);
+  const auto probability = [&](const std::string& name) {
+    return data::read_mask(project / "out/probabilities" / name).to(at::kInt);
+  };
+  const auto difference = [&](const std::string& name) {
+    return (probability("a.png") - probability(name)).abs().max().item<int>();
+  };
+  EXPECT_LE(difference("sub/a.png"), 2);
+  EXPECT_GT(difference("copy.png"), 2);  // another name is another draw
+  EXPECT_EQ(project.json("out/summary.json")["options"]["noise"], "normal");
+  ASSERT_EQ(infer(project, {"in"}, "zeros", {"--noise", "zeros"}).exit_code, 0);
+  EXPECT_TRUE(read_file(project / "zeros/a.png") == read_file(project / "zeros/copy.png"));
+  EXPECT_EQ(project.json("zeros/summary.json")["options"]["noise"], "zeros");
+  expect_usage_error(infer(project, {"in"}, "none", {"--noise", "none"}), "leaf_infer",
+                     {"--noise", "zeros"});
 }
 
 TEST(Infer, ModelSizeProbabilitiesAndOverlays) {

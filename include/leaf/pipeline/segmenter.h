@@ -5,21 +5,35 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "leaf/core/device.h"
+#include "leaf/core/enum_names.h"
 #include "leaf/data/image_io.h"
 #include "leaf/diffusion/noise_scheduler.h"
 #include "leaf/pipeline/model.h"
 
 namespace leaf {
 
+/// What the sampler starts from. kNormal: a standard normal draw, as in training. kZeros: zeros,
+/// the mean of all draws, for results without a draw.
+enum class StartingNoise { kNormal, kZeros };
+inline EnumNames<StartingNoise> enum_names(StartingNoise /*tag*/) {
+  return {{StartingNoise::kNormal, "normal"}, {StartingNoise::kZeros, "zeros"}};
+}
+
+/// Names of images, which their draws follow from; see Segmenter::starting_noise.
+using ImageNames = std::vector<std::string>;
+
 struct SegmenterOptions {
   /// Where the networks run.
   c10::Device device = c10::kCPU;
   /// What they compute in.
   Precision precision = Precision::kFloat32;
-  /// The starting noise of an image is a function of this and of the image's pixels.
+  /// The starting noise of an image is a function of this and of the image's name.
   std::uint64_t seed = 0;
+  StartingNoise noise = StartingNoise::kNormal;
   /// Denoising steps; 0 takes those that the model folder states, else 1.
   std::int64_t num_inference_steps = 0;
 };
@@ -47,15 +61,15 @@ class Segmenter {
   Segmenter(Model model, const SegmenterOptions& options);
 
   /// images [N, 3, R, R] in [0, 1] at the model's resolution -> foreground probability [N, 1, R, R]
-  /// in [0, 1], float32. Independent of the batch: an image's starting noise follows from its
-  /// pixels.
-  at::Tensor probability(const at::Tensor& images) const;
+  /// in [0, 1], float32. Independent of the batch: an image's starting noise follows from its name
+  /// (starting_noise).
+  at::Tensor probability(const at::Tensor& images, const ImageNames& names = {}) const;
 
   /// As above, from a given starting noise [N, L, r, r]: encode, sample and decode.
   at::Tensor probability(const at::Tensor& images, const at::Tensor& noise) const;
 
   /// The three steps of probability(). Several samples of one image share its latent: encode once,
-  /// then sample and decode from starting_noise(images, 0), (images, 1), ...
+  /// then sample and decode from starting_noise(images, names, 0), (images, names, 1), ...
   ///
   /// images float32 [N, 3, R, R] in [0, 1] -> image latent float32 [N, L, r, r] on the device
   at::Tensor encode(const at::Tensor& images) const;
@@ -65,21 +79,29 @@ class Segmenter {
   at::Tensor decode(const at::Tensor& latent) const;
 
   /// `count` noise samples of each image, 1 or more: [count, N, 1, R, R], the first of which is
-  /// probability(images). The images are encoded once; the memory is that of one sample and the
-  /// results.
-  at::Tensor probabilities(const at::Tensor& images, std::int64_t count) const;
+  /// probability(images, names). The images are encoded once; the memory is that of one sample and
+  /// the results.
+  at::Tensor probabilities(const at::Tensor& images, const ImageNames& names,
+                           std::int64_t count) const;
 
-  /// images as in encode -> noise float32 [N, L, r, r] on the CPU, which follows from seed, pixels
-  /// and the number of the sample. Sample 0 is the one that probability(images) starts from.
-  at::Tensor starting_noise(const at::Tensor& images, std::int64_t sample = 0) const;
+  /// images as in encode -> noise float32 [N, L, r, r] on the CPU: zeros, or draws that follow from
+  /// the seed, each image's name and the number of the sample. Of the images only the shape counts,
+  /// so that another decoder's pixels start from the same draw. Of a name, "sub/0001", only the
+  /// part behind the last '/' counts, and neither upper and lower case nor Unicode's form; it is
+  /// meant to be a file's name without extension, as leaf_infer, leaf_eval and validation give it.
+  /// Without `names` every image's name is "". DataError for another number of names than of
+  /// images. Sample 0 is the one that probability(images, names) starts from.
+  at::Tensor starting_noise(const at::Tensor& images, const ImageNames& names = {},
+                            std::int64_t sample = 0) const;
 
   /// How images for segment() and prepare() are to be read: data::read_image(path,
   /// image_options()).
   data::ImageOptions image_options() const;
 
   /// rgb uint8 [H, W, 3] of any size -> mask and probability at the same size: resized to the
-  /// model's resolution, segmented, the probability resized back and then thresholded.
-  Segmentation segment(const at::Tensor& rgb) const;
+  /// model's resolution, segmented, the probability resized back and then thresholded. With the
+  /// file's name without extension the mask is leaf_infer's.
+  Segmentation segment(const at::Tensor& rgb, const std::string& name = "") const;
 
   /// The first and the last part of segment(), for callers that put several images into one batch.
   /// prepare: rgb uint8 [H, W, 3] -> [3, R, R] in [0, 1] at the model's resolution.

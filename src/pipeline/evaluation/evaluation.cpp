@@ -125,13 +125,15 @@ Evaluation evaluate(const Segmenter& segmenter, const data::Dataset& dataset,
   while (result.scores.size() < dataset.size()) {
     std::vector<Loaded> batch;
     std::vector<at::Tensor> images;
+    ImageNames names;
     const std::size_t left = dataset.size() - result.scores.size();
     for (std::size_t i = 0; i < std::min(batch_size, left); ++i) {
       batch.push_back(loaded.next());
       images.push_back(batch.back().sample.image);
+      names.push_back(batch.back().sample.name);
     }
     score_batch(segmenter, options, batch,
-                segmenter.probabilities(at::stack(images), options.seeds), result);
+                segmenter.probabilities(at::stack(images), names, options.seeds), result);
     if (on_progress) {
       on_progress(result.scores.size());
     }

@@ -117,13 +117,15 @@ class FolderInference {
   /// Runs the network once for all usable images and hands every image on to be written.
   void segment(std::vector<Loaded> batch) {
     std::vector<at::Tensor> inputs;
+    ImageNames names;
     for (const Loaded& loaded : batch) {
       if (loaded.usable()) {
         inputs.push_back(loaded.file.input);
+        names.push_back(inputs_[loaded.index].name.generic_string());
       }
     }
     const Stopwatch watch;
-    const at::Tensor probability = inputs.empty() ? at::Tensor() : run_network(at::stack(inputs));
+    const at::Tensor probability = inputs.empty() ? at::Tensor() : run_network(at::stack(inputs), names);
     const double share = 1000 * watch.seconds() / static_cast<double>(inputs.size());
     std::int64_t row = 0;
     for (Loaded& loaded : batch) {
@@ -138,10 +140,10 @@ class FolderInference {
   }
 
   /// inputs [N,3,R,R] -> [N,R,R]
-  at::Tensor run_network(const at::Tensor& inputs) {
+  at::Tensor run_network(const at::Tensor& inputs, const ImageNames& names) {
     const std::int64_t count = inputs.size(0);
     try {
-      return mean_probability(segmenter_, inputs, options_.mask.seeds);
+      return mean_probability(segmenter_, inputs, names, options_.mask.seeds);
     } catch (const c10::OutOfMemoryError&) {
       if (options_.batch_size != kAutoBatch || count == 1) {
         throw;
@@ -149,8 +151,9 @@ class FolderInference {
     }
     const std::int64_t half = count / 2;
     batch_size_ = static_cast<std::size_t>(half);
-    return at::cat({run_network(inputs.narrow(0, 0, half)),
-                    run_network(inputs.narrow(0, half, count - half))});
+    const auto middle = names.begin() + half;
+    return at::cat({run_network(inputs.narrow(0, 0, half), {names.begin(), middle}),
+                    run_network(inputs.narrow(0, half, count - half), {middle, names.end()})});
   }
 
   /// From the network's probability [R,R] to the files on the disk. Called by workers.

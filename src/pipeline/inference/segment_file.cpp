@@ -13,7 +13,7 @@ Segmentation segment_file(const Segmenter& segmenter, const std::filesystem::pat
                           const MaskOptions& options) {
   const PreparedFile file = prepare_file(segmenter, image);
   const at::Tensor probability =
-      mean_probability(segmenter, file.input.unsqueeze(0), options.seeds)[0];
+      mean_probability(segmenter, file.input.unsqueeze(0), {image.stem().string()}, options.seeds)[0];
   require_finite(probability, image.string());
   return as_stored(finish_file(segmenter, file, probability, options), file.orientation);
 }
@@ -42,8 +42,9 @@ Segmentation finish_file(const Segmenter& segmenter, const PreparedFile& file,
 }
 
 at::Tensor mean_probability(const Segmenter& segmenter, const at::Tensor& inputs,
+                            const ImageNames& names,
                             std::int64_t seeds) {
-  const at::Tensor samples = segmenter.probabilities(inputs, seeds).select(2, 0);
+  const at::Tensor samples = segmenter.probabilities(inputs, names, seeds).select(2, 0);
   return seeds == 1 ? samples[0] : samples.mean(0);
 }
 

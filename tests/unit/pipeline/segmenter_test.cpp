@@ -92,10 +92,12 @@ TEST(Segmenter, ATinyDecoderStandsInForTheAutoencodersOwn) {
 TEST(Segmenter, ProbabilityIsIndependentOfTheBatch) {
   const Segmenter segmenter = make_segmenter();
   const at::Tensor pair = square_images(2);
-  const at::Tensor batch = segmenter.probability(pair);
+  const ImageNames names{"a", "b"};
+  const at::Tensor batch = segmenter.probability(pair, names);
   EXPECT_GT(largest_difference(batch[0], batch[1]), 1e-2);
   for (std::int64_t i = 0; i < 2; ++i) {
-    const at::Tensor alone = segmenter.probability(pair.narrow(0, i, 1));
+    const at::Tensor alone =
+        segmenter.probability(pair.narrow(0, i, 1), ImageNames{names[static_cast<std::size_t>(i)]});
     EXPECT_LT(largest_difference(batch.narrow(0, i, 1), alone), kTolerance) << i;
   }
 }
@@ -103,8 +105,9 @@ TEST(Segmenter, ProbabilityIsIndependentOfTheBatch) {
 TEST(Segmenter, ProbabilityIsIndependentOfTheOrder) {
   const Segmenter segmenter = make_segmenter();
   const at::Tensor pair = square_images(2);
-  const at::Tensor swapped = segmenter.probability(pair.flip({0})).flip({0});
-  EXPECT_LT(largest_difference(segmenter.probability(pair), swapped), kTolerance);
+  const at::Tensor swapped = segmenter.probability(pair.flip({0}), ImageNames{"b", "a"}).flip({0});
+  EXPECT_LT(largest_difference(segmenter.probability(pair, ImageNames{"a", "b"}), swapped),
+            kTolerance);
 }
 
 TEST(Segmenter, TheStartingNoiseFollowsFromTheSeed) {
@@ -112,6 +115,45 @@ TEST(Segmenter, TheStartingNoiseFollowsFromTheSeed) {
   const at::Tensor first = make_segmenter({.seed = 1}).probability(image);
   EXPECT_TRUE(at::equal(make_segmenter({.seed = 1}).probability(image), first));
   EXPECT_GT(largest_difference(make_segmenter({.seed = 2}).probability(image), first), 1e-4);
+}
+
+TEST(Segmenter, TheDrawFollowsFromTheNameAndNotFromThePixels) {
+  const Segmenter segmenter = make_segmenter();
+  const at::Tensor image = square_images(1);
+  const auto noise = [&](const at::Tensor& of, const std::string& name) {
+    return segmenter.starting_noise(of, ImageNames{name});
+  };
+  at::Tensor other_decoder = image.clone();
+  other_decoder[0][0][0][0] += 1.0F / 255;
+  EXPECT_TRUE(at::equal(noise(image, "a"), noise(other_decoder, "a")));
+  EXPECT_GT(largest_difference(noise(image, "a"), noise(image, "b")), 1);
+  EXPECT_TRUE(at::equal(noise(image, "a"), noise(image, "folder/sub/a")));
+  EXPECT_TRUE(at::equal(noise(image, "M\xC3\xBCller"), noise(image, "mu\xCC\x88ller")));
+  EXPECT_TRUE(at::equal(noise(image, ""), segmenter.starting_noise(image)));
+  EXPECT_NEAR(noise(images(1, 64, 64), "a").std().item<double>(), 1, 0.05);
+  const auto message = test::message_of<DataError>([&] {
+    segmenter.starting_noise(image, ImageNames{"a", "b"});
+  });
+  EXPECT_EQ(message, "names: 2 for 1 images; give one for each");
+}
+
+TEST(Segmenter, ZerosAreNoDraw) {
+  const Segmenter segmenter = make_segmenter({.seed = 5, .noise = StartingNoise::kZeros});
+  const at::Tensor image = square_images(1);
+  EXPECT_FALSE(segmenter.starting_noise(image, ImageNames{"a"}).any().item<bool>());
+  EXPECT_TRUE(at::equal(segmenter.probability(image, ImageNames{"a"}),
+                        make_segmenter({.noise = StartingNoise::kZeros}).probability(image)));
+  EXPECT_GT(largest_difference(segmenter.probability(image), make_segmenter().probability(image)),
+            1e-4);
+}
+
+TEST(Segmenter, ANamedPictureIsSegmentedAsInABatch) {
+  const Segmenter segmenter = make_segmenter();
+  const at::Tensor rgb = test::picture(kResolution, kResolution);
+  const at::Tensor expected =
+      segmenter.probability(segmenter.prepare(rgb).unsqueeze(0), ImageNames{"a"})[0][0];
+  EXPECT_TRUE(at::equal(segmenter.segment(rgb, "a").probability, expected));
+  EXPECT_FALSE(at::equal(segmenter.segment(rgb).probability, expected));
 }
 
 TEST(Segmenter, MoreStepsAreAnotherResult) {
@@ -143,7 +185,7 @@ TEST(Segmenter, SamplesShareTheImagesLatent) {
   const at::Tensor images = square_images(2);
   const at::Tensor latent = segmenter.encode(images);
   const auto sample = [&](std::int64_t number) {
-    return segmenter.decode(segmenter.sample(latent, segmenter.starting_noise(images, number)));
+    return segmenter.decode(segmenter.sample(latent, segmenter.starting_noise(images, {}, number)));
   };
   EXPECT_TRUE(at::equal(sample(0), segmenter.probability(images)));
   EXPECT_TRUE(at::equal(sample(1), sample(1)));
