@@ -107,7 +107,7 @@ void set_precision(leaf::config::Resolved& resolved, leaf::Precision precision) 
 }
 
 void warn_of_slow_precision(const leaf::Config& config, c10::Device device) {
-  if (device.is_cpu() && config.train.mixed_precision == leaf::MixedPrecision::kBf16) {
+  if (device.is_cpu() && config.train.mixed_precision == leaf::Precision::kBFloat16) {
     leaf::log::warn(
         "train.mixed_precision bf16 is for GPUs, on a CPU it is slower than float32; set "
         "train.mixed_precision=no or --precision fp32");

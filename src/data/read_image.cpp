@@ -7,10 +7,10 @@
 #include <limits>
 #include <utility>
 
+#include "data/exif.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
-#include "data/exif.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/picture.h"
 #include "picture_bytes.h"
@@ -172,19 +172,28 @@ at::Tensor to_rgb(const Picture& stored, const Intensity& intensity, const std::
   }
 }
 
+/// A picture as a viewer shows it.
+LoadedImage displayed(const Picture& picture, const Intensity& intensity, const std::string& name) {
+  if (picture.pages > 1) {
+    log::warn_once("pages", str("image '", name, "' has ", picture.pages,
+                                " pages, of which the first is taken; so it is with others"));
+  }
+  const int orientation = picture.geometry.orientation;
+  return {apply_orientation(to_rgb(picture, intensity, name), orientation), orientation};
+}
+
 }  // namespace
 
 LoadedImage read_image(const fs::path& path, const ImageOptions& options) {
-  const std::string name = path.string();
+  return name_memory_errors(path.string(), [&] {
+    return displayed(read_picture(path, options.limits), options.intensity, path.string());
+  });
+}
+
+LoadedImage decode_image(std::string_view bytes, const std::string& name,
+                         const ImageOptions& options) {
   return name_memory_errors(name, [&] {
-    const Picture picture = read_picture(path, options.limits);
-    if (picture.pages > 1) {
-      log::warn_once("pages", str("image '", name, "' has ", picture.pages,
-                                  " pages, of which the first is taken; so it is with others"));
-    }
-    const int orientation = picture.geometry.orientation;
-    return LoadedImage{apply_orientation(to_rgb(picture, options.intensity, name), orientation),
-                       orientation};
+    return displayed(decode_picture(bytes, name, options.limits), options.intensity, name);
   });
 }
 

@@ -29,9 +29,9 @@ struct Outcome {
 /// One of the built programs, running; its output goes to files so that it never blocks.
 class Program {
  public:
-  /// `name` as in "leaf_infer".
+  /// `name` as in "leaf_infer", or an absolute path.
   Program(const std::string& name, const std::vector<std::string>& arguments) {
-    std::vector<std::string> words{std::string(LEAF_BIN_DIR) + "/" + name};
+    std::vector<std::string> words{std::filesystem::path(LEAF_BIN_DIR) / name};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
     for (std::string& word : words) {

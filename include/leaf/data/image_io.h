@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "leaf/data/intensity.h"
@@ -35,6 +37,10 @@ struct ImageOptions {
 /// orientation that the file states, in whatever format, is applied. DataError as of read_picture,
 /// and for values that the intensity does not fit.
 LoadedImage read_image(const std::filesystem::path& path, const ImageOptions& options = {});
+
+/// The same for a file in memory, which errors call `name`.
+LoadedImage decode_image(std::string_view bytes, const std::string& name,
+                         const ImageOptions& options = {});
 
 /// Writes uint8 [H,W] (grey) or [H,W,3] (RGB) as PNG, atomically; FileError when that fails.
 void write_png(const std::filesystem::path& path, const at::Tensor& image);

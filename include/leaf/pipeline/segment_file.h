@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 
 #include "leaf/core/enum_names.h"
 #include "leaf/data/image_io.h"
@@ -34,6 +35,11 @@ struct MaskOptions {
 /// several threads at once.
 Segmentation segment_file(const Segmenter& segmenter, const std::filesystem::path& image,
                           const MaskOptions& options = {});
+
+/// The same for an image that was read by the segmenter's image_options(); its starting noise
+/// follows from `name`, a file's name without extension.
+Segmentation segment_image(const Segmenter& segmenter, const data::LoadedImage& image,
+                           const std::string& name, const MaskOptions& options = {});
 
 /// The steps of segment_file(), for callers that put several files into one batch:
 /// prepare_file(), mean_probability(), finish_file(), as_stored().

@@ -5,26 +5,47 @@
 #include <numbers>
 
 #include "data/exif.h"
+#include "leaf/core/strings.h"
 #include "pipeline/mask_codec.h"
 
 namespace leaf {
+namespace {
+
+PreparedFile prepare_image(const Segmenter& segmenter, const data::LoadedImage& image) {
+  PreparedFile file;
+  file.input = segmenter.prepare(image.rgb);
+  file.size = data::size_of(image.rgb);
+  file.orientation = image.exif_orientation;
+  return file;
+}
+
+/// `title` is what an error calls the image, `name` what its starting noise follows from.
+Segmentation segment(const Segmenter& segmenter, const PreparedFile& file, const std::string& name,
+                     const std::string& title, const MaskOptions& options) {
+  const at::Tensor probability =
+      mean_probability(segmenter, file.input.unsqueeze(0), {name}, options.seeds)[0];
+  require_finite(probability, title);
+  return as_stored(finish_file(segmenter, file, probability, options), file.orientation);
+}
+
+}  // namespace
 
 Segmentation segment_file(const Segmenter& segmenter, const std::filesystem::path& image,
                           const MaskOptions& options) {
-  const PreparedFile file = prepare_file(segmenter, image);
-  const at::Tensor probability =
-      mean_probability(segmenter, file.input.unsqueeze(0), {image.stem().string()}, options.seeds)[0];
-  require_finite(probability, image.string());
-  return as_stored(finish_file(segmenter, file, probability, options), file.orientation);
+  return segment(segmenter, prepare_file(segmenter, image), image.stem().string(), image.string(),
+                 options);
+}
+
+Segmentation segment_image(const Segmenter& segmenter, const data::LoadedImage& image,
+                           const std::string& name, const MaskOptions& options) {
+  return segment(segmenter, prepare_image(segmenter, image), name, str("image '", name, "'"),
+                 options);
 }
 
 PreparedFile prepare_file(const Segmenter& segmenter, const std::filesystem::path& image,
                           bool keep_rgb) {
   const data::LoadedImage loaded = data::read_image(image, segmenter.image_options());
-  PreparedFile file;
-  file.input = segmenter.prepare(loaded.rgb);
-  file.size = data::size_of(loaded.rgb);
-  file.orientation = loaded.exif_orientation;
+  PreparedFile file = prepare_image(segmenter, loaded);
   if (keep_rgb) {
     file.rgb = loaded.rgb;
   }
@@ -42,8 +63,7 @@ Segmentation finish_file(const Segmenter& segmenter, const PreparedFile& file,
 }
 
 at::Tensor mean_probability(const Segmenter& segmenter, const at::Tensor& inputs,
-                            const ImageNames& names,
-                            std::int64_t seeds) {
+                            const ImageNames& names, std::int64_t seeds) {
   const at::Tensor samples = segmenter.probabilities(inputs, names, seeds).select(2, 0);
   return seeds == 1 ? samples[0] : samples.mean(0);
 }

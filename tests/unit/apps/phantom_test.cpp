@@ -74,7 +74,7 @@ TEST(Phantom, FilesMakeADataset) {
   ASSERT_EQ(pairs.size(), 3U);
   EXPECT_EQ(pairs[0].name, "0001");
   EXPECT_TRUE(data::read_image(pairs[1].image).rgb.equal(make_phantom(kSize, 5, 2).image));
-  EXPECT_TRUE(read_mask(pairs[1].mask).equal(make_phantom(kSize, 5, 2).mask));
+  EXPECT_TRUE(data::read_mask(pairs[1].mask).equal(make_phantom(kSize, 5, 2).mask));
 }
 
 TEST(Phantom, ImpossibleRequests) {

@@ -1,0 +1,12 @@
+# cmake -P check_exports.cmake LIBRARY: the library shows the functions of leaf.h and nothing else.
+execute_process(COMMAND nm -D --defined-only ${CMAKE_ARGV3} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+file(STRINGS ${CMAKE_CURRENT_LIST_DIR}/../../include/leaf.h declarations REGEX "^LEAF_API ")
+string(REGEX MATCHALL "leaf_[a-z_]+\\(" declared "${declarations}")
+list(TRANSFORM declared REPLACE "\\($" "")
+string(REGEX MATCHALL "[^ \n]+\n" shown "${symbols}")
+list(TRANSFORM shown STRIP)
+list(SORT declared)
+list(SORT shown)
+if(NOT shown STREQUAL declared)
+  message(FATAL_ERROR "the library shows\n  ${shown}\nand leaf.h declares\n  ${declared}")
+endif()
