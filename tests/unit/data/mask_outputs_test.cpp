@@ -10,6 +10,7 @@
 #include "leaf/data/contours.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/maps.h"
+#include "leaf/data/mask_values.h"
 #include "leaf/data/postprocess.h"
 #include "support/images.h"
 #include "support/temporary_folder.h"

@@ -209,8 +209,10 @@ TEST_F(ImportWeights, CheckpointOfThePublishedTraining) {
 
 TEST_F(ImportWeights, AModelFolderStaysWhatItIs) {
   model_.description.scheduler.prediction_type = diffusion::PredictionType::kVPrediction;
-  model_.description.preprocessing = {
-      .resolution = 16, .threshold = 0.25, .classes = {"background", "polyp"}};
+  Preprocessing& preprocessing = model_.description.preprocessing;
+  preprocessing.resolution = 16;
+  preprocessing.threshold = 0.25;
+  preprocessing.classes = {"background", "polyp"};
   model_.description.autoencoder.scaling_factor = 0.5;
   model_.description.latent_encoder_dropout = 0.1;
   save_model(folder_ / "model", model_);
