@@ -40,6 +40,10 @@ void add_infer_options(CLI::App& app, InferOptions& o) {
   app.add_option("--num-inference-steps", o.segmenter.num_inference_steps,
                  "Denoising steps [those that the model was validated with]")
       ->check(CLI::Range(1, 1000));
+  app.add_option("--max-pixels", o.segmenter.limits.max_pixels,
+                 "Images of more pixels are refused before they are decoded")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--batch-size", o.batch_size,
                  "Images that the network sees at once, or auto: what fits the memory")
       ->capture_default_str();

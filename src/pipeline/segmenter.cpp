@@ -229,7 +229,7 @@ at::Tensor Segmenter::probabilities(const at::Tensor& images, const ImageNames& 
 }
 
 data::ImageOptions Segmenter::image_options() const {
-  return {.intensity = model_.description.preprocessing.intensity, .limits = {}};
+  return {.intensity = model_.description.preprocessing.intensity, .limits = options_.limits};
 }
 
 Segmentation Segmenter::segment(const at::Tensor& rgb, const std::string& name) const {

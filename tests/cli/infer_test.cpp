@@ -5,12 +5,11 @@
 #include <chrono>
 #include <thread>
 
-#include "infer_project.h"
 #include "data/exif.h"
+#include "infer_project.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/mask_values.h"
-#include "leaf_demo_data/phantom.h"
 #include "leaf/io/safetensors.h"
 #include "leaf_demo_data/phantom.h"
 #include "support/exif_bytes.h"
@@ -45,10 +44,24 @@ void expect_mask(const fs::path& path, std::int64_t height, std::int64_t width) 
 TEST(Infer, HelpAndVersion) {
   test::expect_help(
       "leaf_infer",
-      {"--model", "--input", "--output", "--output-size", "=original", "--seed", "--noise",
-       "=normal", "--num-inference-steps", "--batch-size", "--seeds", "--postprocess",
-       "--probabilities", "--contours", "--overlays", "--skip-existing", "--recursive", "--device",
+      {"--model",     "--input",      "--output",        "--output-size",         "=original",
+       "--seed",      "--noise",      "=normal",         "--num-inference-steps", "--max-pixels",
+       "=100000000",  "--batch-size", "--seeds",         "--postprocess",         "--probabilities",
+       "--contours",  "--overlays",   "--skip-existing", "--recursive",           "--device",
        "--precision", "--threads"});
+}
+
+TEST(Infer, AnImageOfTooManyPixelsIsItsOwnFailure) {
+  const TinyProject project;
+  project.with_model();
+  data::write_png(project / "in/large.png", phantom(1, 64, 64));
+  data::write_png(project / "in/small.png", phantom(1, 32, 32));
+  const test::Outcome outcome = infer(project, {"in"}, "out", {"--max-pixels", "2000"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_NE(outcome.err.find("large.png"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("--max-pixels"), std::string::npos) << outcome.err;
+  expect_mask(project / "out/small.png", 32, 32);
+  EXPECT_FALSE(fs::exists(project / "out/large.png"));
 }
 
 TEST(Infer, WritesOneMaskPerImageAndNamesTheBroken) {
