@@ -37,7 +37,7 @@ struct SegmenterOptions {
   /// Denoising steps; 0 takes those that the model folder states, else 1.
   std::int64_t num_inference_steps = 0;
   /// Larger pictures are refused before they are decoded; see image_options().
-  data::PictureLimits limits;
+  data::PictureLimits limits = {};
 };
 
 /// One image's result at its own size.
