@@ -19,8 +19,8 @@ namespace leaf {
 namespace {
 
 using test::TinyProject;
-using Model = std::unique_ptr<leaf_model, decltype(&leaf_free)>;
-using Result = std::unique_ptr<leaf_result, decltype(&leaf_result_free)>;
+using ModelHandle = std::unique_ptr<leaf_model, decltype(&leaf_free)>;
+using ResultHandle = std::unique_ptr<leaf_result, decltype(&leaf_result_free)>;
 
 constexpr std::int64_t kHeight = 40;
 constexpr std::int64_t kWidth = 56;
@@ -53,7 +53,7 @@ struct ProgramsMasks : TinyProject {
   }
 };
 
-Model load(const TinyProject& project) {
+ModelHandle load(const TinyProject& project) {
   leaf_model* model = nullptr;
   EXPECT_EQ(leaf_load(project.path("model").c_str(), nullptr, &model), LEAF_OK)
       << leaf_last_error();
@@ -66,7 +66,7 @@ at::Tensor mask_of(const leaf_result* result) {
       .clone();
 }
 
-Result segment_file(const Model& model, const std::string& path) {
+ResultHandle segment_file(const ModelHandle& model, const std::string& path) {
   leaf_result* result = nullptr;
   EXPECT_EQ(leaf_segment_file(model.get(), path.c_str(), &result), LEAF_OK) << leaf_last_error();
   return {result, &leaf_result_free};
@@ -96,27 +96,27 @@ at::Tensor read_pgm(const std::filesystem::path& path) {
 
 TEST(CApi, GivesTheProgramsMasks) {
   const ProgramsMasks project;
-  const Model model = load(project);
+  const ModelHandle model = load(project);
   EXPECT_EQ(leaf_resolution(model.get()), 64);
   for (const std::string name : {"plain.png", "turned.jpg"}) {
     const std::string path = project.path("images/" + name);
     const std::string stem = name.substr(0, name.find('.'));
     const at::Tensor expected = project.mask(stem);
-    const Result of_file = segment_file(model, path);
+    const ResultHandle of_file = segment_file(model, path);
     EXPECT_TRUE(at::equal(mask_of(of_file.get()), expected)) << name;
     const std::string bytes = read_file(path);
     leaf_result* of_bytes = nullptr;
     ASSERT_EQ(leaf_segment_bytes(model.get(), bytes.data(), bytes.size(), stem.c_str(), &of_bytes),
               LEAF_OK)
         << leaf_last_error();
-    const Result owner{of_bytes, &leaf_result_free};
+    const ResultHandle owner{of_bytes, &leaf_result_free};
     EXPECT_TRUE(at::equal(mask_of(of_bytes), expected)) << name;
   }
 }
 
 TEST(CApi, SegmentsSeveralImagesWithRowsOfAnyLength) {
   const ProgramsMasks project;
-  const Model model = load(project);
+  const ModelHandle model = load(project);
   const at::Tensor rgb = ProgramsMasks::pixels();
   const at::Tensor padded = at::constant_pad_nd(rgb, {0, 0, 0, 5});
   const at::Tensor other = apps::make_phantom(48, 3, 2).image.contiguous();
@@ -141,7 +141,7 @@ TEST(CApi, SegmentsSeveralImagesWithRowsOfAnyLength) {
 
 TEST(CApi, SaysWhatIsWrong) {
   const ProgramsMasks project;
-  const Model model = load(project);
+  const ModelHandle model = load(project);
   leaf_model* none = nullptr;
   leaf_result* result = nullptr;
   expect_failure(leaf_load("no-such-model", nullptr, &none), LEAF_WEIGHTS_ERROR, "no-such-model");
@@ -172,7 +172,7 @@ TEST(CApi, SaysWhatIsWrong) {
 
 TEST(CApi, TenThreadsShareAModel) {
   const ProgramsMasks project;
-  const Model model = load(project);
+  const ModelHandle model = load(project);
   const at::Tensor plain = project.mask("plain");
   const at::Tensor turned = project.mask("turned");
   std::atomic<int> wrong = 0;
@@ -181,7 +181,7 @@ TEST(CApi, TenThreadsShareAModel) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 3; ++i) {
         const bool first = (t + i) % 2 == 0;
-        const Result result =
+        const ResultHandle result =
             segment_file(model, project.path(first ? "images/plain.png" : "images/turned.jpg"));
         wrong += at::equal(mask_of(result.get()), first ? plain : turned) ? 0 : 1;
       }

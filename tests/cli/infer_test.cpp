@@ -21,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using test::expect_usage_error;
 using test::infer;
+using test::run_cpu;
 using test::TinyProject;
 
 /// A phantom cut to height x width.
