@@ -70,7 +70,8 @@ void print_description(const ModelDescription& d) {
             << enum_text(d.scheduler.beta_schedule) << ", " << d.scheduler.num_train_timesteps
             << " timesteps\n"
             << "preprocessing: resolution " << d.preprocessing.resolution << ", threshold "
-            << d.preprocessing.threshold << ", classes " << join(d.preprocessing.classes, ", ")
+            << d.preprocessing.threshold << ", classes "
+            << escaped(join(d.preprocessing.classes, ", "))
             << (d.preprocessing.num_inference_steps > 0
                     ? str(", num_inference_steps ", d.preprocessing.num_inference_steps)
                     : "")
@@ -82,7 +83,7 @@ void print_parts(const fs::path& folder, int depth) {
   try {
     print_description(load_description(folder));
   } catch (const WeightsError& reason) {
-    std::cout << "not a model for inference: " << reason.what() << '\n';
+    std::cout << "not a model for inference: " << escaped(reason.what()) << '\n';
   }
   std::int64_t total = 0;
   for (const char* part : {"vae", "latent_encoder", "unet", "unet_ema"}) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 
 namespace leaf::apps {
@@ -57,6 +58,7 @@ void print_table(const std::string& title, const std::vector<metrics::ImageScore
 
 void report(const Evaluation& evaluation, const EvaluationFacts& facts, const std::string& title,
             const std::filesystem::path& folder) {
+  remove_leftovers(folder);
   write_evaluation(folder, evaluation, facts);
   print_table(title, evaluation.scores);
   if (!evaluation.native.empty()) {

@@ -25,7 +25,7 @@ using leaf::str;
 struct Arguments {
   std::filesystem::path config;
   std::vector<std::string> overrides;
-  bool resume = false;
+  leaf::RunStart start;
   bool print_config = false;
   bool dry_run = false;
   leaf::apps::CommonOptions common;
@@ -35,7 +35,11 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_option("--config", arguments.config, "Configuration file (docs/configuration.md)")
       ->required();
   app.add_option("--set", arguments.overrides, "Override a value: KEY=VALUE; may be repeated");
-  app.add_flag("--resume", arguments.resume, "Continue the run in output.dir [off]");
+  auto* resume =
+      app.add_flag("--resume", arguments.start.resume, "Continue the run in output.dir [off]");
+  app.add_flag("--allow-changes", arguments.start.allow_changes,
+               "Continue it although the configuration changes what is learned or scored [off]")
+      ->needs(resume);
   app.add_flag("--print-config", arguments.print_config,
                "Show the resolved configuration with the origin of each value, and stop [off]");
   app.add_flag("--dry-run", arguments.dry_run,
@@ -107,7 +111,7 @@ int train(leaf::Trainer& trainer, const leaf::Config& config, const Arguments& a
     leaf::log::info(validation_text(step, scores));
   };
   callbacks.stop_requested = leaf::apps::interrupted;
-  const leaf::TrainingResult result = trainer.run(arguments.resume, callbacks);
+  const leaf::TrainingResult result = trainer.run(arguments.start, callbacks);
   progress->finish();
   const std::string folder = config.output.dir.string();
   if (result.interrupted) {

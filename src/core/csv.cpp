@@ -1,11 +1,40 @@
 #include "leaf/core/csv.h"
 
+#include <algorithm>
+#include <charconv>
+#include <string_view>
 #include <utility>
 
 #include "leaf/core/files.h"
 
 namespace leaf {
 namespace {
+
+constexpr char kTextMark = '\'';
+
+bool is_number(const std::string& field) {
+  double number = 0;
+  const char* end = field.data() + field.size();
+  const auto [stop, failure] = std::from_chars(field.data(), end, number);
+  return failure == std::errc{} && stop == end;
+}
+
+/// Whether a spreadsheet takes the field for a formula, or for one that is marked as text.
+bool looks_like_formula(std::string_view field) {
+  const auto first = field.find_first_not_of(kTextMark);
+  return first != std::string_view::npos &&
+         std::string_view("=+-@\t\r").find(field[first]) != std::string_view::npos;
+}
+
+std::string marked_as_text(const std::string& field) {
+  return looks_like_formula(field) && !is_number(field) ? kTextMark + field : field;
+}
+
+void remove_text_mark(std::string& field) {
+  if (field.starts_with(kTextMark) && looks_like_formula(field)) {
+    field.erase(0, 1);
+  }
+}
 
 /// The record that starts at `at`, which moves behind it: a quoted field may hold line breaks.
 std::vector<std::string> parse_record(const std::string& text, std::size_t& at) {
@@ -23,6 +52,7 @@ std::vector<std::string> parse_record(const std::string& text, std::size_t& at) 
     }
   }
   ++at;
+  std::for_each(fields.begin(), fields.end(), remove_text_mark);
   return fields;
 }
 
@@ -57,7 +87,7 @@ std::vector<std::vector<std::string>> read_csv(const std::filesystem::path& path
 std::string csv_row(const std::vector<std::string>& fields) {
   std::string row;
   for (const std::string& field : fields) {
-    row += quote(field);
+    row += quote(marked_as_text(field));
     row += ',';
   }
   row.back() = '\n';

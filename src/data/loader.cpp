@@ -7,6 +7,7 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <variant>
 
@@ -69,21 +70,19 @@ class Loader::Workers {
  public:
   Workers(const Dataset& dataset, const LoaderOptions& options, std::int64_t first_step)
       : dataset_(dataset), options_(options), next_to_make_(first_step), next_to_give_(first_step) {
-    for (std::int64_t i = 0; i < options.num_workers; ++i) {
-      threads_.emplace_back([this] { work(); });
+    try {
+      for (std::int64_t i = 0; i < options.num_workers; ++i) {
+        threads_.emplace_back([this] { work(); });
+      }
+    } catch (const std::system_error& failure) {
+      stop();
+      throw ConfigError(str("data.num_workers ", options.num_workers, ": only ", threads_.size(),
+                            " threads could be started (", failure.code().message(),
+                            "); lower it"));
     }
   }
 
-  ~Workers() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    room_.notify_all();
-    for (std::thread& thread : threads_) {
-      thread.join();
-    }
-  }
+  ~Workers() { stop(); }
 
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
@@ -128,6 +127,17 @@ class Loader::Workers {
       return make_byte_batch(dataset_, options_, step);
     } catch (...) {
       return std::current_exception();
+    }
+  }
+
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    room_.notify_all();
+    for (std::thread& thread : threads_) {
+      thread.join();
     }
   }
 

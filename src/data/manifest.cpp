@@ -102,7 +102,6 @@ SplitPairs split_by_manifest(const fs::path& manifest, const fs::path& root, con
   const auto rows = read_csv(manifest);
   SplitPairs result;
   UsedImages used;
-  std::size_t gone_count = 0;
   for (std::size_t i = 1; i < rows.size(); ++i) {  // the first row names the columns
     const Place place{manifest.string(), i + 1};
     check_columns(rows[i], place);
@@ -113,12 +112,12 @@ SplitPairs split_by_manifest(const fs::path& manifest, const fs::path& root, con
       used.add(image, &part == &result.train, place);
       part.push_back(pair->second);
     } else if (gone == Gone::kLeftOut) {
-      ++gone_count;
+      ++result.absent;
     } else {
       fail(place, str("no image '", image, "' in '", root.string(), "'"));
     }
   }
-  report_changes(manifest.string(), gone_count, known.size() - used.size(), root);
+  report_changes(manifest.string(), result.absent, known.size() - used.size(), root);
   return result;
 }
 

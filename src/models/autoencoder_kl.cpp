@@ -199,7 +199,7 @@ AutoencoderKL::AutoencoderKL(const AutoencoderConfig& config)
 at::Tensor AutoencoderKL::encode(const at::Tensor& image) { return encoder_half_.encode(image); }
 
 at::Tensor AutoencoderKL::decode(const at::Tensor& latent) {
-  return ((decode_raw(latent / scaling_factor_) + 1) / 2).clamp(0, 1);
+  return clamp_image((decode_raw(latent / scaling_factor_) + 1) / 2);
 }
 
 at::Tensor AutoencoderKL::moments(const at::Tensor& image, nn::Activations* activations) const {

@@ -134,7 +134,7 @@ AutoencoderTiny::AutoencoderTiny(const AutoencoderConfig& config)
 at::Tensor AutoencoderTiny::encode(const at::Tensor& image) { return encoder_->forward(image); }
 
 at::Tensor AutoencoderTiny::decode(const at::Tensor& latent) {
-  return decoder_->forward(at::tanh(latent / 3) * 3).clamp(0, 1);
+  return clamp_image(decoder_->forward(at::tanh(latent / 3) * 3));
 }
 
 TinyLatentEncoder::TinyLatentEncoder(const AutoencoderConfig& config)

@@ -45,7 +45,7 @@ Decoded decode(const Segmenter& segmenter, const InferenceInput& input,
     decoded.image = data::read_image(input.image);
     decoded.prepared = segmenter.prepare(decoded.image.rgb);
   } catch (const std::exception& failure) {  // a picture may also be too large for the memory
-    decoded.report.error = failure.what();
+    decoded.report.error = plain_message(failure);
     std::error_code none;  // an earlier mask would be taken for this image's
     if (fs::remove(decoded.report.output, none)) {
       decoded.report.error += "; its earlier mask was removed";

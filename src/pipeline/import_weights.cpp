@@ -42,6 +42,7 @@ ModelDescription describe(const GatheredWeights& gathered, const ImportOptions& 
   description.autoencoder.scaling_factor =
       gathered.scaling_factor.value_or(description.autoencoder.scaling_factor);
   check_heads(description.unet);
+  check_description(description);
   return description;
 }
 
@@ -56,9 +57,9 @@ class Loader {
   bool has(WeightPart part) const { return gathered_.has(part); }
 
   void load(torch::nn::Module& module, WeightPart name) {
-    const GatheredPart& part = gathered_.parts.at(name);
+    GatheredPart& part = gathered_.parts.at(name);
     try {
-      io::adopt_parameters(module, part.tensors, part.source());
+      io::move_parameters(module, std::move(part.tensors), part.source());
     } catch (const io::WeightsMismatch& mismatch) {
       messages_.emplace_back(mismatch.what());
       for (const std::string& line : mismatch.details()) {

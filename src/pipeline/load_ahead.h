@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <future>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -35,8 +36,14 @@ class LoadAhead {
 
  private:
   void start_one() {
-    if (started_ < count_) {
-      pending_.push_back(std::async(std::launch::async, load_, started_++));
+    if (started_ == count_) {
+      return;
+    }
+    const std::size_t index = started_++;
+    try {
+      pending_.push_back(std::async(std::launch::async, load_, index));
+    } catch (const std::system_error&) {  // no further thread may be started: made when it is due
+      pending_.push_back(std::async(std::launch::deferred, load_, index));
     }
   }
 

@@ -1,9 +1,11 @@
 #include <ATen/ATen.h>
+#include <c10/util/Exception.h>
+
+#include <string_view>
 
 #include "leaf/core/enum_names.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
-#include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/io/known_weights.h"
 #include "leaf/io/safetensors.h"
@@ -20,14 +22,6 @@ namespace leaf {
 namespace fs = std::filesystem;
 using nlohmann::json;
 namespace {
-
-constexpr const char* kPreprocessingFile = "preprocessing.json";
-
-void require_part(const fs::path& folder, const char* part) {
-  if (!fs::exists(folder / part)) {
-    throw WeightsError(str("'", folder.string(), "' is not a model folder: it has no ", part));
-  }
-}
 
 void write_part(const fs::path& folder, const io::TensorMap& tensors, const json& config,
                 WeightType type) {
@@ -63,6 +57,17 @@ void write_vae(const fs::path& folder, const models::Autoencoder& autoencoder,
   }
 }
 
+/// Networks that are described wrongly may be too large for any memory.
+Model make_described(const ModelDescription& description, const fs::path& folder) {
+  try {
+    return make_model(description);
+  } catch (const c10::Error& failure) {
+    const std::string_view reason = failure.what_without_backtrace();
+    throw WeightsError(str("cannot make the networks that '", folder.string(),
+                           "' describes: ", reason.substr(0, reason.find('\n'))));
+  }
+}
+
 }  // namespace
 
 fs::path find_model_folder(const fs::path& path) {
@@ -79,46 +84,15 @@ fs::path find_model_folder(const fs::path& path) {
           "in best or last"));
 }
 
-ModelDescription load_description(const fs::path& folder) {
-  if (!fs::is_directory(folder)) {
-    throw WeightsError(str("no model folder '", folder.string(), "'"));
-  }
-  for (const char* part :
-       {"unet/config.json", "vae/config.json", "scheduler/scheduler_config.json"}) {
-    require_part(folder, part);
-  }
-  ModelDescription description;
-  description.autoencoder = parse_json(folder / "vae/config.json", autoencoder_from_json);
-  description.unet = parse_json(folder / "unet/config.json", unet_from_json);
-  description.scheduler =
-      parse_json(folder / "scheduler/scheduler_config.json", scheduler_from_json);
-  if (fs::exists(folder / "latent_encoder/config.json")) {
-    description.latent_encoder_dropout =
-        parse_json(folder / "latent_encoder/config.json",
-                   [](const json& content) { return content.value("dropout", 0.0); });
-  }
-  if (fs::exists(folder / kPreprocessingFile)) {
-    description.preprocessing = parse_json(folder / kPreprocessingFile, preprocessing_from_json);
-  } else {
-    log::info(str("'", folder.string(), "' has no preprocessing.json; using the published one: ",
-                  description.preprocessing.resolution, " px, threshold ",
-                  description.preprocessing.threshold));
-  }
-  return description;
-}
-
 void load_part(torch::nn::Module& module, const fs::path& path) {
-  io::load_parameters(module, io::read_weights(path), path.string());
+  io::move_parameters(module, io::read_weights(path), path.string());
 }
 
 Model load_model(const fs::path& folder) {
-  Model model = make_model(load_description(folder));
-  const auto adopt = [&](torch::nn::Module& module, const char* part) {
-    io::adopt_parameters(module, io::read_weights(folder / part), (folder / part).string());
-  };
-  adopt(*model.autoencoder, "vae");
-  adopt(*model.latent_encoder, "latent_encoder");
-  adopt(*model.unet, "unet");
+  Model model = make_described(load_description(folder), folder);
+  load_part(*model.autoencoder, folder / "vae");
+  load_part(*model.latent_encoder, folder / "latent_encoder");
+  load_part(*model.unet, folder / "unet");
   return model;
 }
 
@@ -130,7 +104,7 @@ void save_model(const fs::path& folder, const Model& model, const SaveOptions& o
       description.preprocessing.resolution / models::downsampling(description.autoencoder);
   replace_folder(folder, [&](const fs::path& target) {
     write_json(target / "model_index.json", model_index_json(tiny, diffusers));
-    write_json(target / kPreprocessingFile, to_json(description.preprocessing));
+    write_json(target / "preprocessing.json", to_json(description.preprocessing));
     make_folder(target / "scheduler");
     write_json(target / "scheduler/scheduler_config.json", to_json(description.scheduler));
     write_vae(target / "vae", *model.autoencoder, description.autoencoder,

@@ -31,6 +31,9 @@ Range between(double low, double high);
 /// low <= value < high.
 Range from_to_below(double low, double high);
 
+/// Marks a field as one that a continued run may change.
+Field harmless(Field field);
+
 // One function per type of value: each binds a key to a member.
 Field boolean(std::string key, bool& member, std::string help);
 Field integer(std::string key, std::int64_t& member, const Range& range, std::string help);
@@ -56,7 +59,10 @@ Field choice(std::string key, Enum& member, std::string help) {
   for (const auto& [value, name] : enum_names(Enum{})) {
     names.push_back(name);
   }
-  Field field{.key = std::move(key), .expects = choice_text(names), .help = std::move(help)};
+  Field field{.key = std::move(key),
+              .expects = choice_text(names),
+              .help = std::move(help),
+              .is_text = true};
   field.set = [&member, names, declared = field](const Value& value) {
     member = enum_names(Enum{})[parse_choice(declared, value, names)].first;
   };
