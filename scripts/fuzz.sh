@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Throws damaged files at the parsers of weights, configurations, tables and pictures, with libFuzzer under
+# Throws damaged files at the parsers of weights, configurations, model folders, tables and pictures, with libFuzzer under
 # AddressSanitizer and UndefinedBehaviorSanitizer. The seeds are in tests/fuzz/seeds.
 #   ./scripts/fuzz.sh                   every parser, 60 seconds each
 #   ./scripts/fuzz.sh torch_zip         this one

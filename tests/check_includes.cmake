@@ -8,8 +8,8 @@ set(uses_config models/model_config.h data/data_config.h diffusion/scheduler_con
 set(uses_ops "")
 set(uses_nn ops)
 set(uses_models ops nn)
-set(uses_pipeline ops nn models diffusion losses metrics io data)
-set(uses_train ${uses_pipeline} pipeline config)
+set(uses_pipeline config ops nn models diffusion losses metrics io data)
+set(uses_train ${uses_pipeline} pipeline)
 set(uses_leaf.h ${uses_pipeline} pipeline)
 set(uses_apps ${uses_train} train)
 

@@ -1,12 +1,13 @@
 # cmake -P check_programs.cmake FOLDER: what is asked of every program there. Libraries are looked for in
 # absolute places alone, so that no file of the current folder is loaded as one; addresses of functions are
-# resolved and locked at the start (full RELRO); the code has no fixed address (PIE).
+# resolved and locked at the start (full RELRO); the code has no fixed address (PIE); overflows of the stack and of
+# buffers whose size the compiler knows end the program (unless a sanitizer sees to that).
 file(GLOB programs ${CMAKE_ARGV3}/leaf_*)
 if(NOT programs)
   message(FATAL_ERROR "no programs in ${CMAKE_ARGV3}")
 endif()
 foreach(program IN LISTS programs)
-  execute_process(COMMAND readelf -dlW ${program} OUTPUT_VARIABLE elf COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND readelf --dynamic --segments --dyn-syms --wide ${program} OUTPUT_VARIABLE elf COMMAND_ERROR_IS_FATAL ANY)
   string(REGEX MATCHALL "(RUNPATH|RPATH)[^[]*\\[[^]\n]*" paths "${elf}")
   foreach(path IN LISTS paths)
     string(REGEX REPLACE ".*\\[" "" path "${path}")
@@ -14,7 +15,11 @@ foreach(program IN LISTS programs)
       message(SEND_ERROR "${program} loads libraries from an empty or relative folder: '${path}'")
     endif()
   endforeach()
-  foreach(property GNU_RELRO "FLAGS_1[^\n]* NOW" "FLAGS_1[^\n]* PIE")
+  set(properties GNU_RELRO "FLAGS_1[^\n]* NOW" "FLAGS_1[^\n]* PIE")
+  if(NOT elf MATCHES "__asan_init")
+    list(APPEND properties __stack_chk_fail "__[a-z]+_chk@")
+  endif()
+  foreach(property IN LISTS properties)
     if(NOT elf MATCHES "${property}")
       message(SEND_ERROR "${program} has no ${property}")
     endif()

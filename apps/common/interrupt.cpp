@@ -24,21 +24,33 @@ void on_signal(int number) {
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, kNotice.data(), kNotice.size());
 }
 
+/// Leaves a SIGHUP that is ignored, as under nohup, alone.
+void handle_hangup(void (*handler)(int)) {
+  struct sigaction action {};
+  ::sigaction(SIGHUP, nullptr, &action);
+  if (action.sa_handler != SIG_IGN) {
+    action = {};
+    action.sa_handler = handler;
+    action.sa_flags = SA_RESTART | SA_NODEFER;
+    ::sigaction(SIGHUP, &action, nullptr);
+  }
+}
+
 }  // namespace
 
-void handle_interrupts() {
+void outlive_closed_output() {
   std::signal(SIGPIPE, SIG_IGN);  // "| tee log" ends with the same Ctrl-C
+  handle_hangup(+[](int /*number*/) {});
+}
+
+void handle_interrupts() {
   struct sigaction action {};
   action.sa_handler = on_signal;
   // A second signal gets through while the first one's notice waits for a reader.
   action.sa_flags = SA_RESTART | SA_NODEFER;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
-  struct sigaction hangup {};
-  ::sigaction(SIGHUP, nullptr, &hangup);
-  if (hangup.sa_handler != SIG_IGN) {  // as under nohup
-    ::sigaction(SIGHUP, &action, nullptr);
-  }
+  handle_hangup(on_signal);
 }
 
 bool interrupted() { return g_interrupted; }

@@ -2,9 +2,13 @@
 
 namespace leaf::apps {
 
+/// From now on closed output (a pipe whose reader has ended, a closed terminal) is no reason to
+/// end: what a program has to save it saves. run_app() does this for every program.
+void outlive_closed_output();
+
 /// From now on the first SIGINT (Ctrl-C), SIGTERM or SIGHUP (a closed terminal) only makes
 /// interrupted() true, so that the program can save and stop; a further SIGINT or SIGTERM ends it
-/// at once with exit code 130. Closed output is no reason to end.
+/// at once with exit code 130.
 void handle_interrupts();
 
 bool interrupted();

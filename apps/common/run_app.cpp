@@ -7,23 +7,24 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <exception>
+#include <filesystem>
 #include <iostream>
-#include <new>
 #include <vector>
 
+#include "common/interrupt.h"
 #include "common/literal_arguments.h"
 #include "leaf/core/cpu_allocator.h"
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
+#include "leaf/io/lost_files.h"
 
 namespace leaf::apps {
 namespace {
 
 int report(const CLI::App& app, std::string_view message, int exit_code) {
-  const auto first_line = message.substr(0, message.find('\n'));
-  std::cerr << app.get_name() << ": error: " << first_line << std::endl;
+  std::cerr << app.get_name() << ": error: " << escaped(message) << std::endl;
   return exit_code;
 }
 
@@ -73,26 +74,24 @@ int report_usage(const CLI::App& app, const CLI::ParseError& failure) {
                 kExitUsage);
 }
 
-int report_torch(const CLI::App& app, const c10::Error& failure) {
-  const int exit_code = report(app, failure.what_without_backtrace(), kExitSomeFailed);
-  if (log::verbose()) {
+int report(const CLI::App& app, const std::exception& failure) {
+  const bool ours = dynamic_cast<const Error*>(&failure) != nullptr ||
+                    dynamic_cast<const std::filesystem::filesystem_error*>(&failure) != nullptr;
+  const int exit_code = report(app, plain_message(failure), ours ? kExitUsage : kExitSomeFailed);
+  if (log::verbose() && dynamic_cast<const c10::Error*>(&failure) != nullptr) {
     std::cerr << failure.what() << std::endl;
   }
   return exit_code;
 }
 
 int run_body(const CLI::App& app, const std::function<int()>& body) {
+  outlive_closed_output();
+  io::explain_lost_files(app.get_name());
   try {
     install_pooling_allocator();
     return body();
-  } catch (const Error& failure) {
-    return report(app, failure.what(), kExitUsage);
-  } catch (const c10::Error& failure) {
-    return report_torch(app, failure);
-  } catch (const std::bad_alloc&) {
-    return report(app, "out of memory; use a smaller batch or resolution", kExitSomeFailed);
   } catch (const std::exception& failure) {
-    return report(app, failure.what(), kExitSomeFailed);
+    return report(app, failure);
   }
 }
 

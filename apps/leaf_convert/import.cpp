@@ -9,6 +9,7 @@
 
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
+#include "leaf/core/strings.h"
 #include "leaf/io/weights.h"
 #include "leaf/pipeline/import_weights.h"
 #include "leaf/train/build_model.h"
@@ -43,9 +44,9 @@ int run(Options o) {
   try {
     import_weights(o.paths, o.to, o.how);
   } catch (const io::WeightsMismatch& mismatch) {
-    std::cerr << "leaf_convert: error: " << mismatch.what() << '\n';
+    std::cerr << "leaf_convert: error: " << escaped(mismatch.what()) << '\n';
     for (const std::string& line : mismatch.details()) {
-      std::cerr << "  " << line << '\n';
+      std::cerr << "  " << escaped(line) << '\n';
     }
     return kExitUsage;
   }

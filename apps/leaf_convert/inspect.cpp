@@ -74,7 +74,8 @@ void print_description(const ModelDescription& d) {
             << " timesteps\n"
             << "preprocessing: resolution " << d.preprocessing.resolution << ", intensity "
             << data::intensity_text(d.preprocessing.intensity) << ", threshold "
-            << d.preprocessing.threshold << ", classes " << join(d.preprocessing.classes, ", ")
+            << d.preprocessing.threshold << ", classes "
+            << escaped(join(d.preprocessing.classes, ", "))
             << (d.preprocessing.num_inference_steps > 0
                     ? str(", num_inference_steps ", d.preprocessing.num_inference_steps)
                     : "")
@@ -86,7 +87,7 @@ void print_parts(const fs::path& folder, int depth) {
   try {
     print_description(load_description(folder));
   } catch (const WeightsError& reason) {
-    std::cout << "not a model for inference: " << reason.what() << '\n';
+    std::cout << "not a model for inference: " << escaped(reason.what()) << '\n';
   }
   std::int64_t total = 0;
   for (const char* part : {"vae", "latent_encoder", "unet", "unet_ema", "decoder"}) {

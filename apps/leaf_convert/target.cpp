@@ -23,6 +23,7 @@ bool is_ours(const fs::path& folder) {
 }  // namespace
 
 void check_target(const fs::path& to, bool force) {
+  remove_leftovers(fs::absolute(to / "").parent_path().parent_path());
   if (!fs::exists(to) || (fs::is_directory(to) && fs::is_empty(to))) {
     return;
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 
 namespace leaf::apps {
@@ -72,6 +73,7 @@ void print_seeds(const Evaluation& evaluation) {
 
 void report(const Evaluation& evaluation, const EvaluationFacts& facts, const std::string& title,
             const std::filesystem::path& folder) {
+  remove_leftovers(folder);
   write_evaluation(folder, evaluation, facts);
   print_table(title, evaluation.scores);
   if (!evaluation.seed_means.empty()) {

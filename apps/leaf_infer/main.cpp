@@ -1,5 +1,8 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <exception>
+#include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,9 +39,20 @@ void infer(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs
   progress.finish();
 }
 
+/// Removes what killed programs left half-written where this one will write.
+void clean_output(const std::vector<InferenceInput>& inputs, const std::filesystem::path& output) {
+  std::set<std::filesystem::path> folders;
+  for (const InferenceInput& input : inputs) {
+    for (const char* kind : {".", "overlays", "probabilities"}) {
+      folders.insert((output / kind / input.name.parent_path()).lexically_normal());
+    }
+  }
+  std::for_each(folders.begin(), folders.end(), remove_leftovers);
+}
+
 /// The summary of work that `failure` ended; on a full disk there may be no place for it either.
 void try_to_summarise(InferenceSummary& summary, const std::string& failure) {
-  summary.report.failure = failure.substr(0, failure.find('\n'));
+  summary.report.failure = failure;
   try {
     write_summary(summary);
   } catch (const FileError&) {  // the failure itself is what the user is told
@@ -106,6 +120,7 @@ int run(InferOptions& o) {
   const auto inputs = find_inputs(o.input, o.recursive, o.inference.output);
   check_outputs(inputs, o.inference);
   make_folder(o.inference.output);
+  clean_output(inputs, o.inference.output);
   o.inference.model = find_model_folder(o.model);
   const Segmenter segmenter = Segmenter::load(o.inference.model, o.segmenter);
   const double load_seconds = watch.seconds();
@@ -117,8 +132,11 @@ int run(InferOptions& o) {
   const InferenceReport& report = summary.report;
   try {
     infer(segmenter, inputs, o, summary.report);
-  } catch (const std::exception& failure) {
+  } catch (const DiskFullError& failure) {
     try_to_summarise(summary, failure.what());
+    throw DiskFullError(str(failure.what(), ", then go on with --skip-existing"));
+  } catch (const std::exception& failure) {
+    try_to_summarise(summary, plain_message(failure));
     throw;
   }
   write_summary(summary);

@@ -84,12 +84,13 @@ int train(leaf::Trainer& trainer, const leaf::Config& config,
     leaf::log::info(validation_text(step, scores));
   };
   callbacks.stop_requested = leaf::apps::interrupted;
-  const leaf::TrainingResult result = trainer.run(arguments.resume, callbacks);
+  const leaf::TrainingResult result = trainer.run(arguments.start, callbacks);
   progress->finish();
   const std::string folder = config.output.dir.string();
   if (result.interrupted) {
-    leaf::log::warn(str("interrupted after step ", result.steps, "; saved; ",
-                        arguments.resume ? "the same command goes on" : "go on with --resume"));
+    leaf::log::warn(
+        str("interrupted after step ", result.steps, "; saved; ",
+            arguments.start.resume ? "the same command goes on" : "go on with --resume"));
     return leaf::kExitInterrupted;
   }
   if (result.best_step > 0) {

@@ -8,7 +8,11 @@ void add_train_options(CLI::App& app, TrainOptions& options) {
   app.add_option("--config", options.config, "Configuration file (docs/configuration.md)")
       ->required();
   app.add_option("--set", options.overrides, "Override a value: KEY=VALUE; may be repeated");
-  app.add_flag("--resume", options.resume, "Continue the run in output.dir [off]");
+  auto* resume =
+      app.add_flag("--resume", options.start.resume, "Continue the run in output.dir [off]");
+  app.add_flag("--allow-changes", options.start.allow_changes,
+               "Continue it although the configuration changes what is learned or scored [off]")
+      ->needs(resume);
   app.add_flag("--print-config", options.print_config,
                "Show the resolved configuration with the origin of each value, and stop [off]");
   app.add_flag("--dry-run", options.dry_run,

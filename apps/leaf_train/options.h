@@ -5,13 +5,14 @@
 #include <vector>
 
 #include "common/options.h"
+#include "leaf/train/trainer.h"
 
 namespace leaf::apps {
 
 struct TrainOptions {
   std::filesystem::path config;
   std::vector<std::string> overrides;
-  bool resume = false;
+  RunStart start;
   bool print_config = false;
   bool dry_run = false;
   CommonOptions common;

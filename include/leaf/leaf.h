@@ -28,6 +28,7 @@
 #include "leaf/diffusion/noise_scheduler.h"
 #include "leaf/diffusion/scheduler_config.h"
 #include "leaf/io/known_weights.h"
+#include "leaf/io/lost_files.h"
 #include "leaf/io/safetensors.h"
 #include "leaf/io/tensor_map.h"
 #include "leaf/io/weights.h"

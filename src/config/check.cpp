@@ -1,4 +1,4 @@
-#include "check.h"
+#include "config/check.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +12,8 @@ namespace {
 
 using Found = std::optional<Problem>;
 
+/// Far more channels than any network has.
+constexpr std::int64_t kWidest = 65536;
 /// More levels than any image has halvings.
 constexpr std::size_t kMaxLevels = 12;
 
@@ -29,6 +31,11 @@ Found check_levels(std::string_view key, std::size_t levels) {
 Found check_widths(std::string_view base_key, std::int64_t base, std::string_view factors_key,
                    const std::vector<std::int64_t>& factors) {
   for (const auto factor : factors) {
+    if (base * factor > kWidest) {
+      return Problem{{base_key, factors_key},
+                     str(base_key, " ", base, " times ", factor, " (", factors_key, ") is ",
+                         base * factor, " channels, more than ", kWidest, "; lower one of them")};
+    }
     if (base * factor % models::kNormGroups != 0) {
       return Problem{
           {base_key, factors_key},
@@ -157,10 +164,14 @@ Found split_files(const Config& c) {
 }
 
 Found split_sizes(const Config& c) {
+  constexpr double kMostImages = 1e9;
   const auto& split = c.data.split;
   for (const auto& [key, size] :
        {std::pair{std::string_view("data.split.validation"), split.validation},
         std::pair{std::string_view("data.split.test"), split.test}}) {
+    if (size > kMostImages) {
+      return Problem{{key}, str(key, " ", size, " is more images than any data set has")};
+    }
     if (size >= 1 && size != std::floor(size)) {
       return Problem{{key},
                      str(key, " ", size, " is neither a fraction (below 1) nor a whole count")};

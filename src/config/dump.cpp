@@ -36,14 +36,8 @@ std::string scalar_text(const std::string& text) {
       case '\\':
         quoted += "\\\\";
         break;
-      case '\n':
-        quoted += "\\n";
-        break;
-      case '\t':
-        quoted += "\\t";
-        break;
       default:
-        quoted += c;
+        quoted += escaped({&c, 1});  // as YAML does
     }
   }
   return quoted + "\"";
@@ -109,6 +103,8 @@ from; the same is saved as `config.yaml` in the run folder.
   `$${` stands for a literal `${`.
 - Unknown keys, repeated keys, wrong types, values out of range and combinations that cannot work are
   errors that name file and line.
+- A run that is resumed may change the keys that are marked with \*. All others have to do with what was learned or
+  how it is scored: `leaf_train --resume` refuses another value unless `--allow-changes` is given too.
 - The U-Net's channels are not keys: it takes twice `model.autoencoder.latent_channels` and gives as many.
 )";
 
@@ -138,7 +134,7 @@ std::string configuration_markdown() {
     const Value value = field.get();
     const bool is_empty = !value.is_list && value.items.front().empty();
     out += str("| `", field.key, "` | ", is_empty ? "" : str("`", value_text(value), "`"), " | ",
-               field.expects, " | ", field.help, " |\n");
+               field.expects, " | ", field.help, field.is_harmless ? " \\*" : "", " |\n");
   }
   return out;
 }

@@ -54,9 +54,14 @@ class FileReader {
 
  private:
   YAML::Node parse() const {
-    const std::string text = read_file(file_);
+    const std::string text = read_small_file(file_);
     try {
-      return YAML::Load(text);
+      const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+      if (documents.size() > 1) {
+        throw ConfigError(str(file_.string(), ": holds ", documents.size(),
+                              " YAML documents (divided by ---); a configuration is one"));
+      }
+      return documents.empty() ? YAML::Node() : documents.front();
     } catch (const YAML::Exception& failure) {
       const std::string reason =
           has_tab_indentation(text, failure.mark.line)

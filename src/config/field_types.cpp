@@ -1,7 +1,8 @@
-#include "field_types.h"
+#include "config/field_types.h"
 
 #include <charconv>
 #include <cmath>
+#include <type_traits>
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
@@ -11,12 +12,12 @@ namespace {
 
 [[noreturn]] void refuse(const Field& field, const std::string& given,
                          const std::string& hint = {}) {
-  throw ConfigError(str(field.key, " expects ", field.expects, ", not '", given, "'", hint));
+  throw ConfigError(str("expects ", field.expects, ", not '", printable(given), "'", hint));
 }
 
 const std::string& single(const Field& field, const Value& value) {
   if (value.is_list) {
-    throw ConfigError(str(field.key, " expects ", field.expects, ", not a list"));
+    throw ConfigError(str("expects ", field.expects, ", not a list"));
   }
   return value.items.front();
 }
@@ -33,11 +34,17 @@ T parse_number(const Field& field, const std::string& given) {
   return parsed;
 }
 
+/// Nothing that is counted comes near it, and products of two such numbers are still numbers.
+constexpr std::int64_t kLargestCount = 1'000'000'000;
+
 template <typename T>
 T parse_in_range(const Field& field, const std::string& given, const Range& range) {
   const T parsed = parse_number<T>(field, given);
   if (!range.contains(static_cast<double>(parsed))) {
     refuse(field, given);
+  }
+  if (std::is_same_v<T, std::int64_t> && parsed > kLargestCount) {
+    refuse(field, given, str(" (more than ", kLargestCount, ")"));
   }
   return parsed;
 }
@@ -110,15 +117,24 @@ Field number(std::string key, double& member, const Range& range, std::string he
       member, range);
 }
 
+Field harmless(Field field) {
+  field.is_harmless = true;
+  return field;
+}
+
 Field text(std::string key, std::string& member, std::string help) {
-  Field field{.key = std::move(key), .expects = "a text", .help = std::move(help)};
+  Field field{.key = std::move(key), .expects = "a text", .help = std::move(help), .is_text = true};
   field.set = [&member, declared = field](const Value& value) { member = single(declared, value); };
   field.get = [&member]() -> Value { return {{member}}; };
   return field;
 }
 
 Field path(std::string key, std::filesystem::path& member, std::string help) {
-  Field field{.key = std::move(key), .expects = "a path", .help = std::move(help), .is_path = true};
+  Field field{.key = std::move(key),
+              .expects = "a path",
+              .help = std::move(help),
+              .is_path = true,
+              .is_text = true};
   field.set = [&member, declared = field](const Value& value) { member = single(declared, value); };
   field.get = [&member]() -> Value { return {{member.string()}}; };
   return field;
@@ -129,7 +145,8 @@ Field path_list(std::string key, std::vector<std::filesystem::path>& member, std
               .expects = "a path or a list of paths",
               .help = std::move(help),
               .is_list = true,
-              .is_path = true};
+              .is_path = true,
+              .is_text = true};
   field.set = [&member](const Value& value) {
     member.assign(value.items.begin(), value.items.end());
   };
@@ -189,7 +206,10 @@ Field number_pair(std::string key, double& low, double& high, std::string help) 
 
 Field word(std::string key, std::string& member, const std::vector<std::string>& names,
            std::string help) {
-  Field field{.key = std::move(key), .expects = choice_text(names), .help = std::move(help)};
+  Field field{.key = std::move(key),
+              .expects = choice_text(names),
+              .help = std::move(help),
+              .is_text = true};
   field.set = [&member, names, declared = field](const Value& value) {
     member = names[parse_choice(declared, value, names)];
   };

@@ -32,6 +32,9 @@ Range between(double low, double high);
 /// low <= value < high.
 Range from_to_below(double low, double high);
 
+/// Marks a field as one that a continued run may change.
+Field harmless(Field field);
+
 // One function per type of value: each binds a key to a member.
 Field boolean(std::string key, bool& member, std::string help);
 Field integer(std::string key, std::int64_t& member, const Range& range, std::string help);
@@ -59,7 +62,10 @@ Field choice(std::string key, Enum& member, const EnumNames<Enum>& values, std::
   for (const auto& [value, name] : values) {
     names.push_back(name);
   }
-  Field field{.key = std::move(key), .expects = choice_text(names), .help = std::move(help)};
+  Field field{.key = std::move(key),
+              .expects = choice_text(names),
+              .help = std::move(help),
+              .is_text = true};
   field.set = [&member, values, names, declared = field](const Value& value) {
     member = values[parse_choice(declared, value, names)].first;
   };

@@ -1,6 +1,6 @@
 #include "leaf/config/load.h"
 
-#include "check.h"
+#include "config/check.h"
 #include "entries.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
@@ -49,7 +49,7 @@ void apply(const std::vector<Entry>& entries, const std::vector<Field>& fields, 
   for (const auto& entry : entries) {
     const Field& field = *find_field(fields, entry.key);
     const Prepared prepared = at_place(entry.where, [&] { return prepare(field, entry); });
-    at_place(entry.where, [&] { field.set(prepared.value); });
+    at_place(entry.where, [&] { assign(field, prepared.value, field.key); });
     if (entry.key == "data.root") {
       resolved.config.data.root_variable = prepared.unset;
     }

@@ -1,14 +1,16 @@
 #include "config/schema.h"
 
-#include <algorithm>
-
-#include "field_types.h"
+#include "config/field_types.h"
 #include "leaf/core/strings.h"
 
 namespace leaf::config {
 namespace {
 
 using Fields = std::vector<Field>;
+
+// Beyond what anybody trains; files can claim anything.
+constexpr double kMostBlocks = 64;
+constexpr double kLargestResolution = 16384;
 
 void append(Fields& fields, Fields more) {
   for (auto& field : more) {
@@ -40,7 +42,7 @@ Fields autoencoder_fields(ModelSection& m) {
       integer_list("model.autoencoder.ch_mult", a.ch_mult,
                    "kl only: width of each level as a multiple of ch; each level after the first "
                    "halves the side."),
-      integer("model.autoencoder.num_res_blocks", a.num_res_blocks, at_least(1),
+      integer("model.autoencoder.num_res_blocks", a.num_res_blocks, between(1, kMostBlocks),
               "kl only: residual blocks per level of the encoder (the decoder has one more)."),
       number(
           "model.autoencoder.scaling_factor", a.scaling_factor, above(0),
@@ -61,7 +63,7 @@ Fields unet_fields(ModelSection& m) {
           "model.unet.channel_mult", u.channel_mult,
           "Width of each level as a multiple of model_channels; each level after the first "
           "halves the side."),
-      integer("model.unet.num_res_blocks", u.num_res_blocks, at_least(1),
+      integer("model.unet.num_res_blocks", u.num_res_blocks, between(1, kMostBlocks),
               "Residual blocks per level."),
       integer_list("model.unet.attention_resolutions", u.attention_resolutions,
                    "Downsampling rates, relative to the latent, of the levels with attention."),
@@ -175,7 +177,7 @@ Fields data_source_fields(data::DataConfig& d) {
       word("data.dataset", d.dataset,
            {"folder", "cvc-clinicdb", "isic2018", "qata-cov19", "refuge2"},
            "Layout of the files; folder is any pair of image and mask folders."),
-      path("data.root", d.root, "The data set's folder."),
+      harmless(path("data.root", d.root, "The data set's folder.")),
       text("data.images", d.images, "folder only: sub-folder of root with the images."),
       text("data.masks", d.masks, "folder only: sub-folder of root with the masks."),
       text("data.mask_prefix", d.mask_prefix,
@@ -188,42 +190,44 @@ Fields data_source_fields(data::DataConfig& d) {
 Fields data_fields(data::DataConfig& d) {
   Fields fields = data_source_fields(d);
   append(fields, split_fields(d.split));
-  append(fields,
-         {integer("data.resolution", d.resolution, at_least(8),
-                  "Side in pixels of the square that images are resized to."),
-          choice("data.intensity", d.intensity.rule,
-                 "Which values of an image file become black and white. full: 0 and the largest "
-                 "that its bits can hold; range: the smallest and the largest in the image, for "
-                 "CT, MR and X-ray pictures of 12 bits in 16; window: those of data.window. The "
-                 "model folder records it."),
-          number_pair("data.window", d.intensity.low, d.intensity.high,
-                      "For window: the values that become black and white, as the files hold them, "
-                      "as [-1000, 400]."),
-          integer("data.mask_threshold", d.mask_threshold, between(0, 254),
-                  "Grey values of a mask above this are foreground (as leaf_eval --threshold); of "
-                  "255, in deeper files in proportion; 0: every value but 0."),
-          integer("data.ignore_value", d.ignore_value, between(-1, 65535),
-                  "Mask pixels of this value (a void border's 255) are left out of scores, and are "
-                  "background in training; -1: none."),
-          choice("data.mask_orientation", d.mask_orientation,
-                 "Whose pixels a mask has where its image is a turned photograph: stored, "
-                 "displayed, or auto, which is stored unless the size fits the displayed image "
-                 "alone. A mask file's own orientation comes first."),
-          choice("data.crop", d.crop,
-                 "disc: image and mask are cut to the square round the optic disc of a label map "
-                 "(refuge2), as the published numbers have it."),
-          number("data.crop_margin", d.crop_margin, at_least(0),
-                 "What the crop has beyond the disc on each side, as a multiple of its longer "
-                 "side."),
-          number("data.horizontal_flip", d.horizontal_flip, between(0, 1),
-                 "Probability of a horizontal flip while training."),
-          number("data.vertical_flip", d.vertical_flip, between(0, 1),
-                 "Probability of a vertical flip while training."),
-          integer("data.num_workers", d.num_workers, at_least(0),
-                  "Threads that load images beside training; 0 loads in the training thread."),
-          integer(
-              "data.cache_mb", d.cache_mb, at_least(0),
-              "Keep decoded, resized images in up to this many megabytes; 0 decodes every time.")});
+  append(
+      fields,
+      {integer("data.resolution", d.resolution, between(8, kLargestResolution),
+               "Side in pixels of the square that images are resized to."),
+       choice("data.intensity", d.intensity.rule,
+              "Which values of an image file become black and white. full: 0 and the largest "
+              "that its bits can hold; range: the smallest and the largest in the image, for "
+              "CT, MR and X-ray pictures of 12 bits in 16; window: those of data.window. The "
+              "model folder records it."),
+       number_pair("data.window", d.intensity.low, d.intensity.high,
+                   "For window: the values that become black and white, as the files hold them, "
+                   "as [-1000, 400]."),
+       integer("data.mask_threshold", d.mask_threshold, between(0, 254),
+               "Grey values of a mask above this are foreground (as leaf_eval --threshold); of "
+               "255, in deeper files in proportion; 0: every value but 0."),
+       integer("data.ignore_value", d.ignore_value, between(-1, 65535),
+               "Mask pixels of this value (a void border's 255) are left out of scores, and are "
+               "background in training; -1: none."),
+       choice("data.mask_orientation", d.mask_orientation,
+              "Whose pixels a mask has where its image is a turned photograph: stored, "
+              "displayed, or auto, which is stored unless the size fits the displayed image "
+              "alone. A mask file's own orientation comes first."),
+       choice("data.crop", d.crop,
+              "disc: image and mask are cut to the square round the optic disc of a label map "
+              "(refuge2), as the published numbers have it."),
+       number("data.crop_margin", d.crop_margin, at_least(0),
+              "What the crop has beyond the disc on each side, as a multiple of its longer "
+              "side."),
+       number("data.horizontal_flip", d.horizontal_flip, between(0, 1),
+              "Probability of a horizontal flip while training."),
+       number("data.vertical_flip", d.vertical_flip, between(0, 1),
+              "Probability of a vertical flip while training."),
+       harmless(
+           integer("data.num_workers", d.num_workers, at_least(0),
+                   "Threads that load images beside training; 0 loads in the training thread.")),
+       harmless(integer(
+           "data.cache_mb", d.cache_mb, at_least(0),
+           "Keep decoded, resized images in up to this many megabytes; 0 decodes every time."))});
   return fields;
 }
 
@@ -238,7 +242,8 @@ Fields optimizer_fields(TrainSection& t) {
              "Gradients are clipped to this global norm."),
       integer("train.num_warmup_steps", t.num_warmup_steps, at_least(0),
               "The learning rate rises linearly from 0 over this many steps."),
-      integer("train.max_train_steps", t.max_train_steps, at_least(1), "Optimizer steps in all."),
+      harmless(integer("train.max_train_steps", t.max_train_steps, at_least(1),
+                       "Optimizer steps in all.")),
       integer("train.train_batch_size", t.train_batch_size, at_least(1),
               "Images per forward pass and process."),
       integer("train.gradient_accumulation_steps", t.gradient_accumulation_steps, at_least(1),
@@ -257,10 +262,10 @@ Fields train_fields(TrainSection& t) {
       {choice("train.mixed_precision", t.mixed_precision, kMixedPrecisions,
               "Arithmetic of the networks; weights stay float32. bf16 is for GPUs: on a CPU it is "
               "slower."),
-       boolean(
+       harmless(boolean(
            "train.cuda_graph", t.cuda_graph,
            "On a GPU, record a step's forward and backward pass once and replay it: a faster step "
-           "where launching kernels takes longer than they do. Without gradient accumulation."),
+           "where launching kernels takes longer than they do. Without gradient accumulation.")),
        boolean("train.use_ema", t.use_ema, "Keep and validate an average of the U-Net's weights."),
        number("train.ema_decay", t.ema_decay, from_to_below(0, 1),
               "Largest decay of that average; it rises with the steps."),
@@ -268,53 +273,29 @@ Fields train_fields(TrainSection& t) {
                "false freezes the image encoder."),
        number("train.kl_weight", t.kl_weight, at_least(0),
               "task autoencoder only: weight of the KL term."),
-       integer("train.log_steps", t.log_steps, at_least(1),
-               "Log the losses every so many steps: their means over these steps."),
-       integer("train.checkpoint_steps", t.checkpoint_steps, at_least(1),
-               "Write a checkpoint every so many steps."),
-       integer("train.checkpoints_total_limit", t.checkpoints_total_limit, at_least(1),
-               "Keep this many of the newest checkpoints.")});
+       harmless(integer("train.log_steps", t.log_steps, at_least(1),
+                        "Log the losses every so many steps: their means over these steps.")),
+       harmless(integer("train.checkpoint_steps", t.checkpoint_steps, at_least(1),
+                        "Write a checkpoint every so many steps.")),
+       harmless(integer(
+           "train.checkpoints_total_limit", t.checkpoints_total_limit, at_least(1),
+           "Keep this many of the newest checkpoints; a resume steps over one that is damaged."))});
   return fields;
 }
 
 Fields validation_fields(ValidationSection& v) {
   return {
-      integer("validation.start_steps", v.start_steps, at_least(0),
-              "First step at which the validation part is scored."),
-      integer("validation.steps", v.steps, at_least(1),
-              "Score it every so many steps from then on."),
-      integer("validation.batch_size", v.batch_size, at_least(1),
-              "Images per forward pass; fewer take less memory."),
+      harmless(integer("validation.start_steps", v.start_steps, at_least(0),
+                       "First step at which the validation part is scored.")),
+      harmless(integer("validation.steps", v.steps, at_least(1),
+                       "Score it every so many steps from then on.")),
+      harmless(integer("validation.batch_size", v.batch_size, at_least(1),
+                       "Images per forward pass; fewer take less memory.")),
       integer("validation.num_inference_steps", v.num_inference_steps, at_least(1),
               "Denoising steps per image."),
       number("validation.threshold", v.threshold, between(0, 1),
              "Mask probabilities above this are foreground."),
   };
-}
-
-/// The last part of a dotted key, and what stands before it.
-std::pair<std::string, std::string> split_key(std::string_view key) {
-  const auto dot = key.rfind('.');
-  if (dot == std::string_view::npos) {
-    return {"", std::string(key)};
-  }
-  return {std::string(key.substr(0, dot)), std::string(key.substr(dot + 1))};
-}
-
-/// Names of the keys and sections directly in `section`.
-std::vector<std::string> names_in(const Fields& fields, const std::string& section) {
-  std::vector<std::string> names;
-  const std::string prefix = section.empty() ? "" : section + ".";
-  for (const auto& field : fields) {
-    if (field.key.starts_with(prefix)) {
-      std::string name = field.key.substr(prefix.size());
-      name = name.substr(0, name.find('.'));
-      if (names.empty() || names.back() != name) {
-        names.push_back(name);
-      }
-    }
-  }
-  return names;
 }
 
 }  // namespace
@@ -328,48 +309,9 @@ std::vector<Field> schema(Config& config) {
   append(fields, data_fields(config.data));
   append(fields, train_fields(config.train));
   append(fields, validation_fields(config.validation));
-  append(fields, {path("output.dir", config.output.dir,
-                       "The run folder; it must not exist unless the run is resumed.")});
+  append(fields, {harmless(path("output.dir", config.output.dir,
+                                "The run folder; it must not exist unless the run is resumed."))});
   return fields;
-}
-
-const Field* find_field(const std::vector<Field>& fields, std::string_view key) {
-  for (const auto& field : fields) {
-    if (field.key == key) {
-      return &field;
-    }
-  }
-  return nullptr;
-}
-
-bool is_section(const std::vector<Field>& fields, std::string_view name) {
-  if (name.empty()) {
-    return true;
-  }
-  const std::string prefix = str(name, ".");
-  return std::any_of(fields.begin(), fields.end(),
-                     [&](const Field& field) { return field.key.starts_with(prefix); });
-}
-
-std::string unknown_key_message(const std::vector<Field>& fields, std::string_view key) {
-  const auto [section, name] = split_key(key);
-  std::string hint;
-  if (is_section(fields, section)) {
-    hint = did_you_mean(name, names_in(fields, section));
-  }
-  for (const auto& field : fields) {  // the right name in the wrong section
-    if (hint.empty() && field.key.ends_with("." + name)) {
-      hint = str(" (did you mean '", field.key, "'?)");
-    }
-  }
-  if (hint.empty()) {
-    std::vector<std::string> keys;
-    for (const auto& field : fields) {
-      keys.push_back(field.key);
-    }
-    hint = did_you_mean(key, keys);
-  }
-  return str("unknown key '", key, "'", hint);
 }
 
 }  // namespace leaf::config

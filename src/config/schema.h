@@ -28,10 +28,18 @@ struct Field {
   bool is_list = false;
   /// Relative values are made absolute when they are loaded.
   bool is_path = false;
-  /// ConfigError when the value has the wrong type or is out of range.
+  /// Takes words, which other values are not: what tells "1" from 1 where a file does.
+  bool is_text = false;
+  /// A run that is continued may change it: what was learned and how it is scored stay the same.
+  bool is_harmless = false;
+  /// ConfigError ("expects ..., not ...", without the key) when the value has the wrong type or is
+  /// out of range.
   std::function<void(const Value&)> set = {};
   std::function<Value()> get = {};
 };
+
+/// Sets a field; the ConfigError says `name`, what the key is called where the value comes from.
+void assign(const Field& field, const Value& value, std::string_view name);
 
 /// Every key, in the order of the documentation. The fields refer to `config`, which must outlive
 /// them.

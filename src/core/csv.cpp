@@ -1,7 +1,9 @@
 #include "core/csv.h"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "leaf/core/error.h"
@@ -20,6 +22,33 @@ constexpr std::string_view kNoBreakSpace = "\xC2\xA0";
   throw DataError(str("'", path.string(), "' line ", line, ": ", reason));
 }
 
+constexpr char kTextMark = '\'';
+
+bool is_number(const std::string& field) {
+  double number = 0;
+  const char* end = field.data() + field.size();
+  const auto [stop, failure] = std::from_chars(field.data(), end, number);
+  return failure == std::errc{} && stop == end;
+}
+
+/// Whether a spreadsheet takes the field for a formula, or for one that is marked as text.
+bool looks_like_formula(std::string_view field) {
+  const auto first = field.find_first_not_of(kTextMark);
+  return first != std::string_view::npos &&
+         std::string_view("=+-@\t\r").find(field[first]) != std::string_view::npos;
+}
+
+std::string marked_as_text(const std::string& field) {
+  return looks_like_formula(field) && !is_number(field) ? kTextMark + field : field;
+}
+
+std::string without_text_mark(std::string field) {
+  if (field.starts_with(kTextMark) && looks_like_formula(field)) {
+    field.erase(0, 1);
+  }
+  return field;
+}
+
 /// Reads records one after the other. Blanks round a field are no part of it, those within quotes
 /// are; a quoted field may hold line breaks.
 class CsvParser {
@@ -32,7 +61,7 @@ class CsvParser {
     TableRow row{line_, {}};
     do {
       skip_blanks();
-      row.fields.push_back(peek('"') ? quoted_field() : plain_field());
+      row.fields.push_back(without_text_mark(peek('"') ? quoted_field() : plain_field()));
     } while (take(','));
     take_line_end();
     return row;
@@ -244,7 +273,7 @@ Table read_table(const fs::path& path, const TableColumns& columns) {
 std::string csv_row(const std::vector<std::string>& fields) {
   std::string row;
   for (const std::string& field : fields) {
-    row += quote(field);
+    row += quote(marked_as_text(field));
     row += ',';
   }
   row.back() = '\n';

@@ -38,7 +38,9 @@ struct Table {
 /// shorter or longer than it.
 Table read_table(const std::filesystem::path& path, const TableColumns& columns);
 
-/// One row of at least one field, with its line break; fields that need quotes get them.
+/// One row of at least one field, with its line break; fields that need quotes get them. A field
+/// that a spreadsheet would compute instead of show (a text that begins with = + - @, a tab or a
+/// carriage return) gets an apostrophe in front, which read_csv() and read_table() take off.
 std::string csv_row(const std::vector<std::string>& fields);
 
 }  // namespace leaf

@@ -6,7 +6,11 @@
 #include <ATen/autocast_mode.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "leaf/core/error.h"
+#include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 
 namespace leaf {
@@ -52,6 +56,13 @@ at::Tensor to_device(const at::Tensor& tensor, c10::Device device) {
 }
 
 void set_threads(int threads) {
+  constexpr int kMostPerCore = 4;
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  if (threads > kMostPerCore * cores) {
+    log::warn(str("--threads ", threads, " on ", cores, cores == 1 ? " core: " : " cores: ", cores,
+                  cores == 1 ? " is" : " are", " used"));
+    threads = cores;
+  }
   if (threads > 0) {
     at::set_num_threads(threads);
   }

@@ -5,88 +5,96 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <system_error>
 
+#include "core/descriptor.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
+#include "temporary.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::string_view kTemporaryMark = ".leaf-tmp-";
-constexpr std::string_view kOldMark = "-old";
-
-fs::path temporary_sibling(const fs::path& path) {
-  fs::path clean = path;
-  if (!clean.has_filename()) {
-    clean = clean.parent_path();
+/// Forces a file's or folder's content to the disk, so that a rename never overtakes its data. A
+/// disk may say only now that it is full or broken; some file systems cannot flush at all.
+void flush_to_disk(const fs::path& path, const fs::path& target) {
+  const Descriptor written(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const bool failed = written.is_open() && ::fsync(written.number()) != 0;
+  if (failed && (errno == EIO || errno == ENOSPC || errno == EDQUOT)) {
+    throw_cannot_write(target, errno);
   }
-  return clean.parent_path() / str(".", clean.filename().string(), kTemporaryMark, ::getpid());
-}
-
-/// Forces a file's or folder's content to the disk, so that a rename never overtakes its data.
-void flush_to_disk(const fs::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) {
-    return;
-  }
-  ::fsync(descriptor);
-  ::close(descriptor);
 }
 
 void rename_or_throw(const fs::path& from, const fs::path& to) {
   std::error_code failure;
   fs::rename(from, to, failure);
   if (failure) {
-    throw FileError(str("cannot write '", to.string(), "': ", failure.message()));
+    throw_cannot_write(to, failure.value());
   }
 }
 
-/// Makes the complete folder `temporary` to `path` and removes the one that was there. File systems
-/// that cannot swap two folders in one step move the old one aside first.
+/// Moves the folder `path` into a temporary, puts `complete` in its place and removes the old one.
+void replace_in_two_steps(const fs::path& complete, const fs::path& path) {
+  Temporary aside(path, TemporaryKind::kFolder, kMovedAsideMark);
+  const fs::path old = aside.path() / path.filename();
+  rename_or_throw(path, old);
+  try {
+    rename_or_throw(complete, path);
+  } catch (...) {
+    std::error_code failure;
+    fs::rename(old, path, failure);
+    if (failure) {
+      aside.keep();  // remove_leftovers() brings it back
+    }
+    throw;
+  }
+}
+
+/// Makes the complete folder `temporary` to `path` and removes the one that was there. Not every
+/// file system can swap two folders in one step.
 void put_in_place(const fs::path& temporary, const fs::path& path) {
   if (!fs::exists(path)) {
     rename_or_throw(temporary, path);
-    return;
+  } else if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) !=
+             0) {
+    replace_in_two_steps(temporary, path);
   }
-  fs::path old = temporary;
-  if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) != 0) {
-    old += kOldMark;
-    rename_or_throw(path, old);
-    rename_or_throw(temporary, path);
-  }
-  std::error_code ignored;
-  fs::remove_all(old, ignored);
 }
 
-/// Runs `fill(temporary)`; removes the temporary when it throws.
-template <typename Fill>
-void fill_or_remove(const fs::path& temporary, const Fill& fill) {
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+/// Runs `fill(temporary)`; what goes wrong there is said of `path`.
+void fill_for(const fs::path& path, const fs::path& temporary,
+              const std::function<void(const fs::path&)>& fill) {
+  const auto message = [&](const FileError& failure) {
+    return replaced(failure.what(), temporary.string(), path.string());
+  };
   try {
-    fill();
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(temporary, ignored);
-    throw;
+    fill(temporary);
+  } catch (const DiskFullError& failure) {
+    throw DiskFullError(message(failure));
+  } catch (const FileError& failure) {
+    throw FileError(message(failure));
   }
 }
 
 [[noreturn]] void throw_errno() { throw std::system_error(errno, std::generic_category()); }
 
-struct Descriptor {
-  ~Descriptor() { ::close(number); }
-  const int number;
-};
-
-/// The size of a regular file. A pipe would be waited for, and a device may never end.
-std::size_t regular_size(int descriptor, const fs::path& path) {
+/// The size of a regular file.
+std::size_t regular_size(const Descriptor& file, const fs::path& path) {
   struct stat status {};
-  if (::fstat(descriptor, &status) != 0) {
+  if (::fstat(file.number(), &status) != 0) {
     throw_errno();
   }
   if (!S_ISREG(status.st_mode)) {
@@ -96,48 +104,93 @@ std::size_t regular_size(int descriptor, const fs::path& path) {
   return static_cast<std::size_t>(status.st_size);
 }
 
-/// What the file holds when it is opened, never more.
-std::string read_regular(const fs::path& path) {
-  const int opened = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (opened < 0) {
+/// The next bytes of a file, at most as many as `piece` has; 0 at its end.
+template <std::size_t N>
+std::size_t read_some(const Descriptor& file, std::array<char, N>& piece, std::size_t most) {
+  ssize_t count = 0;
+  do {
+    count = ::read(file.number(), piece.data(), std::min(most, N));
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) {
     throw_errno();
   }
-  const Descriptor file{opened};
-  const std::size_t size = regular_size(file.number, path);
-  std::string content(std::max<std::size_t>(size, 1), '\0');  // one read shows errors of any file
-  std::size_t filled = 0;
-  ssize_t count = 1;
-  while (count != 0 && filled < content.size()) {
-    count = ::read(file.number, content.data() + filled, content.size() - filled);
-    if (count < 0 && errno != EINTR) {
-      throw_errno();
+  return static_cast<std::size_t>(count);
+}
+
+void read_regular(const fs::path& path, const std::function<void(std::string_view)>& take) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file.is_open()) {
+    throw_errno();
+  }
+  std::array<char, 1U << 16U> piece;
+  const std::size_t size = regular_size(file, path);
+  if (size == 0) {  // as special files state: a read shows their errors
+    read_some(file, piece, 1);
+  }
+  for (std::size_t left = size; left > 0;) {
+    const std::size_t count = read_some(file, piece, left);
+    if (count == 0) {
+      throw FileError(str("cannot read '", path.string(), "': it was cut short meanwhile"));
     }
-    filled += static_cast<std::size_t>(std::max<ssize_t>(count, 0));
+    take({piece.data(), count});
+    left -= count;
   }
-  if (filled < size) {
-    throw FileError(str("cannot read '", path.string(), "': it was cut short meanwhile"));
+}
+
+/// Gives what a killed program had moved aside its name back, unless that has been taken.
+void restore_moved_aside(const fs::path& leftover) {
+  for (const fs::path& old : list_folder(leftover)) {
+    const fs::path target = leftover.parent_path() / old.filename();
+    if (!fs::exists(target)) {
+      rename_or_throw(old, target);
+    }
   }
-  content.resize(size);
-  return content;
 }
 
 }  // namespace
 
 std::string read_file(const fs::path& path) {
+  std::string content;
+  read_pieces(path, [&](std::string_view piece) { content += piece; });
+  return content;
+}
+
+std::string read_small_file(const fs::path& path) {
+  constexpr std::size_t kLargest = std::size_t{64} << 20U;
+  std::string content;
+  read_pieces(path, [&](std::string_view piece) {
+    if (content.size() + piece.size() > kLargest) {
+      throw FileError(str("cannot read '", path.string(), "': it is larger than 64 MiB"));
+    }
+    content += piece;
+  });
+  return content;
+}
+
+void read_pieces(const fs::path& path, const std::function<void(std::string_view)>& take) {
   try {
-    return read_regular(path);
+    read_regular(path, take);
   } catch (const std::system_error& failure) {
     throw FileError(str("cannot read '", path.string(), "': ", failure.code().message()));
   }
 }
 
+void throw_cannot_write(const fs::path& path, int error) {
+  const std::string message = str("cannot write '", path.string(), "': ", std::strerror(error));
+  if (error == ENOSPC || error == EDQUOT) {
+    throw DiskFullError(message + "; free space");
+  }
+  throw FileError(message);
+}
+
 void write_file(const fs::path& path, std::string_view content) {
   replace_file(path, [&](const fs::path& temporary) {
+    errno = 0;
     std::ofstream out(temporary, std::ios::binary);
     out.write(content.data(), static_cast<std::streamsize>(content.size()));
     out.close();
     if (!out) {
-      throw FileError(str("cannot write '", path.string(), "': ", std::strerror(errno)));
+      throw_cannot_write(path, errno);
     }
   });
 }
@@ -146,38 +199,34 @@ void replace_file(const fs::path& path, const std::function<void(const fs::path&
   if (path.has_parent_path()) {
     make_folder(path.parent_path());
   }
-  const fs::path temporary = temporary_sibling(path);
-  fill_or_remove(temporary, [&] {
-    write(temporary);
-    flush_to_disk(temporary);
-    rename_or_throw(temporary, path);
-  });
+  Temporary temporary(path, TemporaryKind::kFile);
+  fill_for(path, temporary.path(), write);
+  flush_to_disk(temporary.path(), path);
+  rename_or_throw(temporary.path(), path);
+  temporary.keep();
 }
 
 void replace_folder(const fs::path& path, const std::function<void(const fs::path&)>& fill) {
-  const fs::path temporary = temporary_sibling(path);
-  std::error_code ignored;
-  fs::remove_all(temporary, ignored);
-  make_folder(temporary);
-  fill_or_remove(temporary, [&] {
-    fill(temporary);
-    flush_to_disk(temporary);
-    put_in_place(temporary, path);
-  });
+  const fs::path clean = path.has_filename() ? path : path.parent_path();
+  if (clean.has_parent_path()) {
+    make_folder(clean.parent_path());
+  }
+  const Temporary temporary(clean, TemporaryKind::kFolder);
+  fill_for(clean, temporary.path(), fill);
+  flush_to_disk(temporary.path(), clean);
+  put_in_place(temporary.path(), clean);  // what is left under that name is the old folder
 }
 
 void remove_leftovers(const fs::path& folder) {
   std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) {
+    return;
+  }
   for (const fs::path& entry : list_folder(folder)) {
-    const std::string name = entry.filename().string();
-    const auto mark = name.find(kTemporaryMark);
-    if (mark == std::string::npos || mark == 0) {
-      continue;
-    }
-    const fs::path target = folder / name.substr(1, mark - 1);
-    if (name.ends_with(kOldMark) && !fs::exists(target)) {
-      rename_or_throw(entry, target);
-    } else {
+    if (const Descriptor lock = lock_leftover(entry); lock.is_open()) {
+      if (entry.filename().string().starts_with(kMovedAsideMark)) {
+        restore_moved_aside(entry);
+      }
       fs::remove_all(entry, ignored);
     }
   }

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "leaf/core/error.h"
+#include "leaf/core/strings.h"
 
 namespace leaf::log {
 namespace {
@@ -68,6 +69,8 @@ struct Logger {
     logger = std::make_shared<spdlog::logger>("leaf", shown);
     logger->set_level(spdlog::level::debug);
     logger->flush_on(spdlog::level::info);
+    // A full disk or a closed terminal is reported where results are written.
+    logger->set_error_handler([](const std::string&) {});
   }
 
   void show_by(spdlog::sink_ptr sink) {
@@ -83,7 +86,7 @@ Logger& instance() {
 }
 
 void write(spdlog::level::level_enum level, std::string_view message) {
-  instance().logger->log(level, spdlog::string_view_t(message.data(), message.size()));
+  instance().logger->log(level, escaped(message));
 }
 
 spdlog::level::level_enum lowest(Level level) {

@@ -23,6 +23,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+/// "\x1b"
+std::string hexadecimal(unsigned char byte) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  return {'\\', 'x', kDigits[byte >> 4U], kDigits[byte & 15U]};
+}
+
 }  // namespace
 
 std::string fixed(double value, int decimals) {
@@ -42,12 +48,28 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
   return joined;
 }
 
+std::string escaped(std::string_view text) {
+  std::string shown;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    if (c == 0xc2 && next >= 0x80 && next < 0xa0) {  // control characters beyond ASCII, in UTF-8
+      shown += hexadecimal(next);
+      ++i;
+    } else if (c == '\n' || c == '\t' || c == '\r') {
+      shown += c == '\n' ? "\\n" : c == '\t' ? "\\t" : "\\r";
+    } else if (c < 0x20 || c == 0x7f) {
+      shown += hexadecimal(c);
+    } else {
+      shown += text[i];
+    }
+  }
+  return shown;
+}
+
 std::string printable(std::string_view text) {
   constexpr std::size_t kLongest = 160;
-  std::string shown(text.substr(0, kLongest));
-  std::replace_if(
-      shown.begin(), shown.end(),
-      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  const std::string shown = escaped(text.substr(0, kLongest));
   return text.size() > kLongest ? shown + "..." : shown;
 }
 

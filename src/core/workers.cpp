@@ -4,7 +4,11 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
+
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
 
 namespace leaf {
 namespace {
@@ -20,8 +24,14 @@ void compute_on_this_thread_alone() {
 
 Workers::Workers(std::size_t count) {
   const std::size_t wanted = count > 0 ? count : static_cast<std::size_t>(at::get_num_threads());
-  for (std::size_t i = 0; i < std::max<std::size_t>(1, wanted); ++i) {
-    threads_.emplace_back([this] { work(); });
+  try {
+    for (std::size_t i = 0; i < std::max<std::size_t>(1, wanted); ++i) {
+      threads_.emplace_back([this] { work(); });
+    }
+  } catch (const std::system_error& failure) {  // those that run do the work
+    if (threads_.empty()) {
+      throw Error(str("cannot start a thread: ", failure.code().message()));
+    }
   }
 }
 

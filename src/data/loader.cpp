@@ -5,9 +5,9 @@
 #include <cstring>
 #include <utility>
 
+#include "core/prefetcher.h"
 #include "data/transforms.h"
 #include "leaf/core/error.h"
-#include "core/prefetcher.h"
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
 
@@ -66,7 +66,12 @@ struct Loader::Workers {
         batches(threads, {.first = static_cast<std::size_t>(first_step)}, threads.count() + 2,
                 [&dataset, options](std::size_t step) {
                   return make_byte_batch(dataset, options, static_cast<std::int64_t>(step));
-                }) {}
+                }) {
+    if (threads.count() < static_cast<std::size_t>(options.num_workers)) {
+      throw ConfigError(str("data.num_workers ", options.num_workers, ": only ", threads.count(),
+                            " threads could be started (the system allows no more); lower it"));
+    }
+  }
 
   leaf::Workers threads;
   Prefetcher<Batch> batches;

@@ -3,9 +3,9 @@
 #include <map>
 
 #include "core/csv.h"
+#include "core/look_alike.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
-#include "core/look_alike.h"
 #include "leaf/core/strings.h"
 
 namespace leaf::data {
@@ -110,7 +110,6 @@ SplitPairs split_by_manifest(const fs::path& manifest, const fs::path& root, con
   const PairsByImage known = index_by_image(list, root);
   SplitPairs result;
   UsedImages used;
-  std::size_t gone_count = 0;
   for (const TableRow& row : read_table(manifest, {{"image", "mask", "split"}}).rows) {
     const Place place{manifest.string(), row.line};
     const std::string& image = row.fields[0];
@@ -120,12 +119,12 @@ SplitPairs split_by_manifest(const fs::path& manifest, const fs::path& root, con
       used.add(image, row.fields[2], place);
       part.push_back(pair->second);
     } else if (gone == Gone::kLeftOut) {
-      ++gone_count;
+      ++result.absent;
     } else {
       fail(place, str("no image '", image, "' in '", root.string(), "'", alike_text(known, image)));
     }
   }
-  report_changes(manifest.string(), gone_count, known.size() - used.size(), root);
+  report_changes(manifest.string(), result.absent, known.size() - used.size(), root);
   return result;
 }
 

@@ -5,9 +5,9 @@
 #include <iterator>
 #include <map>
 
-#include "groups.h"
 #include "core/csv.h"
 #include "data/registry.h"
+#include "groups.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/random.h"
@@ -24,8 +24,8 @@ std::size_t wanted_count(double value, std::size_t total, std::string_view key) 
     throw ConfigError(str("data.split.", key, " is ", value,
                           "; give a fraction below 1, or a whole number of images"));
   }
-  if (value == 0 || value >= 1) {
-    return static_cast<std::size_t>(value);
+  if (value == 0 || value >= 1) {  // more than there are, far more too, is refused where it is used
+    return static_cast<std::size_t>(std::min(value, static_cast<double>(total)));
   }
   return static_cast<std::size_t>(std::max(1.0, std::round(value * static_cast<double>(total))));
 }

@@ -4,13 +4,17 @@
 #include <string>
 #include <vector>
 
+#include "leaf/core/error.h"
 #include "leaf/core/strings.h"
-#include "weight_file.h"
 
 namespace leaf::io {
 namespace {
 
 using Json = nlohmann::json;
+
+[[noreturn]] void bad_json(const std::filesystem::path& path, std::string_view reason) {
+  throw WeightsError(str("cannot read '", path.string(), "': ", reason));
+}
 
 /// Twenty thousand tensors take a fifth of these; that many values take some hundred megabytes.
 constexpr std::size_t kMostValues = 2'000'000;
@@ -24,10 +28,10 @@ class StrictRules {
   bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
     constexpr int kDeepest = 8;
     if (depth > kDeepest) {
-      bad_weights(path_, "its JSON nests too deeply");
+      bad_json(path_, "its JSON nests too deeply");
     }
     if (++values_ > kMostValues) {
-      bad_weights(path_, "its JSON has too many values");
+      bad_json(path_, "its JSON has too many values");
     }
     const auto level = static_cast<std::size_t>(depth);
     if (event == Json::parse_event_t::object_start) {
@@ -36,7 +40,7 @@ class StrictRules {
     } else if (event == Json::parse_event_t::key) {
       const auto& name = parsed.get_ref<const std::string&>();
       if (!keys_[level].insert(name).second) {
-        bad_weights(path_, str("'", printable(name), "' is named twice in its JSON"));
+        bad_json(path_, str("'", printable(name), "' is named twice in its JSON"));
       }
     }
     return true;
@@ -59,10 +63,10 @@ Json parse_json_object(std::string_view text, const std::filesystem::path& path)
   try {
     value = Json::parse(text.begin(), text.end(), callback);
   } catch (const Json::exception& error) {
-    bad_weights(path, str("its JSON is damaged: ", printable(error.what())));
+    bad_json(path, str("its JSON is damaged: ", printable(error.what())));
   }
   if (!value.is_object()) {
-    bad_weights(path, "its JSON is not an object");
+    bad_json(path, "its JSON is not an object");
   }
   return value;
 }

@@ -6,8 +6,8 @@
 
 namespace leaf::io {
 
-/// Parses the JSON object `text` that belongs to the weight file `path`. WeightsError, one line,
-/// when it is not JSON, is not an object, nests deeper than a weight file can, or names a key
+/// Parses the JSON object `text` that belongs to the file `path` of a model. WeightsError, one
+/// line, when it is not JSON, is not an object, nests deeper than such a file can, or names a key
 /// twice.
 nlohmann::json parse_json_object(std::string_view text, const std::filesystem::path& path);
 

@@ -61,7 +61,7 @@ class Output {
  private:
   void check(bool fine) const {
     if (!fine) {
-      throw FileError(str("cannot write '", path_.string(), "': ", std::strerror(errno)));
+      throw_cannot_write(path_, errno);
     }
   }
 

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/descriptor.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 
@@ -37,20 +38,6 @@ std::uint64_t regular_size(const struct stat& status, const std::filesystem::pat
   }
   return static_cast<std::uint64_t>(status.st_size);
 }
-
-/// Closes a file descriptor; a mapping outlives it.
-struct Descriptor {
-  explicit Descriptor(int opened) : number(opened) {}
-  ~Descriptor() {
-    if (number >= 0) {
-      ::close(number);
-    }
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  const int number;
-};
 
 }  // namespace
 
@@ -88,9 +75,9 @@ std::string shape_text(c10::IntArrayRef shape) {
 
 std::shared_ptr<MappedFile> MappedFile::open(const std::filesystem::path& path) {
   weight_file_size(path);  // opening a pipe would wait for its other end
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status {};
-  if (file.number < 0 || ::fstat(file.number, &status) != 0) {
+  if (!file.is_open() || ::fstat(file.number(), &status) != 0) {
     bad_weights(path, std::strerror(errno));
   }
   const std::uint64_t size = regular_size(status, path);
@@ -98,12 +85,15 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::filesystem::path& path) 
     bad_weights(path, "the file is empty");
   }
   void* const data =
-      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.number, 0);
+      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.number(), 0);
   if (data == MAP_FAILED) {
     bad_weights(path, std::strerror(errno));
   }
-  return std::shared_ptr<MappedFile>(new MappedFile(static_cast<char*>(data), size));
+  return std::shared_ptr<MappedFile>(new MappedFile(static_cast<char*>(data), size, path));
 }
+
+MappedFile::MappedFile(char* data, std::uint64_t size, const std::filesystem::path& path)
+    : data_(data), size_(size), watch_(data, size, path) {}
 
 MappedFile::~MappedFile() { ::munmap(data_, size_); }
 

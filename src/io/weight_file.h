@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "mapping_watch.h"
+
 namespace leaf::io {
 
 /// Throws the WeightsError of a weight file that cannot be used.
@@ -40,10 +42,11 @@ class MappedFile {
   std::uint64_t size() const { return size_; }
 
  private:
-  MappedFile(char* data, std::uint64_t size) : data_(data), size_(size) {}
+  MappedFile(char* data, std::uint64_t size, const std::filesystem::path& path);
 
   char* data_;
   std::uint64_t size_;
+  MappingWatch watch_;
 };
 
 /// The row-major tensor that begins at `first` in the file. It shares the mapping, and its pages

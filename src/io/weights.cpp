@@ -195,24 +195,27 @@ bool is_finite(const at::Tensor& tensor) {
          at::isfinite(tensor).all().item<bool>();
 }
 
-/// Numbers that would make every result worthless, and whole numbers where weights belong
-/// (quantised ones mean nothing without their scale).
-void require_usable(const TensorMap& wanted, const TensorMap& given, const std::string& source) {
-  for (const auto& [name, target] : wanted) {
-    const at::Tensor& tensor = given.at(name);
-    if (!target.is_floating_point()) {
-      continue;
-    }
-    if (!tensor.is_floating_point()) {
-      throw WeightsError(str("the tensor '", name, "' in '", source, "' holds ",
-                             c10::toString(tensor.scalar_type()),
-                             " numbers; floating-point weights are needed"));
-    }
-    if (!is_finite(tensor)) {
-      throw WeightsError(str("the tensor '", name, "' in '", source,
-                             "' holds numbers that are not finite (NaN or infinity); take another "
-                             "copy of the file, or an earlier checkpoint"));
-    }
+/// Whether numbers of this type are weights. Whole numbers and those of 8 bits are quantised, which
+/// mean nothing without their scale.
+bool holds_weights(at::ScalarType type) {
+  return type == at::kFloat || type == at::kHalf || type == at::kBFloat16 || type == at::kDouble;
+}
+
+void require_weights(const at::Tensor& target, const at::Tensor& tensor, const std::string& name,
+                     const std::string& source) {
+  if (target.is_floating_point() && !holds_weights(tensor.scalar_type())) {
+    throw WeightsError(str("the tensor '", name, "' in '", source, "' holds ",
+                           c10::toString(tensor.scalar_type()),
+                           " numbers; floating-point weights are needed"));
+  }
+}
+
+/// Numbers that would make every result worthless.
+void require_finite(const at::Tensor& tensor, const std::string& name, const std::string& source) {
+  if (tensor.is_floating_point() && !is_finite(tensor)) {
+    throw WeightsError(str("the tensor '", name, "' in '", source,
+                           "' holds numbers that are not finite (NaN or infinity); take another "
+                           "copy of the file, or an earlier checkpoint"));
   }
 }
 
@@ -254,27 +257,26 @@ void load_parameters(torch::nn::Module& module, const TensorMap& tensors,
                      const std::string& source) {
   const TensorMap targets = state_dict(module);
   require_match(targets, tensors, source);
-  require_usable(targets, tensors, source);
+  for (const auto& [name, target] : targets) {
+    const at::Tensor& tensor = tensors.at(name);
+    require_weights(target, tensor, name, source);
+    require_finite(tensor.to(target.scalar_type()), name, source);
+  }
   const at::NoGradGuard no_grad;
   for (const auto& [name, target] : targets) {
     target.copy_(tensors.at(name));
   }
 }
 
-void adopt_parameters(torch::nn::Module& module, const TensorMap& tensors,
-                      const std::string& source) {
+void move_parameters(torch::nn::Module& module, TensorMap&& tensors, const std::string& source) {
   const TensorMap targets = state_dict(module);
   require_match(targets, tensors, source);
-  require_usable(targets, tensors, source);
   const at::NoGradGuard no_grad;
-  const auto adopt = [&](const std::string& name, at::Tensor& target) {
-    target.set_data(tensors.at(name).to(target.options()).contiguous());
-  };
-  for (auto& item : module.named_parameters()) {
-    adopt(item.key(), item.value());
-  }
-  for (auto& item : module.named_buffers()) {
-    adopt(item.key(), item.value());
+  for (const auto& [name, target] : targets) {
+    const at::Tensor tensor = std::move(tensors.extract(name).mapped());
+    require_weights(target, tensor, name, source);
+    target.copy_(tensor);
+    require_finite(target, name, source);  // of what is used, whatever happens to the file
   }
 }
 

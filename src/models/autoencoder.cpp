@@ -1,11 +1,15 @@
 #include "models/autoencoder.h"
 
+#include <ATen/ATen.h>
+
 #include <utility>
 
 #include "models/autoencoder_kl.h"
 #include "models/autoencoder_tiny.h"
 
 namespace leaf::models {
+
+at::Tensor clamp_image(const at::Tensor& decoded) { return decoded.clamp(0, 1) + decoded * 0; }
 
 Autoencoder::Autoencoder(std::shared_ptr<LatentEncoder> encoder,
                          std::shared_ptr<LatentDecoder> decoder)

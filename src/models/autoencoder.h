@@ -19,9 +19,13 @@ class LatentEncoder : public torch::nn::Module {
 /// another.
 class LatentDecoder : public torch::nn::Module {
  public:
-  /// scaled latent [N, L, h, w] -> image [N, 3, f*h, f*w], clamped to [0, 1]
+  /// scaled latent [N, L, h, w] -> image [N, 3, f*h, f*w], clamped to [0, 1]; see clamp_image
   virtual at::Tensor decode(const at::Tensor& latent) = 0;
 };
+
+/// Decoded values clamped to [0, 1], to the bit as at::clamp has them. One that is not finite
+/// becomes NaN: clamping alone would make an infinity a colour like others.
+at::Tensor clamp_image(const at::Tensor& decoded);
 
 /// An encoder and a decoder of the same latents as one module, which has the keys of both: what an
 /// autoencoder is where it is trained, stored or converted as a whole.

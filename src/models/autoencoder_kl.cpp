@@ -186,7 +186,7 @@ KlLatentDecoder::KlLatentDecoder(const AutoencoderConfig& config)
       scaling_factor_(config.scaling_factor) {}
 
 at::Tensor KlLatentDecoder::decode(const at::Tensor& latent) {
-  return ((decode_raw(latent / scaling_factor_) + 1) / 2).clamp(0, 1);
+  return clamp_image((decode_raw(latent / scaling_factor_) + 1) / 2);
 }
 
 at::Tensor KlLatentDecoder::decode_raw(const at::Tensor& latent,

@@ -136,7 +136,7 @@ TinyLatentDecoder::TinyLatentDecoder(const AutoencoderConfig& config)
     : decoder_(register_module("decoder", std::make_shared<TinyDecoder>(config))) {}
 
 at::Tensor TinyLatentDecoder::decode(const at::Tensor& latent) {
-  return decoder_->forward(at::tanh(latent / 3) * 3).clamp(0, 1);
+  return clamp_image(decoder_->forward(at::tanh(latent / 3) * 3));
 }
 
 }  // namespace leaf::models

@@ -90,13 +90,12 @@ TrainingModel build_model(const Config& config) {
   add_source(sources, io::WeightPart::kUNet, section.unet_weights, section.pretrained);
   add_source(sources, io::WeightPart::kLatentEncoder, section.latent_encoder_weights,
              section.pretrained);
-  return load_networks(describe(config), gather_weights(sources),
-                       {.own_memory = true, .random_seed = config.seed});
+  return load_networks(describe(config), gather_weights(sources), config.seed);
 }
 
 void load_autoencoder(models::Autoencoder& autoencoder, const ModelSection& section) {
   load_network(autoencoder, gather_weights(autoencoder_sources(section)),
-               io::WeightPart::kAutoencoder, /*own_memory=*/true);
+               io::WeightPart::kAutoencoder);
 }
 
 std::shared_ptr<models::Teacher> build_teacher(const Config& config) {
@@ -112,7 +111,7 @@ std::shared_ptr<models::Teacher> build_teacher(const Config& config) {
   } else {
     require_exists("alignment.weights", section.weights);
     load_network(*teacher, gather_weights({{section.weights, io::WeightPart::kTeacher}}),
-                 io::WeightPart::kTeacher, /*own_memory=*/true);
+                 io::WeightPart::kTeacher);
   }
   nn::freeze(*teacher);
   return teacher;

@@ -1,10 +1,13 @@
 #include "train/checkpoint.h"
 
+#include <algorithm>
 #include <iomanip>
 #include <nlohmann/json.hpp>
 #include <sstream>
-#include <vector>
 
+#include "io/json_util.h"
+#include "config/field_types.h"
+#include "core/checksum.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
@@ -19,6 +22,7 @@ constexpr int kFormatVersion = 1;
 constexpr const char* kStateFile = "state.json";
 constexpr const char* kWeightsFile = "weights.safetensors";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
+constexpr const char* kChecksums = "checksums";
 
 std::string checkpoint_name(std::int64_t step) {
   std::ostringstream name;
@@ -26,40 +30,118 @@ std::string checkpoint_name(std::int64_t step) {
   return name.str();
 }
 
-/// Complete checkpoints, oldest first (their names sort by step).
-std::vector<fs::path> complete_checkpoints(const fs::path& folder) {
-  std::vector<fs::path> found;
-  if (!fs::is_directory(folder)) {
-    return found;
+/// The values of state.json and their rules.
+std::vector<config::Field> state_fields(Checkpoint& checkpoint) {
+  return {config::integer("step", checkpoint.step, config::at_least(1), ""),
+          config::number("best_score", checkpoint.best_score, config::any(), ""),
+          config::integer("best_step", checkpoint.best_step, config::at_least(0), ""),
+          config::boolean("validation_due", checkpoint.validation_due, ""),
+          config::integer("unlogged_steps", checkpoint.unlogged_steps, config::at_least(0), "")};
+}
+
+/// Of what the state says, but the checksums that it states.
+std::string own_checksum(json state) {
+  state.erase(kChecksums);
+  return checksum(state.dump());
+}
+
+json make_state(const Checkpoint& checkpoint, const fs::path& folder) {
+  json state{{"format_version", kFormatVersion},
+             {"step", checkpoint.step},
+             {"best_score", checkpoint.best_score},
+             {"best_step", checkpoint.best_step},
+             {"validation_due", checkpoint.validation_due},
+             {"unlogged_sums", checkpoint.unlogged_sums},
+             {"unlogged_steps", checkpoint.unlogged_steps}};
+  state[kChecksums] = {{kStateFile, own_checksum(state)},
+                       {kWeightsFile, file_checksum(folder / kWeightsFile)},
+                       {kOptimizerFile, file_checksum(folder / kOptimizerFile)}};
+  return state;
+}
+
+void check_version(const json& state) {
+  const json version = state.at("format_version");
+  if (!version.is_number_integer() || version < 1) {
+    throw ConfigError("format_version expects a whole number >= 1");
   }
-  for (const fs::path& entry : list_folder(folder)) {
-    if (entry.filename().string().starts_with("step-") && fs::exists(entry / kStateFile)) {
-      found.push_back(entry);
+  if (version > kFormatVersion) {
+    throw ConfigError("written by a newer version of leaf");
+  }
+}
+
+/// The checkpoints of older versions state no checksums.
+void check_checksums(const json& state, const fs::path& folder) {
+  const json stated = state.value(kChecksums, json::object());
+  for (const char* file : {kStateFile, kWeightsFile, kOptimizerFile}) {
+    if (stated.contains(file)) {
+      const std::string found =
+          file == kStateFile ? own_checksum(state) : file_checksum(folder / file);
+      if (stated.at(file) != found) {
+        throw WeightsError(str("'", (folder / file).string(), "' is damaged: its checksum is ",
+                               found, ", not ", printable(stated.at(file).dump())));
+      }
     }
   }
-  return found;
+}
+
+void read_unlogged_sums(const json& state, Checkpoint& checkpoint) {
+  const json sums = state.value("unlogged_sums", json::object());
+  const bool fits = sums.is_object() && std::all_of(sums.begin(), sums.end(), [](const json& sum) {
+                      return sum.is_number();
+                    });
+  if (!fits) {
+    throw ConfigError("unlogged_sums expects an object of numbers");
+  }
+  checkpoint.unlogged_sums = sums;
+}
+
+void read_state(const json& state, const fs::path& folder, Checkpoint& checkpoint) {
+  check_version(state);
+  check_checksums(state, folder);
+  for (const config::Field& field : state_fields(checkpoint)) {
+    const bool optional = field.key == "validation_due" || field.key == "unlogged_steps";
+    if (!optional || state.contains(field.key)) {
+      assign(field, {{state.at(field.key).dump()}}, field.key);
+    }
+  }
+  read_unlogged_sums(state, checkpoint);
+  if (checkpoint.best_step > checkpoint.step ||
+      checkpoint_name(checkpoint.step) != folder.filename()) {
+    throw ConfigError(str("step ", checkpoint.step, " and best_step ", checkpoint.best_step,
+                          " do not fit the folder's name"));
+  }
 }
 
 }  // namespace
 
 void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint, std::int64_t keep) {
-  replace_folder(folder / checkpoint_name(checkpoint.step), [&](const fs::path& target) {
+  const std::string name = checkpoint_name(checkpoint.step);
+  replace_folder(folder / name, [&](const fs::path& target) {
     io::write_safetensors(target / kWeightsFile, checkpoint.weights);
     io::write_safetensors(target / kOptimizerFile, checkpoint.optimizer);
-    const json state{{"format_version", kFormatVersion},
-                     {"step", checkpoint.step},
-                     {"best_score", checkpoint.best_score},
-                     {"best_step", checkpoint.best_step},
-                     {"validation_due", checkpoint.validation_due},
-                     {"unlogged_sums", checkpoint.unlogged_sums},
-                     {"unlogged_steps", checkpoint.unlogged_steps}};
-    write_file(target / kStateFile, state.dump(2) + "\n");
+    write_file(target / kStateFile, make_state(checkpoint, target).dump(2) + "\n");
   });
-  const std::vector<fs::path> all = complete_checkpoints(folder);
-  for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < all.size(); ++i) {
-    std::error_code ignored;
-    fs::remove_all(all[i], ignored);
+  std::vector<fs::path> old = complete_checkpoints(folder);
+  std::error_code ignored;
+  for (; old.back().filename() != name; old.pop_back()) {
+    fs::remove_all(old.back(), ignored);
   }
+  for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < old.size(); ++i) {
+    fs::remove_all(old[i], ignored);
+  }
+}
+
+std::vector<fs::path> complete_checkpoints(const fs::path& folder) {
+  std::vector<fs::path> found;
+  if (!fs::is_directory(folder)) {
+    return found;
+  }
+  for (const fs::path& entry : list_folder(folder)) {  // sorted by name, and so by step
+    if (entry.filename().string().starts_with("step-") && fs::exists(entry / kStateFile)) {
+      found.push_back(entry);
+    }
+  }
+  return found;
 }
 
 std::optional<fs::path> latest_checkpoint(const fs::path& folder) {
@@ -68,20 +150,14 @@ std::optional<fs::path> latest_checkpoint(const fs::path& folder) {
 }
 
 Checkpoint read_checkpoint(const fs::path& path) {
+  const fs::path file = path / kStateFile;
   Checkpoint checkpoint;
   try {
-    const json state = json::parse(read_file(path / kStateFile));
-    if (state.at("format_version") > kFormatVersion) {
-      throw WeightsError(str("'", path.string(), "' was written by a newer version of leaf"));
-    }
-    checkpoint.step = state.at("step");
-    checkpoint.best_score = state.at("best_score");
-    checkpoint.best_step = state.at("best_step");
-    checkpoint.validation_due = state.value("validation_due", false);
-    checkpoint.unlogged_sums = state.value("unlogged_sums", checkpoint.unlogged_sums);
-    checkpoint.unlogged_steps = state.value("unlogged_steps", std::int64_t{0});
+    read_state(io::parse_json_object(read_small_file(file), file), path, checkpoint);
   } catch (const json::exception& failure) {
-    throw WeightsError(str("'", (path / kStateFile).string(), "': ", failure.what()));
+    throw WeightsError(str("'", file.string(), "': ", printable(failure.what())));
+  } catch (const ConfigError& failure) {
+    throw WeightsError(str("'", file.string(), "': ", failure.what()));
   }
   checkpoint.weights = io::read_safetensors(path / kWeightsFile);
   checkpoint.optimizer = io::read_safetensors(path / kOptimizerFile);

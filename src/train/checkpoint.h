@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "leaf/io/tensor_map.h"
 
@@ -24,14 +25,19 @@ struct Checkpoint {
   io::TensorMap optimizer;
 };
 
-/// Writes `folder`/step-0000500/, complete or absent, and then removes all but the newest `keep`.
+/// Writes `folder`/step-0000500/, complete or absent, with the checksums of its files, and then
+/// removes all but the newest `keep`. Those of later steps go too: this run could not read them.
 void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& checkpoint,
                       std::int64_t keep);
 
-/// The newest complete checkpoint below `folder`, if there is one.
+/// The complete checkpoints below `folder`, oldest first.
+std::vector<std::filesystem::path> complete_checkpoints(const std::filesystem::path& folder);
+
+/// The newest of them, if there is one.
 std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& folder);
 
-/// WeightsError for a damaged checkpoint or one of a newer format.
+/// WeightsError for a checkpoint of a newer format and for a damaged one: a file that is not as its
+/// checksum says, or a value that cannot be.
 Checkpoint read_checkpoint(const std::filesystem::path& path);
 
 }  // namespace leaf

@@ -89,6 +89,9 @@ void AdamW::load_state(const io::TensorMap& state) {
                                    target.sizes(),
                                    "; the checkpoint belongs to another configuration"));
     }
+    if (!found->second.is_floating_point() || !at::isfinite(found->second).all().item<bool>()) {
+      throw WeightsError(leaf::str("the optimizer state's '", name, "' is not made of numbers"));
+    }
     target.copy_(found->second);
   };
   for (const Slot& slot : slots_) {

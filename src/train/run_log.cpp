@@ -1,5 +1,6 @@
 #include "train/run_log.h"
 
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -29,7 +30,8 @@ std::string kept_lines(const fs::path& path, std::int64_t last_step) {
   std::istringstream lines(read_file(path));
   for (std::string line; std::getline(lines, line);) {
     const auto entry = ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!entry.is_discarded() && entry.value("step", last_step + 1) <= last_step) {
+    if (entry.is_object() && entry.contains("step") && entry["step"].is_number_integer() &&
+        entry["step"] <= last_step) {
       kept += line + "\n";
     }
   }
@@ -53,6 +55,7 @@ void drop_later_events(const fs::path& folder, std::int64_t last_step) {
 
 RunLog::RunLog(const fs::path& folder, std::int64_t last_step) : path_(folder / "metrics.jsonl") {
   write_file(path_, kept_lines(path_, last_step));
+  errno = 0;
   metrics_.open(path_, std::ios::app);
   const fs::path tensorboard = folder / "tensorboard";
   make_folder(tensorboard);
@@ -61,10 +64,14 @@ RunLog::RunLog(const fs::path& folder, std::int64_t last_step) : path_(folder / 
                                  ".", last_step, ".leaf"),
                std::ios::binary);
   events_ << tensorboard::file_version_record(wall_time());
+  if (!metrics_ || !events_) {
+    throw_cannot_write(metrics_ ? tensorboard : path_, errno);
+  }
 }
 
 void RunLog::write(std::int64_t step, const std::string& phase, const Scores& scores) {
   ordered_json entry{{"step", step}, {"phase", phase}};
+  errno = 0;
   for (const auto& [name, value] : scores) {
     entry[name] = value;
     events_ << tensorboard::scalar_record(wall_time(), step, str(phase, "/", name),
@@ -73,7 +80,7 @@ void RunLog::write(std::int64_t step, const std::string& phase, const Scores& sc
   metrics_ << entry.dump() << std::endl;
   events_.flush();
   if (!metrics_ || !events_) {
-    throw FileError(str("cannot write '", path_.string(), "' (disk full?)"));
+    throw_cannot_write(path_, errno);
   }
 }
 

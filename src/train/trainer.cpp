@@ -15,6 +15,7 @@
 #include "leaf/core/strings.h"
 #include "leaf/pipeline/folders.h"
 #include "train/checkpoint.h"
+#include "train/resume.h"
 #include "train/run_log.h"
 #include "trainer_state.h"
 
@@ -31,13 +32,6 @@ AdamWOptions optimizer_options(const TrainSection& train) {
           .weight_decay = train.weight_decay};
 }
 
-/// A run that is continued keeps its division, whatever has come to the data set or left it.
-data::SplitPairs split_of(const Config& config) {
-  const fs::path split_csv = config.output.dir / kRunSplit;
-  return fs::exists(split_csv) ? data::split_pairs_of_run(config.data, split_csv)
-                               : data::split_pairs(config.data, config.seed);
-}
-
 }  // namespace
 
 bool validation_is_due(const Config& config, std::int64_t step) {
@@ -47,7 +41,7 @@ bool validation_is_due(const Config& config, std::int64_t step) {
 }
 
 Trainer::State::State(const Config& config, c10::Device device)
-    : split(split_of(config)),
+    : split(divide_for_run(config)),
       train(split.train, config.data),
       validation(split.validation, config.data),
       task(make_task(config, device)),
@@ -73,10 +67,10 @@ void Trainer::prepare() {
   log::info(str("trained parameters: ", state_->trained_parameters()));
 }
 
-TrainingResult Trainer::run(bool resume, const TrainerCallbacks& callbacks) {
+TrainingResult Trainer::run(const RunStart& start, const TrainerCallbacks& callbacks) {
   const fs::path& folder = config_.output.dir;
   const bool existed = fs::exists(folder);
-  if (existed && !resume) {
+  if (existed && !start.resume) {
     throw ConfigError(str("output.dir: '", folder.string(),
                           "' exists already; continue it with --resume, or choose another"));
   }
@@ -86,8 +80,10 @@ TrainingResult Trainer::run(bool resume, const TrainerCallbacks& callbacks) {
   TrainingResult result;
   try {
     log::open_file(folder / "log.txt");
+    const config::Differences changes = find_changes(config_, start.allow_changes);
     prepare();
-    open_run_folder(resume && existed);
+    open_run_folder(start.resume && existed);
+    report_changes(changes);
     run_steps(result, callbacks);
   } catch (...) {
     if (!existed && result.steps == 0) {
@@ -108,20 +104,21 @@ void Trainer::open_run_folder(bool was_there) {
   make_folder(checkpoints);
   remove_leftovers(folder);
   remove_leftovers(checkpoints);
-  if (const auto checkpoint = latest_checkpoint(checkpoints)) {
-    restore(*checkpoint);
+  if (const auto found = newest_readable(checkpoints)) {
+    restore(found->path, found->checkpoint);
   } else if (was_there) {
     log::warn(str("no checkpoint in '", checkpoints.string(), "', starting at step 0"));
   }
   make_loader(state_->start_step);
   state_->empty_masks.emplace(state_->train);
   write_file(folder / kRunConfig, config::dump_yaml(config_));
-  data::write_split_csv(folder / kRunSplit, state_->split, config_.data.root);
+  if (!fs::exists(folder / kRunSplit)) {  // the rows of images that are gone stay in it
+    data::write_split_csv(folder / kRunSplit, state_->split, config_.data.root);
+  }
   state_->log.emplace(folder, state_->start_step);
 }
 
-void Trainer::restore(const fs::path& path) {
-  const Checkpoint checkpoint = read_checkpoint(path);
+void Trainer::restore(const fs::path& path, const Checkpoint& checkpoint) {
   try {
     state_->task->load_state(checkpoint.weights);
     state_->optimizer.load_state(checkpoint.optimizer);
@@ -169,7 +166,9 @@ std::string Trainer::save_after_failure(std::int64_t step) {
     }
   }
   const std::int64_t saved = state_->saved_step;
-  return saved > 0 ? str("; then --resume continues after step ", saved) : "";
+  return saved > 0  ? str("; then --resume continues after step ", saved)
+         : step > 0 ? "; then --resume starts again at step 0"
+                    : "";
 }
 
 void Trainer::repeat_steps(TrainingResult& result, const TrainerCallbacks& callbacks) {

@@ -3,9 +3,9 @@
 #include <chrono>
 #include <thread>
 
+#include "core/sha256.h"
 #include "infer_project.h"
 #include "leaf/core/files.h"
-#include "core/sha256.h"
 #include "leaf/data/image_io.h"
 #include "leaf_demo_data/phantom.h"
 #include "support/json_schema.h"
@@ -145,9 +145,8 @@ TEST(InferAudit, AFullDiskEndsTheWorkWhichGoesOnWhenThereIsRoom) {
   const TinyProject project;
   project.with_model();
   const fs::path disk = project / "out";
-  fs::create_directories(disk);
-  const test::SmallDisk mounted(disk, "64k");
-  if (!mounted) {
+  const test::SmallDisk mounted(disk, 64 << 10);
+  if (!mounted.is_there()) {
     GTEST_SKIP() << "mounting a file system of a stated size needs root";
   }
   for (int i = 0; i < 40; ++i) {
@@ -158,7 +157,7 @@ TEST(InferAudit, AFullDiskEndsTheWorkWhichGoesOnWhenThereIsRoom) {
   test::expect_usage_error(infer(project, {"in"}, "out", {"--quiet"}), "leaf_infer",
                            {"cannot write '" + project.path("out/"), "No space left on device",
                             "free space, then go on with --skip-existing"});
-  mounted.resize("4m");
+  mounted.grow(4 << 20);
   EXPECT_EQ(infer(project, {"in"}, "out", {"--skip-existing"}).exit_code, 0);
   const auto totals = project.json("out/summary.json")["totals"];
   EXPECT_GT(totals["skipped"], 0);

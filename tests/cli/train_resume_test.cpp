@@ -100,8 +100,8 @@ TEST(Resume, AfterAKillIsExact) {
   EXPECT_TRUE(test::wait_for(project / "parts/checkpoints/step-0000002/state.json"));
   program.kill();
   EXPECT_EQ(program.wait().exit_code, 128 + SIGKILL);
-  write_file(project / "parts/.last.leaf-tmp-1/vae/config.json", "half-wri");
-  write_file(project / "parts/checkpoints/.step-0000004.leaf-tmp-1/state.json", "");
+  write_file(project / "parts/.leaf-tmp-1/vae/config.json", "half-wri");
+  write_file(project / "parts/checkpoints/.leaf-tmp-1/state.json", "");
 
   const auto resumed = project.train("parts", up_to(kSteps, {"--resume"}));
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
@@ -211,9 +211,9 @@ TEST(Resume, WhatDoesNotFitLeavesTheRunAlone) {
   ASSERT_EQ(project.train("run", up_to(2)).exit_code, 0);
   const auto before = kept(project / "run");
   const auto refused = [&](const std::string& setting, const std::vector<std::string>& parts) {
-    test::expect_usage_error(
-        project.train("run", up_to(4, {"--resume", "--quiet", "--set", setting})), "leaf_train",
-        parts);
+    test::expect_usage_error(project.train("run", up_to(4, {"--resume", "--allow-changes",
+                                                            "--quiet", "--set", setting})),
+                             "leaf_train", parts);
     EXPECT_TRUE(kept(project / "run") == before) << setting;
   };
   refused("model.unet.model_channels=64",

@@ -138,9 +138,37 @@ def picture_seeds():
                 yield path.name, path.read_bytes()
 
 
+def model_folder_seeds():
+    def text(**content):
+        return json.dumps(content).encode()
+
+    yield "vae_kl", text(_class_name="AutoencoderKL", ch=32, ch_mult=[1, 2], num_res_blocks=1, z_channels=4, embed_dim=4,
+                         attn_resolutions=[], double_z=True, in_channels=3, out_ch=3, scaling_factor=0.5, dropout=0.1)
+    yield "vae_tiny", text(_class_name="AutoencoderTiny", variant="taef2", latent_channels=4)
+    yield "unet", text(_class_name="UNetModel", in_channels=8, out_channels=4, model_channels=64, channel_mult=[1, 2, 2],
+                       num_res_blocks=2, attention_resolutions=[1, 4], num_heads=4, dropout=0.2, num_classes=None,
+                       use_scale_shift_norm=True, resblock_updown=True)
+    yield "scheduler", text(_class_name="DDIMScheduler", beta_schedule="scaled_linear", beta_start=0.001, beta_end=0.02,
+                            num_train_timesteps=1000, prediction_type="v_prediction", clip_sample=False,
+                            clip_sample_range=2.0, set_alpha_to_one=False, steps_offset=1, timestep_spacing="trailing",
+                            trained_betas=None, thresholding=False)
+    yield "preprocessing", text(format_version=1, resolution=64, channel_order="RGB", image_range=[0, 1],
+                                resize="bilinear, antialiased", threshold=0.25, classes=["background", "polyp"],
+                                num_inference_steps=2)
+    yield "index", text(_class_name="LeafPipeline", vae=["leaf.autoencoder", "AutoencoderKL"], unet=["leaf.unet", "UNetModel"])
+
+
+def checkpoint_seeds():
+    state = {"format_version": 1, "step": 5, "best_score": 0.25, "best_step": 2, "validation_due": True}
+    yield "state", json.dumps(state).encode()
+    yield "checksums", json.dumps({**state, "checksums": {"weights.safetensors": "crc32:00000000"}}).encode()
+    yield "other_step", json.dumps({**state, "step": -7}).encode()
+
+
 SEEDS = {"safetensors": safetensors_seeds, "torch_zip": torch_zip_seeds, "pickle": pickle_seeds, "json": json_seeds,
          "shard_index": shard_index_seeds, "recognise": recognise_seeds, "config": config_seeds,
-         "csv": csv_seeds, "picture": picture_seeds}
+         "csv": csv_seeds, "model_folder": model_folder_seeds, "checkpoint": checkpoint_seeds,
+         "picture": picture_seeds}
 
 if __name__ == "__main__":
     shutil.rmtree(HERE / "seeds", ignore_errors=True)

@@ -15,20 +15,24 @@ void shard_index(std::string_view bytes);
 void recognise(std::string_view bytes);
 void config(std::string_view bytes);
 void csv(std::string_view bytes);
+void model_folder(std::string_view bytes);
+void checkpoint(std::string_view bytes);
 void picture(std::string_view bytes);
 
 struct Target {
   const char* name;  ///< of its folder in seeds/ too
   void (*run)(std::string_view bytes);
 };
-inline constexpr std::array<Target, 9> kTargets{{{"safetensors", &safetensors},
-                                                 {"torch_zip", &torch_zip},
-                                                 {"pickle", &pickle},
-                                                 {"json", &json},
-                                                 {"shard_index", &shard_index},
-                                                 {"recognise", &recognise},
-                                                 {"config", &config},
-                                                 {"csv", &csv},
-                                                 {"picture", &picture}}};
+inline constexpr std::array<Target, 11> kTargets{{{"safetensors", &safetensors},
+                                                  {"torch_zip", &torch_zip},
+                                                  {"pickle", &pickle},
+                                                  {"json", &json},
+                                                  {"shard_index", &shard_index},
+                                                  {"recognise", &recognise},
+                                                  {"config", &config},
+                                                  {"csv", &csv},
+                                                  {"model_folder", &model_folder},
+                                                  {"checkpoint", &checkpoint},
+                                                  {"picture", &picture}}};
 
 }  // namespace leaf::fuzz

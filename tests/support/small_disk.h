@@ -7,30 +7,32 @@
 
 namespace leaf::test {
 
-/// A file system of a few bytes on a folder, where the user may mount one.
+/// A file system of its own, in memory, of a size that fills up; see is_there().
 class SmallDisk {
  public:
-  /// `size` as in "64k".
-  SmallDisk(std::filesystem::path folder, const std::string& size)
-      : folder_(std::move(folder)), mounted_(mount(size, 0)) {}
+  SmallDisk(std::filesystem::path folder, std::uintmax_t bytes) : folder_(std::move(folder)) {
+    std::filesystem::create_directories(folder_);
+    is_there_ = ::mount("tmpfs", folder_.c_str(), "tmpfs", 0, size(bytes).c_str()) == 0;
+  }
   ~SmallDisk() {
-    if (mounted_) {
+    if (is_there_) {
       ::umount2(folder_.c_str(), MNT_DETACH);
     }
   }
   SmallDisk(const SmallDisk&) = delete;
   SmallDisk& operator=(const SmallDisk&) = delete;
 
-  explicit operator bool() const { return mounted_; }
-  void resize(const std::string& size) const { mount(size, MS_REMOUNT); }
-
- private:
-  bool mount(const std::string& size, unsigned long flags) const {
-    return ::mount("tmpfs", folder_.c_str(), "tmpfs", flags, ("size=" + size).c_str()) == 0;
+  /// False where this process may not mount anything.
+  bool is_there() const { return is_there_; }
+  void grow(std::uintmax_t bytes) const {
+    ::mount("tmpfs", folder_.c_str(), "tmpfs", MS_REMOUNT, size(bytes).c_str());
   }
 
+ private:
+  static std::string size(std::uintmax_t bytes) { return "size=" + std::to_string(bytes); }
+
   std::filesystem::path folder_;
-  bool mounted_;
+  bool is_there_ = false;
 };
 
 }  // namespace leaf::test

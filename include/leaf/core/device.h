@@ -22,7 +22,8 @@ void set_up_gpu(c10::Device device);
 /// A copy on `device`, from memory of the CPU without waiting for the copy's end.
 at::Tensor to_device(const at::Tensor& tensor, c10::Device device);
 
-/// Sets how many CPU threads LibTorch's operators use; 0 keeps one per core.
+/// Sets how many CPU threads LibTorch's operators use; 0 keeps one per core. More than four per
+/// core are one per core, with a warning.
 void set_threads(int threads);
 
 /// Runs the enclosed operations in bfloat16 where autocast knows them to be safe; nothing in

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <stdexcept>
 #include <string>
 
@@ -35,6 +36,16 @@ class FileError : public Error {
  public:
   using Error::Error;
 };
+
+/// A file that could not be written because its disk, or the share of it that one may use, is full.
+class DiskFullError : public FileError {
+ public:
+  using FileError::FileError;
+};
+
+/// What people are told of an exception: all that our own errors say, and of other people's the
+/// first line, without LibTorch's stack trace.
+std::string plain_message(const std::exception& failure);
 
 /// What every program returns to the shell.
 enum ExitCode : int {

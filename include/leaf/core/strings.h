@@ -23,7 +23,11 @@ std::string fixed(double value, int decimals);
 /// Elements joined by a separator: join({"a", "b"}, ", ") == "a, b".
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
-/// Text from a file made fit for one line: control characters replaced, long text cut.
+/// The text without control characters, which could end a line or command a terminal: written as in
+/// C ("\\n", "\\x1b").
+std::string escaped(std::string_view text);
+
+/// Text from a file made fit for a message: escaped, and cut where it is long.
 std::string printable(std::string_view text);
 
 /// The candidate with the smallest edit distance to `word`, if it is close enough to be a

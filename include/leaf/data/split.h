@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <vector>
@@ -14,6 +15,8 @@ struct SplitPairs {
   std::vector<Pair> train;
   std::vector<Pair> validation;
   std::vector<Pair> test;
+  /// Images that a run's split.csv lists and that are not there.
+  std::size_t absent = 0;
 
   const std::vector<Pair>& part(Split split) const;
 };

@@ -49,11 +49,9 @@ class WeightsMismatch : public WeightsError {
 void load_parameters(torch::nn::Module& module, const TensorMap& tensors,
                      const std::string& source);
 
-/// The same without copying: each parameter and buffer becomes the tensor itself where type and
-/// device allow. For inference from mapped files, which are read once to find numbers that are not
-/// finite. Replace such a file, never write into it, while a program uses it.
-void adopt_parameters(torch::nn::Module& module, const TensorMap& tensors,
-                      const std::string& source);
+/// The same, letting go of each tensor once it is copied, so that a mapped file's pages leave
+/// memory as fast as they are needed: for whoever has no further use for `tensors`.
+void move_parameters(torch::nn::Module& module, TensorMap&& tensors, const std::string& source);
 
 /// All parameters and buffers of the module by name; they share its memory and carry no gradient.
 TensorMap state_dict(const torch::nn::Module& module);

@@ -88,7 +88,11 @@ TrainingModel load_training_model(const std::filesystem::path& folder);
 /// else `last`. WeightsError when there is neither.
 std::filesystem::path find_model_folder(const std::filesystem::path& path);
 
-/// Only the description, without reading weights.
+/// ConfigError, naming configuration keys, for a description that no configuration could have led
+/// to: a value out of range, or values that cannot go together.
+void check_description(const ModelDescription& description);
+
+/// Only the description, without reading weights. Every value is checked as in a configuration.
 ModelDescription load_description(const std::filesystem::path& folder);
 
 /// The type that weights are stored in.

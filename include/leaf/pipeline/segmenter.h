@@ -53,8 +53,8 @@ struct Segmentation {
 /// DataError, which says what was expected.
 class Segmenter {
  public:
-  /// Loads a model folder and prepares it for inference. The weight files stay mapped: replace the
-  /// folder, never write into its files, while the Segmenter lives.
+  /// Loads a model folder and prepares it for inference. The weights are in memory then: what
+  /// happens to the files afterwards changes nothing.
   static Segmenter load(const std::filesystem::path& folder, const SegmenterOptions& options = {});
 
   /// Uses the networks of `model` as they are: nothing is copied or prepared, so that networks in

@@ -22,6 +22,8 @@ using Scores = std::map<std::string, double>;
 /// The one of a validation that decides which model is best: higher is better.
 inline constexpr const char* kScore = "score";
 
+struct Checkpoint;
+
 /// What the caller of a training run sees and decides while it goes on.
 struct TrainerCallbacks {
   /// Once, before the first step: steps that an earlier run has done (0 without a resume).
@@ -33,6 +35,13 @@ struct TrainerCallbacks {
   /// True to save a checkpoint and stop after the current step (and its validation, where one is
   /// due).
   std::function<bool()> stop_requested;
+};
+
+/// What becomes of a run folder that exists.
+struct RunStart {
+  bool resume = false;
+  /// Continues although the configuration changes what is learned or how it is scored.
+  bool allow_changes = false;
 };
 
 struct TrainingResult {
@@ -66,13 +75,14 @@ class Trainer {
   Trainer(Config config, c10::Device device);
   ~Trainer();
 
-  /// Runs to max_train_steps. The run folder must not exist, unless `resume`: then the newest
-  /// checkpoint is continued (from the start, with a warning, where there is none). The state on
-  /// the disk is complete at every moment. A new run that fails before its first step is done
-  /// leaves nothing; a DataError or FileError after that comes after an attempt to save a
-  /// checkpoint. FileError while another program trains into the same folder. Warns where the
-  /// first 64 masks (or all) are empty.
-  TrainingResult run(bool resume, const TrainerCallbacks& callbacks = {});
+  /// Runs to max_train_steps. The run folder must not exist, unless `start.resume`: then the newest
+  /// checkpoint that can be read is continued (from the start, with a warning, where there is
+  /// none). ConfigError lists what the configuration changes of the run's own, unless that is
+  /// harmless or `start.allow_changes`. The state on the disk is complete at every moment. A new
+  /// run that fails before its first step is done leaves nothing; a DataError or FileError after
+  /// that comes after an attempt to save a checkpoint. FileError while another program trains into
+  /// the same folder. Warns where the first 64 masks (or all) are empty.
+  TrainingResult run(const RunStart& start, const TrainerCallbacks& callbacks = {});
 
   /// Reads every image and mask, does one real step and scores one batch for validation, without
   /// touching the run folder. Throws DataError where pairs cannot be used, the first 20 of several
@@ -85,7 +95,7 @@ class Trainer {
   using StepScalars = std::map<std::string, at::Tensor>;
   void prepare();
   void open_run_folder(bool was_there);
-  void restore(const std::filesystem::path& checkpoint);
+  void restore(const std::filesystem::path& path, const Checkpoint& checkpoint);
   void make_loader(std::int64_t first_step);
   void run_steps(TrainingResult& result, const TrainerCallbacks& callbacks);
   void repeat_steps(TrainingResult& result, const TrainerCallbacks& callbacks);

@@ -7,14 +7,14 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <fstream>
 #include <utility>
 #include <vector>
 
+#include "core/sha256.h"
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
-#include "core/sha256.h"
+#include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/data_config.h"
 #include "output_files.h"
@@ -50,10 +50,6 @@ FileFacts stat_of(const fs::path& path) {
         status.st_mtim.tv_sec * std::int64_t{1'000'000'000} + status.st_mtim.tv_nsec;
   }
   return facts;
-}
-
-[[noreturn]] void fail_to_write(const fs::path& path) {
-  throw FileError(str("cannot write '", path.string(), "': ", std::strerror(errno)));
 }
 
 }  // namespace
@@ -149,7 +145,7 @@ void AuditLog::open() {
   file_.open(path, std::ios::binary | std::ios::app);
   file_ << (last == '\n' ? "" : "\n") << std::flush;
   if (!file_) {
-    fail_to_write(path);
+    throw_cannot_write(path, errno);
   }
 }
 
@@ -237,7 +233,7 @@ void AuditLog::append(const InferenceInput& input, const ImageReport& image) {
   }
   file_ << text_of(record) + "\n" << std::flush;
   if (!file_) {
-    fail_to_write(audit_path(options_.output));
+    throw_cannot_write(audit_path(options_.output), errno);
   }
 }
 

@@ -5,14 +5,13 @@
 
 #include <algorithm>
 #include <exception>
-#include <new>
 #include <utility>
 
 #include "audit_log.h"
+#include "core/prefetcher.h"
 #include "data/exif.h"
 #include "data/transforms.h"
 #include "leaf/core/error.h"
-#include "core/prefetcher.h"
 #include "leaf/core/stopwatch.h"
 #include "leaf/core/strings.h"
 #include "output_files.h"
@@ -33,9 +32,7 @@ struct Loaded {
 
 /// What was thrown as one line that names the image.
 std::string failure_text(const fs::path& image, const std::exception& failure) {
-  const bool memory = dynamic_cast<const std::bad_alloc*>(&failure) != nullptr;
-  const std::string what = memory ? "out of memory" : failure.what();
-  const std::string line = what.substr(0, what.find('\n'));  // LibTorch adds a stack trace
+  const std::string line = plain_message(failure);
   const bool named = line.find(image.string()) != std::string::npos;
   return named ? line : str("'", image.string(), "': ", line);
 }
@@ -47,14 +44,6 @@ void fail(ImageReport& report, const std::exception& failure) {
   if (!fs::is_directory(report.output, none) && fs::remove(report.output, none)) {
     report.error += "; its earlier mask was removed";
   }
-}
-
-/// Whether a file that could not be written had no room, so that those after it have none either.
-bool disk_is_full(const fs::path& folder) {
-  constexpr std::uintmax_t kRoom = std::uintmax_t{16} << 20;
-  std::error_code failure;
-  const fs::space_info space = fs::space(folder, failure);
-  return !failure && space.available < kRoom;
 }
 
 /// A call of infer_folder(). The calling thread runs the network; workers read the images that come
@@ -125,7 +114,8 @@ class FolderInference {
       }
     }
     const Stopwatch watch;
-    const at::Tensor probability = inputs.empty() ? at::Tensor() : run_network(at::stack(inputs), names);
+    const at::Tensor probability =
+        inputs.empty() ? at::Tensor() : run_network(at::stack(inputs), names);
     const double share = 1000 * watch.seconds() / static_cast<double>(inputs.size());
     std::int64_t row = 0;
     for (Loaded& loaded : batch) {
@@ -165,11 +155,8 @@ class FolderInference {
     try {
       require_finite(probability, report.input.string());
       finish(loaded, probability, report);
-    } catch (const FileError& failure) {
-      if (disk_is_full(options_.output)) {
-        throw;
-      }
-      fail(report, failure);
+    } catch (const DiskFullError&) {  // those after it have no room either
+      throw;
     } catch (const std::exception& failure) {
       fail(report, failure);
     }
@@ -243,13 +230,7 @@ std::int64_t first_batch_size(const Segmenter& segmenter) {
 void infer_folder(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
                   const FolderInferenceOptions& options, InferenceReport& report,
                   const InferenceHooks& hooks) {
-  try {
-    FolderInference(segmenter, inputs, options, report, hooks).run();
-  } catch (const FileError& failure) {
-    const bool full = disk_is_full(options.output);
-    throw FileError(
-        str(failure.what(), full ? "; free space, then go on with --skip-existing" : ""));
-  }
+  FolderInference(segmenter, inputs, options, report, hooks).run();
 }
 
 }  // namespace leaf

@@ -1,7 +1,6 @@
 #include <torch/version.h>
 
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 
 #include "audit_log.h"
@@ -105,7 +104,7 @@ void write_summary(const InferenceSummary& summary) {
     write_json(out, summary);
     out.close();
     if (!out) {
-      throw FileError(str("cannot write '", path.string(), "': ", std::strerror(errno)));
+      throw_cannot_write(path, errno);
     }
   });
 }

@@ -1,9 +1,11 @@
 #include <ATen/ATen.h>
+#include <c10/util/Exception.h>
+
+#include <string_view>
 
 #include "leaf/core/enum_names.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
-#include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/io/known_weights.h"
 #include "leaf/io/safetensors.h"
@@ -23,17 +25,9 @@ using nlohmann::json;
 namespace {
 
 constexpr double kNoDropout = 0.0;
-constexpr const char* kPreprocessingFile = "preprocessing.json";
-constexpr const char* kDecoderFolder = "decoder";  // of a model whose decoder is not that of vae
 
 const char* class_name(const models::AutoencoderConfig& config) {
   return config.type == models::AutoencoderType::kTiny ? "AutoencoderTiny" : "AutoencoderKL";
-}
-
-void require_part(const fs::path& folder, const char* part) {
-  if (!fs::exists(folder / part)) {
-    throw WeightsError(str("'", folder.string(), "' is not a model folder: it has no ", part));
-  }
 }
 
 void write_part(const fs::path& folder, const io::TensorMap& tensors, const json& config,
@@ -68,13 +62,22 @@ void write_vae(const fs::path& folder, const models::Autoencoder& autoencoder,
   }
 }
 
-void adopt_part(torch::nn::Module& module, const fs::path& folder) {
-  io::adopt_parameters(module, io::read_weights(folder), folder.string());
+void load_image_networks(Model& model, const fs::path& folder) {
+  load_part(*model.latent_encoder, folder / "latent_encoder");
+  load_part(*model.unet, folder / "unet");
 }
 
-void load_image_networks(Model& model, const fs::path& folder) {
-  adopt_part(*model.latent_encoder, folder / "latent_encoder");
-  adopt_part(*model.unet, folder / "unet");
+/// Networks that are described wrongly may be too large for any memory.
+template <typename MakeModel>
+auto make_described(const MakeModel& make, const fs::path& folder) {
+  const ModelDescription description = load_description(folder);
+  try {
+    return make(description);
+  } catch (const c10::Error& failure) {
+    const std::string_view reason = failure.what_without_backtrace();
+    throw WeightsError(str("cannot make the networks that '", folder.string(),
+                           "' describes: ", reason.substr(0, reason.find('\n'))));
+  }
 }
 
 }  // namespace
@@ -93,57 +96,24 @@ fs::path find_model_folder(const fs::path& path) {
           "in best or last"));
 }
 
-ModelDescription load_description(const fs::path& folder) {
-  if (!fs::is_directory(folder)) {
-    throw WeightsError(str("no model folder '", folder.string(), "'"));
-  }
-  for (const char* part :
-       {"unet/config.json", "vae/config.json", "scheduler/scheduler_config.json"}) {
-    require_part(folder, part);
-  }
-  ModelDescription description;
-  description.autoencoder = parse_json(folder / "vae/config.json", autoencoder_from_json);
-  description.unet = parse_json(folder / "unet/config.json", unet_from_json);
-  description.scheduler =
-      parse_json(folder / "scheduler/scheduler_config.json", scheduler_from_json);
-  if (fs::exists(folder / "latent_encoder/config.json")) {
-    description.latent_encoder_dropout =
-        parse_json(folder / "latent_encoder/config.json",
-                   [](const json& content) { return content.value("dropout", 0.0); });
-  }
-  if (fs::exists(folder / kDecoderFolder / "config.json")) {
-    description.decoder =
-        parse_json(folder / kDecoderFolder / "config.json", autoencoder_from_json);
-  }
-  if (fs::exists(folder / kPreprocessingFile)) {
-    description.preprocessing = parse_json(folder / kPreprocessingFile, preprocessing_from_json);
-  } else {
-    log::info(str("'", folder.string(), "' has no preprocessing.json; using the published one: ",
-                  description.preprocessing.resolution, " px, threshold ",
-                  description.preprocessing.threshold));
-  }
-  return description;
-}
-
 Model load_model(const fs::path& folder) {
-  Model model = make_inference_model(load_description(folder));
+  Model model = make_described(make_inference_model, folder);
   load_image_networks(model, folder);
   if (model.description.decoder) {
-    adopt_part(*model.decoder, folder / kDecoderFolder);
+    load_part(*model.decoder, folder / kDecoderFolder);
   } else {
-    io::adopt_parameters(*model.decoder,
-                         split_autoencoder(io::read_weights(folder / "vae")).decoder,
-                         (folder / "vae").string());
+    io::move_parameters(*model.decoder, split_autoencoder(io::read_weights(folder / "vae")).decoder,
+                        (folder / "vae").string());
   }
   return model;
 }
 
 TrainingModel load_training_model(const fs::path& folder) {
-  TrainingModel model = make_model(load_description(folder));
+  TrainingModel model = make_described(make_model, folder);
   load_image_networks(model, folder);
-  adopt_part(*model.autoencoder, folder / "vae");
+  load_part(*model.autoencoder, folder / "vae");
   if (model.description.decoder) {
-    adopt_part(*model.decoder, folder / kDecoderFolder);
+    load_part(*model.decoder, folder / kDecoderFolder);
   }
   return model;
 }

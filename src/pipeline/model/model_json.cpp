@@ -1,23 +1,14 @@
 #include "pipeline/model/model_json.h"
 
-#include "diffusion/sampler.h"
+#include "io/json_util.h"
 #include "leaf/core/enum_names.h"
 #include "leaf/core/files.h"
 
 namespace leaf {
 using nlohmann::json;
-namespace {
-
-constexpr int kFormatVersion = 1;
-
-}  // namespace
 
 json read_json(const std::filesystem::path& path) {
-  try {
-    return json::parse(read_file(path));
-  } catch (const json::exception& failure) {
-    throw WeightsError(str("'", path.string(), "' is not valid JSON: ", failure.what()));
-  }
+  return io::parse_json_object(read_small_file(path), path);
 }
 
 json to_json(const models::AutoencoderConfig& config, const char* class_name, double dropout) {
@@ -61,31 +52,6 @@ json diffusers_autoencoder_json(const models::AutoencoderConfig& config, std::in
           {"scaling_factor", config.scaling_factor}};
 }
 
-models::AutoencoderConfig autoencoder_from_json(const json& content) {
-  models::AutoencoderConfig config;
-  if (content.contains("block_out_channels")) {
-    throw WeightsError("it is diffusers' AutoencoderKL; `leaf_convert import` takes such a folder");
-  }
-  if (content.at("_class_name") == "AutoencoderTiny") {
-    config.type = models::AutoencoderType::kTiny;
-    config.latent_channels = content.at("latent_channels");
-    config.variant = parse_enum<models::TinyVariant>(content.value("variant", "taesd"), "variant");
-    return config;
-  }
-  if (!content.value("attn_resolutions", json::array()).empty()) {
-    throw WeightsError("attn_resolutions is not supported; KL-8 has none");
-  }
-  if (content.value("embed_dim", 4) != content.value("z_channels", 4)) {
-    throw WeightsError("embed_dim and z_channels must be equal");
-  }
-  config.ch = content.value("ch", config.ch);
-  config.ch_mult = content.value("ch_mult", config.ch_mult);
-  config.num_res_blocks = content.value("num_res_blocks", config.num_res_blocks);
-  config.latent_channels = content.value("z_channels", config.latent_channels);
-  config.scaling_factor = content.value("scaling_factor", config.scaling_factor);
-  return config;
-}
-
 json to_json(const models::UNetConfig& config, std::int64_t image_size) {
   return {{"_class_name", "UNetModel"},
           {"image_size", image_size},
@@ -99,23 +65,6 @@ json to_json(const models::UNetConfig& config, std::int64_t image_size) {
           {"dropout", config.dropout},
           {"use_scale_shift_norm", true},
           {"resblock_updown", true}};
-}
-
-models::UNetConfig unet_from_json(const json& content) {
-  if (!content.value("use_scale_shift_norm", false) || !content.value("resblock_updown", false)) {
-    throw WeightsError("only use_scale_shift_norm and resblock_updown networks are supported");
-  }
-  models::UNetConfig config;
-  config.in_channels = content.at("in_channels");
-  config.out_channels = content.at("out_channels");
-  config.model_channels = content.at("model_channels");
-  config.channel_mult = content.at("channel_mult").get<std::vector<std::int64_t>>();
-  config.num_res_blocks = content.at("num_res_blocks");
-  config.attention_resolutions =
-      content.at("attention_resolutions").get<std::vector<std::int64_t>>();
-  config.num_heads = content.at("num_heads");
-  config.dropout = content.value("dropout", 0.0);
-  return config;
 }
 
 json to_json(const diffusion::SchedulerConfig& config) {
@@ -135,34 +84,8 @@ json to_json(const diffusion::SchedulerConfig& config) {
           {"trained_betas", nullptr}};
 }
 
-diffusion::SchedulerConfig scheduler_from_json(const json& content) {
-  diffusion::SchedulerConfig config;
-  config.beta_schedule =
-      parse_enum<diffusion::BetaSchedule>(content.at("beta_schedule"), "beta_schedule");
-  config.beta_start = content.at("beta_start");
-  config.beta_end = content.at("beta_end");
-  config.num_train_timesteps = content.at("num_train_timesteps");
-  config.prediction_type =
-      parse_enum<diffusion::PredictionType>(content.at("prediction_type"), "prediction_type");
-  // Schedulers of training, which folders of others name, mean what DDIM samples too.
-  if (const std::string name = content.value("_class_name", config.sampler);
-      diffusion::find_sampler(name) != nullptr) {
-    config.sampler = name;
-  }
-  config.clip_sample = content.value("clip_sample", true);
-  config.clip_sample_range = content.value("clip_sample_range", 1.0);
-  config.ddim.set_alpha_to_one = content.value("set_alpha_to_one", true);
-  config.ddim.steps_offset = content.value("steps_offset", 0);
-  config.ddim.timestep_spacing = parse_enum<diffusion::TimestepSpacing>(
-      content.value("timestep_spacing", "leading"), "timestep_spacing");
-  if (content.value("thresholding", false) || content.value("rescale_betas_zero_snr", false)) {
-    throw WeightsError("thresholding and rescale_betas_zero_snr are not supported");
-  }
-  return config;
-}
-
 json to_json(const Preprocessing& preprocessing) {
-  json content{{"format_version", kFormatVersion},
+  json content{{"format_version", kPreprocessingFormat},
                {"resolution", preprocessing.resolution},
                {"channel_order", "RGB"},
                {"image_range", {0, 1}},
@@ -177,36 +100,6 @@ json to_json(const Preprocessing& preprocessing) {
     content["num_inference_steps"] = preprocessing.num_inference_steps;
   }
   return content;
-}
-
-/// Folders of before there was a choice have the full range.
-data::Intensity intensity_from_json(const json& content) {
-  data::Intensity intensity;
-  intensity.rule = parse_enum<data::IntensityRule>(content.value("intensity", "full"), "intensity");
-  if (intensity.rule == data::IntensityRule::kWindow) {
-    intensity.low = content.at("window").at(0);
-    intensity.high = content.at("window").at(1);
-    if (!(intensity.low < intensity.high)) {
-      throw WeightsError("window must be two numbers, the smaller first");
-    }
-  }
-  return intensity;
-}
-
-Preprocessing preprocessing_from_json(const json& content) {
-  if (content.value("format_version", 1) > kFormatVersion) {
-    throw WeightsError("written by a newer version of leaf");
-  }
-  Preprocessing preprocessing;
-  preprocessing.resolution = content.at("resolution");
-  preprocessing.threshold = content.at("threshold");
-  preprocessing.classes = content.value("classes", preprocessing.classes);
-  preprocessing.num_inference_steps = content.value("num_inference_steps", std::int64_t{0});
-  preprocessing.intensity = intensity_from_json(content);
-  if (preprocessing.num_inference_steps < 0) {
-    throw WeightsError("num_inference_steps must be 1 or more");
-  }
-  return preprocessing;
 }
 
 json model_index_json(bool tiny, bool diffusers_autoencoder, bool other_decoder) {

@@ -28,6 +28,10 @@ at::ScalarType scalar_type(WeightType type) {
 
 }  // namespace
 
+void load_part(torch::nn::Module& module, const fs::path& folder) {
+  io::move_parameters(module, io::read_weights(folder), folder.string());
+}
+
 io::TensorMap stored_as(const io::TensorMap& tensors, WeightType type) {
   io::TensorMap stored;
   for (const auto& [name, tensor] : tensors) {

@@ -16,8 +16,8 @@ void read_autoencoder_json(const json& content, models::AutoencoderConfig& confi
   if (shift.is_number() && shift != 0) {
     throw WeightsError("latents that are shifted (shift_factor) are not supported");
   }
-  if (content.contains("scaling_factor") && config.type == models::AutoencoderType::kKl) {
-    config.scaling_factor = content.at("scaling_factor");
+  if (config.type == models::AutoencoderType::kKl) {
+    read_scaling_factor(content, config);
   }
 }
 
@@ -25,13 +25,7 @@ void read_unet_json(const json& content, models::UNetConfig& config) {
   if (content.value("num_head_channels", -1) > 0) {
     throw WeightsError("num_head_channels is not supported, only num_heads");
   }
-  const std::int64_t num_heads = content.value("num_heads", std::int64_t{-1});
-  config.num_heads = num_heads > 0 ? num_heads : config.num_heads;
-  config.dropout = content.value("dropout", config.dropout);
-}
-
-void read_dropout(const json& content, double& dropout) {
-  dropout = content.value("dropout", dropout);
+  read_heads_and_dropout(content, config);
 }
 
 /// What the config.json beside the weights knows, if there is one.

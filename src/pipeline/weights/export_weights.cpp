@@ -15,7 +15,7 @@ namespace {
 void export_autoencoder(const fs::path& vae, const fs::path& to, const SaveOptions& options) {
   const auto config = parse_json(vae / "config.json", autoencoder_from_json);
   const auto autoencoder = models::make_autoencoder(config);
-  io::adopt_parameters(*autoencoder, io::read_weights(vae), vae.string());
+  load_part(*autoencoder, vae);
   save_autoencoder(to, *autoencoder, config, options);
 }
 

@@ -52,15 +52,16 @@ ModelDescription describe(const GatheredWeights& gathered, const ImportOptions& 
   description.autoencoder.scaling_factor =
       gathered.scaling_factor.value_or(description.autoencoder.scaling_factor);
   check_heads(description.unet);
+  check_description(description);
   return description;
 }
 
-void import_autoencoder(const GatheredWeights& gathered, const fs::path& target,
+void import_autoencoder(GatheredWeights gathered, const fs::path& target,
                         const ImportOptions& options) {
   const models::AutoencoderConfig config =
       options.description ? options.description->autoencoder : autoencoder_of(gathered);
   const auto autoencoder = models::make_autoencoder(config);
-  load_network(*autoencoder, gathered, WeightPart::kAutoencoder, /*own_memory=*/false);
+  load_network(*autoencoder, std::move(gathered), WeightPart::kAutoencoder);
   save_autoencoder(target, *autoencoder, config);
   log::info(str("autoencoder in '", target.string(), "'; model.autoencoder.weights takes it"));
 }
@@ -115,7 +116,7 @@ std::string chosen_teacher(const std::string& name, const std::vector<std::strin
   return name;
 }
 
-void import_teacher(const GatheredWeights& gathered, const fs::path& target,
+void import_teacher(GatheredWeights gathered, const fs::path& target,
                     const ImportOptions& options) {
   const GatheredPart& part = gathered.parts.at(WeightPart::kTeacher);
   const auto shape = describe_vision_transformer(part.tensors, part.source());
@@ -125,7 +126,7 @@ void import_teacher(const GatheredWeights& gathered, const fs::path& target,
   }
   models::VisionTransformer teacher(
       names.empty() ? shape : models::vision_transformer_config(names.front()));
-  load_network(teacher, gathered, WeightPart::kTeacher, /*own_memory=*/false);
+  load_network(teacher, std::move(gathered), WeightPart::kTeacher);
   save_teacher(target, to_json(teacher.config()), io::state_dict(teacher));
   if (names.empty()) {
     log::warn("no alignment.teacher has the shape of this vision transformer");
@@ -186,18 +187,18 @@ void import_weights(const std::vector<std::string>& paths, const fs::path& targe
                     const ImportOptions& options) {
   std::vector<WeightSource> sources;
   std::transform(paths.begin(), paths.end(), std::back_inserter(sources), parse_source);
-  const GatheredWeights gathered = gather_weights(sources, options.prefer_ema);
+  GatheredWeights gathered = gather_weights(sources, options.prefer_ema);
   check_combination(gathered);
   const bool is_teacher = gathered.has(WeightPart::kTeacher);
   const bool is_autoencoder =
       gathered.has(WeightPart::kAutoencoder) && gathered.parts.size() == 1 && !options.random_seed;
   check_options(options, is_teacher, is_autoencoder);
   if (is_teacher) {
-    import_teacher(gathered, target, options);
+    import_teacher(std::move(gathered), target, options);
     return;
   }
   if (is_autoencoder) {
-    import_autoencoder(gathered, target, options);
+    import_autoencoder(std::move(gathered), target, options);
     return;
   }
   if (!options.random_seed) {
@@ -205,8 +206,8 @@ void import_weights(const std::vector<std::string>& paths, const fs::path& targe
                  "CompVis kl-f8, diffusers' AutoencoderKL, the vae of a model folder");
     require_part(gathered, WeightPart::kUNet, "CompVis lsun_churches256, a model's unet");
   }
-  save_model(target, load_networks(describe(gathered, options), gathered,
-                                   {.random_seed = options.random_seed}));
+  const ModelDescription description = describe(gathered, options);
+  save_model(target, load_networks(description, std::move(gathered), options.random_seed));
   log::info(str("model in '", target.string(), "'"));
 }
 

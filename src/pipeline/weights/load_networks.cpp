@@ -46,17 +46,13 @@ bool widen(io::TensorMap& unet, std::int64_t in_channels) {
 /// Gives networks their weights; what does not fit is collected over all of them.
 class Loader {
  public:
-  Loader(const GatheredWeights& gathered, const LoadOptions& options)
-      : gathered_(gathered), options_(options) {}
+  Loader(GatheredWeights& gathered, std::optional<std::uint64_t> random_seed)
+      : gathered_(gathered), random_seed_(random_seed) {}
 
   void load(torch::nn::Module& module, WeightPart name) {
-    const GatheredPart& part = gathered_.parts.at(name);
+    GatheredPart& part = gathered_.parts.at(name);
     try {
-      if (options_.own_memory) {
-        io::load_parameters(module, part.tensors, part.source());
-      } else {
-        io::adopt_parameters(module, part.tensors, part.source());
-      }
+      io::move_parameters(module, std::move(part.tensors), part.source());
     } catch (const io::WeightsMismatch& mismatch) {
       messages_.emplace_back(mismatch.what());
       for (const std::string& line : mismatch.details()) {
@@ -70,7 +66,7 @@ class Loader {
     if (gathered_.has(name)) {
       load(module, name);
     } else {
-      nn::initialise(module, options_.random_seed.value());
+      nn::initialise(module, random_seed_.value());
       log::info(str("the ", enum_text(name), " starts from random weights"));
     }
   }
@@ -82,8 +78,8 @@ class Loader {
   }
 
  private:
-  const GatheredWeights& gathered_;
-  const LoadOptions& options_;
+  GatheredWeights& gathered_;
+  std::optional<std::uint64_t> random_seed_;
   std::vector<std::string> messages_, details_;
 };
 
@@ -100,13 +96,13 @@ void copy_latent_encoder(const TrainingModel& model, bool unet_knows_another) {
 }  // namespace
 
 TrainingModel load_networks(const ModelDescription& description, GatheredWeights gathered,
-                            const LoadOptions& options) {
+                            std::optional<std::uint64_t> random_seed) {
   check_scale(gathered, description.autoencoder.scaling_factor);
   const bool has_unet = gathered.has(WeightPart::kUNet);
   const bool widened =
       has_unet && widen(gathered.parts.at(WeightPart::kUNet).tensors, description.unet.in_channels);
   TrainingModel model = make_model(description);
-  Loader loader(gathered, options);
+  Loader loader(gathered, random_seed);
   loader.load_or_draw(*model.autoencoder, WeightPart::kAutoencoder);
   loader.load_or_draw(*model.unet, WeightPart::kUNet);
   if (gathered.has(WeightPart::kLatentEncoder)) {
@@ -122,10 +118,8 @@ TrainingModel load_networks(const ModelDescription& description, GatheredWeights
   return model;
 }
 
-void load_network(torch::nn::Module& module, const GatheredWeights& gathered, WeightPart name,
-                  bool own_memory) {
-  const LoadOptions options{.own_memory = own_memory};
-  Loader loader(gathered, options);
+void load_network(torch::nn::Module& module, GatheredWeights gathered, WeightPart name) {
+  Loader loader(gathered, std::nullopt);
   loader.load(module, name);
   loader.throw_mismatches();
 }

@@ -1,5 +1,6 @@
 #include "common/run_app.h"
 
+#include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
@@ -119,6 +120,21 @@ TEST(RunApp, TorchErrorsShowTheirTraceOnlyWhenVerbose) {
   EXPECT_EQ(plain.err, "leaf_train: error: wrong shape\n");
   const Outcome verbose = run({"--verbose"}, fail);
   EXPECT_NE(verbose.err.find("Exception raised from"), std::string::npos) << verbose.err;
+}
+
+TEST(RunApp, NamesCannotCommandATerminal) {
+  const Outcome outcome = run({}, []() -> int {
+    log::warn("'a\nb'");
+    throw DataError("cannot read '\x1b[2Ja\nb'");
+  });
+  EXPECT_EQ(outcome.err, "warning: 'a\\nb'\nleaf_train: error: cannot read '\\x1b[2Ja\\nb'\n");
+}
+
+TEST(RunApp, ManyMoreThreadsThanCoresAreNotStarted) {
+  const Outcome outcome =
+      run({"--threads", "4096"}, [] { return at::get_num_threads() < 4096 ? 0 : 9; });
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_TRUE(outcome.err.starts_with("warning: --threads 4096 on ")) << outcome.err;
 }
 
 TEST(Interrupt, TheFirstIsNotedTheSecondEnds) {

@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include "config_files.h"
 
 namespace leaf::config {
@@ -85,6 +87,33 @@ TEST_F(ConfigFiles, WrongShapes) {
             "refuge.yaml:1: 'train' is a section: put its keys below it, indented");
   EXPECT_EQ(error_of("- a\n- b\n"), "refuge.yaml:1: expects sections and keys, as in 'seed: 1'");
   EXPECT_EQ(error_of("seed: 1\ntrain: 2: 3\n"), "refuge.yaml:2: not valid YAML: illegal map value");
+}
+
+TEST_F(ConfigFiles, OneDocument) {
+  EXPECT_EQ(error_of("seed: 1\n---\nseed: 2\n"),
+            "refuge.yaml: holds 2 YAML documents (divided by ---); a configuration is one");
+  EXPECT_EQ(error_of("---\nseed: 1\n...\n"), "no error");
+  EXPECT_EQ(error_of(""), "no error");
+}
+
+TEST_F(ConfigFiles, NumbersBeyondReason) {
+  EXPECT_EQ(error_of("train: {max_train_steps: 10000000000}"),
+            "refuge.yaml:1: train.max_train_steps expects a whole number >= 1, not '10000000000' "
+            "(more than 1000000000)");
+  EXPECT_EQ(error_of("data: {split: {validation: 1e300}}"),
+            "refuge.yaml:1: data.split.validation 1e+300 is more images than any data set has");
+  EXPECT_EQ(error_of("model: {unet: {model_channels: 320000}}"),
+            "refuge.yaml:1: model.unet.model_channels 320000 times 1 (model.unet.channel_mult) is "
+            "320000 channels, more than 65536; lower one of them");
+  EXPECT_EQ(error_of("data: {resolution: 1048576}"),
+            "refuge.yaml:1: data.resolution expects a whole number from 8 to 16384, not '1048576'");
+}
+
+TEST_F(ConfigFiles, OnlyRegularFilesAreRead) {
+  ASSERT_EQ(::mkfifo((folder_ / "pipe.yaml").c_str(), 0600), 0);
+  std::filesystem::create_symlink("/dev/zero", folder_ / "zero.yaml");
+  EXPECT_THROW(resolve(folder_ / "pipe.yaml"), FileError);
+  EXPECT_THROW(resolve(folder_ / "zero.yaml"), FileError);
 }
 
 TEST_F(ConfigFiles, TabsAreNamed) {

@@ -142,10 +142,12 @@ model: {init: random, autoencoder: {scaling_factor: 0.1234567890123456, weights:
 data: {root: "/x/$${y}/\"z\": #1", mask_suffix: "no", mask_prefix: "a\\b\t"}
 train: {learning_rate: 3.3333333333333335e-05, mixed_precision: no}
 )");
-  const Config config = load_config(file, {"validation.threshold=0.1", "data.images=true"});
+  Config config = load_config(file, {"validation.threshold=0.1", "data.images=true"});
   EXPECT_EQ(config.data.root, "/x/${y}/\"z\": #1");
   EXPECT_EQ(config.data.mask_prefix, "a\\b\t");
+  config.data.masks = "a\n\t\r\x1b\x7f\"\\${x}";
   const Config again = load_config(write("b.yaml", dump_yaml(config)));
+  EXPECT_EQ(again.data.masks, config.data.masks);
   EXPECT_EQ(dump_yaml(again), dump_yaml(config));
   EXPECT_EQ(again.model.autoencoder.scaling_factor, 0.1234567890123456);
   EXPECT_EQ(again.train.learning_rate, config.train.learning_rate);

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "config/differences.h"
 #include "data/registry.h"
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
@@ -86,6 +87,23 @@ TEST(Schema, DatasetsAreThoseOfTheRegistry) {
   }
   Config config;
   EXPECT_EQ(find_field(schema(config), "data.dataset")->expects, "one of " + join(names, ", "));
+}
+
+TEST(Schema, DifferencesTellWhatARunMayChange) {
+  Config before;
+  Config now;
+  EXPECT_TRUE(differences(before, now).others.empty());
+  EXPECT_TRUE(differences(before, now).harmless.empty());
+  now.seed = 7;
+  now.model.unet.channel_mult = {1, 2};
+  now.data.root = "/data";
+  now.train.log_steps = 5;
+  const Differences found = differences(before, now);
+  EXPECT_EQ(found.others, (std::vector<std::string>{
+                              "seed: 1337 before, now 7",
+                              "model.unet.channel_mult: [1, 2, 2, 4, 4] before, now [1, 2]"}));
+  EXPECT_EQ(found.harmless, (std::vector<std::string>{"data.root: nothing before, now /data",
+                                                      "train.log_steps: 50 before, now 5"}));
 }
 
 TEST(Schema, DocumentationIsUpToDate) {

@@ -109,4 +109,14 @@ TEST(Csv, ALineBreakInAFieldComesBack) {
   EXPECT_EQ(read_csv(folder / "rows.csv"), rows);
 }
 
+TEST(Csv, WhatASpreadsheetWouldComputeIsMarkedAsText) {
+  const test::TemporaryFolder folder;
+  EXPECT_EQ(csv_row({"=1+1", "@a", "+x.png", "-0.5", "1e-3", "a=b", "'quoted'", "-nan"}),
+            "'=1+1,'@a,'+x.png,-0.5,1e-3,a=b,'quoted',-nan\n");
+  const std::vector<std::vector<std::string>> rows{
+      {"=1+1", "'=x", "''+", "-a.png", "\t=", "'a", "'", "-0.5"}};
+  write_file(folder / "rows.csv", csv_row(rows[0]));
+  EXPECT_EQ(read_csv(folder / "rows.csv"), rows);
+}
+
 }  // namespace leaf

@@ -3,7 +3,11 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <cerrno>
+
+#include "core/checksum.h"
 #include "leaf/core/error.h"
+#include "support/images.h"
 #include "support/temporary_folder.h"
 
 namespace leaf {
@@ -44,17 +48,68 @@ TEST(Files, ReplaceFolderIsAllOrNothing) {
 TEST(Files, LeftoversOfAKilledProgramGo) {
   const test::TemporaryFolder folder;
   write_file(folder / "model/a", "kept");
-  write_file(folder / ".model.leaf-tmp-7/a", "half");
-  write_file(folder / ".model.leaf-tmp-7-old/a", "older");
-  write_file(folder / ".best.leaf-tmp-7/a", "new, never put in place");
-  write_file(folder / ".best.leaf-tmp-7-old/a", "moved aside");
-  write_file(folder / ".config.yaml.leaf-tmp-7", "half");
+  write_file(folder / ".leaf-tmp-1/a", "half");
+  write_file(folder / ".leaf-old-2/model/a", "older");
+  write_file(folder / ".leaf-old-3/best/a", "moved aside");
+  write_file(folder / ".leaf-tmp-4", "half");
   write_file(folder / ".hidden", "kept");
   remove_leftovers(folder.path());
+  remove_leftovers(folder / "nowhere");
   EXPECT_EQ(list_folder(folder.path()),
             (std::vector<fs::path>{folder / ".hidden", folder / "best", folder / "model"}));
   EXPECT_EQ(read_file(folder / "model/a"), "kept");
   EXPECT_EQ(read_file(folder / "best/a"), "moved aside");
+}
+
+TEST(Files, LeftoversOfALivingProgramStay) {
+  const test::TemporaryFolder folder;
+  replace_folder(folder / "model", [&](const fs::path& temporary) {
+    write_file(temporary / "a", "1");
+    remove_leftovers(folder.path());
+    EXPECT_TRUE(fs::exists(temporary / "a"));
+  });
+  replace_file(folder / "b", [&](const fs::path& temporary) {
+    remove_leftovers(folder.path());
+    EXPECT_TRUE(fs::exists(temporary));
+  });
+  EXPECT_EQ(list_folder(folder.path()), (std::vector<fs::path>{folder / "b", folder / "model"}));
+}
+
+TEST(Files, TemporariesHaveNewNamesThatFitAnyTarget) {
+  const test::TemporaryFolder folder;
+  const fs::path target = folder / std::string(255, 'n');  // the longest name that there is
+  std::vector<fs::path> seen;
+  for (int i = 0; i < 2; ++i) {
+    replace_file(target, [&](const fs::path& temporary) { seen.push_back(temporary); });
+  }
+  EXPECT_TRUE(fs::exists(target));
+  EXPECT_NE(seen[0], seen[1]);
+  EXPECT_TRUE(seen[0].filename().string().starts_with(".leaf-tmp-"));
+}
+
+TEST(Files, MessagesNameTheTarget) {
+  const test::TemporaryFolder folder;
+  const auto message = [&](int error) {
+    return test::message_of<FileError>([&] {
+      replace_folder(folder / "model", [&](const fs::path& temporary) {
+        throw_cannot_write(temporary / "unet/a", error);
+      });
+    });
+  };
+  const std::string start = "cannot write '" + (folder / "model/unet/a").string() + "': ";
+  EXPECT_EQ(message(ENOSPC), start + "No space left on device; free space");
+  EXPECT_EQ(message(EACCES), start + "Permission denied");
+  EXPECT_THROW(throw_cannot_write("a", EDQUOT), DiskFullError);
+}
+
+TEST(Files, Checksums) {
+  const test::TemporaryFolder folder;
+  EXPECT_EQ(checksum("123456789"), "crc32:cbf43926");  // CRC-32's check value
+  const std::string large(200'000, 'x');
+  write_file(folder / "large", large);
+  EXPECT_EQ(file_checksum(folder / "large"), checksum(large));
+  EXPECT_EQ(checksum(""), "crc32:00000000");
+  EXPECT_THROW(file_checksum(folder / "none"), FileError);
 }
 
 TEST(Files, OnlyRegularFilesAreRead) {

@@ -24,4 +24,10 @@ TEST(Strings, TextForPeople) {
   EXPECT_EQ(bytes_text(1.4e9), "1.4 GB");
 }
 
+TEST(Strings, ControlCharactersAreEscaped) {
+  EXPECT_EQ(escaped("a\nb\tc\r\x1b[31m\x7f"), R"(a\nb\tc\r\x1b[31m\x7f)");
+  EXPECT_EQ(escaped("\u00e4 \u0085 \u4e2d"), "\u00e4 \\x85 \u4e2d");
+  EXPECT_EQ(escaped({"\0\xc2", 2}), "\\x00\xc2");
+}
+
 }  // namespace leaf

@@ -2,8 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -172,6 +177,28 @@ TEST_F(LoaderTest, DestructionNeverHangs) {
   }
   Loader waiting(data, with_workers(3));
   std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the queue fills up
+}
+
+TEST_F(LoaderTest, MoreThreadsThanCanBeStartedAreAnError) {
+  const auto start = [this] {
+    std::ifstream statm("/proc/self/statm");
+    rlim_t pages = 0;
+    statm >> pages;
+    constexpr rlim_t kRoom = rlim_t{512} << 20U;  // for the stacks of some threads, not of all
+    const rlim_t bytes = pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + kRoom;
+    const rlimit limit{bytes, bytes};
+    ::setrlimit(RLIMIT_AS, &limit);
+    const Dataset images = dataset();
+    try {
+      const Loader loader(images, with_workers(300));
+    } catch (const ConfigError& error) {
+      std::fputs(error.what(), stderr);
+      std::_Exit(7);
+    }
+    std::_Exit(0);
+  };
+  EXPECT_EXIT(start(), testing::ExitedWithCode(7),
+              "^data.num_workers 300: only [0-9]+ threads could be started .*; lower it$");
 }
 
 TEST_F(LoaderTest, TooFewSamplesNameTheFix) {

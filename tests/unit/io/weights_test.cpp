@@ -4,12 +4,15 @@
 #include <gtest/gtest.h>
 #include <torch/nn/module.h>
 
+#include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "bytes.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/io/lost_files.h"
 #include "leaf/io/safetensors.h"
 #include "support/temporary_folder.h"
 
@@ -106,17 +109,17 @@ TEST(LoadParameters, CopiesAndConverts) {
   EXPECT_FALSE(state.at("scale").requires_grad());
 }
 
-TEST(AdoptParameters, SharesWhatFitsAndConvertsTheRest) {
+TEST(MoveParameters, CopiesAndConverts) {
   Outer module;
-  const TensorMap given = fitting();
-  adopt_parameters(module, given, "test");
+  TensorMap given = fitting();
+  move_parameters(module, std::move(given), "test");
   const TensorMap state = state_dict(module);
-  EXPECT_EQ(state.at("scale").data_ptr(), given.at("scale").data_ptr());
+  EXPECT_EQ(state.at("scale").item<float>(), 5.0F);
   EXPECT_EQ(state.at("inner.weight").scalar_type(), at::kFloat);
   EXPECT_EQ(state.at("inner.weight")[0][1].item<float>(), 2.0F);
   EXPECT_EQ(state.at("inner.bias").scalar_type(), at::kBFloat16);
   EXPECT_TRUE(module.named_parameters()["scale"].requires_grad());
-  EXPECT_THROW(adopt_parameters(module, {}, "test"), WeightsError);
+  EXPECT_THROW(move_parameters(module, {}, "test"), WeightsError);
 }
 
 TEST(LoadParameters, StateDictSharesMemory) {
@@ -138,6 +141,54 @@ TEST(LoadParameters, NamesEveryMismatchAtOnceAndCopiesNothing) {
             "7 unexpected (extra0, extra1, extra2, extra3, extra4, ...), "
             "1 of another shape (inner.weight: [2, 4] instead of [2, 3])");
   EXPECT_EQ(state_dict(module).at("scale").item<float>(), 0.0F);
+}
+
+TEST(LoadParameters, WhatIsNoWeightIsRefused) {
+  Outer module;
+  const auto expect = [&](const at::Tensor& weight, const std::string& reason) {
+    TensorMap tensors = fitting();
+    tensors["inner.weight"] = weight;
+    EXPECT_NE(message_of(module, tensors).find("'inner.weight' in 'some/file' holds " + reason),
+              std::string::npos)
+        << message_of(module, tensors);
+    EXPECT_THROW(move_parameters(module, std::move(tensors), "some/file"), WeightsError);
+  };
+  expect(at::ones({2, 3}, at::kChar), "Char numbers");
+  expect(at::ones({2, 3}).to(at::kFloat8_e4m3fn), "Float8_e4m3fn numbers");
+  expect(at::full({2, 3}, 1e300, at::kDouble), "numbers that are not finite");  // in float32
+}
+
+TEST(MappedFiles, OneThatIsCutShortIsNamed) {
+  const test::TemporaryFolder folder;
+  const fs::path file = folder / "a.safetensors";
+  write_safetensors(file, {{"x", at::ones({1 << 20})}});
+  const auto read_after_cut = [&] {
+    explain_lost_files("leaf_test");
+    const TensorMap tensors = read_safetensors(file);
+    fs::resize_file(file, 8192);
+    tensors.at("x").sum().item<float>();
+  };
+  EXPECT_EXIT(read_after_cut(), testing::ExitedWithCode(kExitUsage),
+              "^leaf_test: error: '.*/a.safetensors' was cut short, or its disk failed, while it "
+              "was read; copy it again\n$");
+  const auto elsewhere = [] {
+    explain_lost_files("leaf_test");
+    std::raise(SIGBUS);
+    std::raise(SIGBUS);
+  };
+  EXPECT_EXIT(elsewhere(), testing::KilledBySignal(SIGBUS), "^$");
+}
+
+TEST(MoveParameters, LeavesNothingToTheFile) {
+  const test::TemporaryFolder folder;
+  const fs::path file = folder / "a.safetensors";
+  write_safetensors(file, fitting());
+  Outer module;
+  move_parameters(module, read_safetensors(file), file.string());
+  const at::Tensor before = state_dict(module).at("inner.weight").clone();
+  std::fstream(file, std::ios::in | std::ios::out | std::ios::binary)
+      << std::string(fs::file_size(file), 'x');
+  EXPECT_TRUE(at::equal(state_dict(module).at("inner.weight"), before));
 }
 
 TEST(Prefixes, AddAndStrip) {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "data/transforms.h"
 #include "leaf/data/image_io.h"
@@ -62,6 +63,13 @@ at::Tensor disk(std::int64_t side, double radius) {
 double dice(const at::Tensor& a, const at::Tensor& b) {
   const double common = (a * b).sum().item<double>();
   return 2 * common / (a.sum().item<double>() + b.sum().item<double>());
+}
+
+TEST(ClampImage, IsTheClampToTheBitAndShowsWhatIsNotFinite) {
+  const at::Tensor values = at::tensor({-1.0F, -0.0F, 0.0F, 0.25F, 1.0F, 7.0F, 3e38F, -3e38F});
+  EXPECT_TRUE(at::equal(clamp_image(values).view(at::kInt), values.clamp(0, 1).view(at::kInt)));
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  EXPECT_TRUE(clamp_image(at::tensor({kInfinity, -kInfinity, NAN})).isnan().all().item<bool>());
 }
 
 class RealTaef2 : public test::DataFolderTest {

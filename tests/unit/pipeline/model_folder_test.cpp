@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
@@ -338,11 +339,9 @@ TEST_F(DamagedModel, WhatIsNotKnownNamesTheFile) {
     write_file(model_ / part, content);
   };
   for (const std::string key : {"beta_schedule", "prediction_type", "timestep_spacing"}) {
-    expect("scheduler/scheduler_config.json", key, R"("odd")", key + ": 'odd' is not one of ");
+    expect("scheduler/scheduler_config.json", key, R"("odd")", key + " expects one of ");
   }
-  expect("scheduler/scheduler_config.json", "thresholding", "true", "thresholding and ");
-  expect("preprocessing.json", "intensity", R"("odd")", "intensity: 'odd' is not one of full, ");
-  expect("preprocessing.json", "window", "[5, 5]", "window must be two numbers, the smaller ");
+  expect("scheduler/scheduler_config.json", "thresholding", "true", "thresholding is true; only ");
   expect("vae/config.json", "embed_dim", "99", "embed_dim and z_channels must be equal");
   expect("unet/config.json", "resblock_updown", "false", "only use_scale_shift_norm and ");
   EXPECT_EQ(load_error(), "");
@@ -351,6 +350,78 @@ TEST_F(DamagedModel, WhatIsNotKnownNamesTheFile) {
 TEST_F(DamagedModel, FoldersOfBeforeThereWasAChoiceHaveTheFullRange) {
   write_file(model_ / "preprocessing.json", R"({"resolution": 16, "threshold": 0.5})");
   EXPECT_EQ(load_description(model_).preprocessing.intensity, data::Intensity{});
+}
+
+TEST_F(DamagedModel, EveryValueFollowsTheRulesOfAConfiguration) {
+  const auto expect = [&](const std::string& part, const std::string& key, const std::string& value,
+                          const std::string& message) {
+    const std::string content = read_file(model_ / part);
+    auto changed = nlohmann::json::parse(content);
+    changed[key] = nlohmann::json::parse(value);
+    write_file(model_ / part, changed.dump());
+    expect_named(message);
+    expect_named(model_.string());
+    write_file(model_ / part, content);
+  };
+  const std::string unet = "unet/config.json";
+  expect(unet, "channel_mult", "[]", "channel_mult (unet/config.json) has 0 levels");
+  expect(unet, "channel_mult", "[1, 0]", "channel_mult expects a list of whole numbers >= 1");
+  expect(unet, "channel_mult", "3", "channel_mult expects a list");
+  expect(unet, "num_heads", "0", "num_heads expects a whole number >= 1, not '0'");
+  expect(unet, "num_heads", "3", "num_heads (unet/config.json) 3 does not divide the width");
+  expect(unet, "num_heads", "4.5", "num_heads expects a whole number >= 1, not '4.5'");
+  expect(unet, "num_res_blocks", "1000000", "num_res_blocks expects a whole number from 1 to 64");
+  expect(unet, "model_channels", "80", "model_channels (unet/config.json) 80 times 1");
+  expect(unet, "model_channels", "1e99", "model_channels expects a whole number");
+  expect(unet, "attention_resolutions", "[3]", "attention_resolutions (unet/config.json) has 3");
+  expect(unet, "dropout", "1", "dropout expects a number >= 0 and < 1, not '1'");
+  expect(unet, "in_channels", "4", "has in_channels 4 and out_channels 6 (unet/config.json)");
+  expect(unet, "in_channels", "\"8\"", "in_channels expects a whole number");
+  expect(unet, "num_classes", "7", "num_classes is 7; only null is supported");
+  const std::string vae = "vae/config.json";
+  expect(vae, "ch_mult", "[]", "ch_mult is [1,1], but in vae/config.json []");
+  expect(vae, "ch", "-32", "ch expects a whole number >= 32, not '-32'");
+  expect(vae, "scaling_factor", "0", "scaling_factor expects a number > 0, not '0'");
+  expect(vae, "scaling_factor", "\"0.2\"", "scaling_factor expects a number > 0");
+  expect(vae, "z_channels", "5", "embed_dim and z_channels must be equal");
+  expect(vae, "double_z", "false", "double_z is false; only true is supported");
+  const std::string encoder = "latent_encoder/config.json";
+  expect(encoder, "dropout", "-1", "dropout expects a number >= 0 and < 1, not '-1'");
+  expect(encoder, "ch", "64", "ch is 64, but in vae/config.json 32");
+  const std::string scheduler = "scheduler/scheduler_config.json";
+  expect(scheduler, "beta_start", "0", "beta_start expects a number > 0, not '0'");
+  expect(scheduler, "beta_end", "0.0001", "beta_end (scheduler/scheduler_config.json) 0.0001 must");
+  expect(scheduler, "num_train_timesteps", "0", "num_train_timesteps expects a whole number >= 1");
+  expect(scheduler, "steps_offset", "500", "steps_offset (scheduler/scheduler_config.json) 500");
+  expect(scheduler, "clip_sample", "1", "clip_sample expects true or false, not '1'");
+  expect(scheduler, "clip_sample", "\"true\"", "clip_sample expects true or false");
+  expect(scheduler, "clip_sample_range", "0", "clip_sample_range expects a number > 0");
+  expect(scheduler, "beta_schedule", "5", "beta_schedule expects one of linear, ");
+  expect(scheduler, "trained_betas", "[0.1]", "trained_betas is [0.1]; only null is supported");
+  const std::string preprocessing = "preprocessing.json";
+  expect(preprocessing, "threshold", "2", "threshold expects a number from 0 to 1, not '2'");
+  expect(preprocessing, "resolution", "-1", "resolution expects a whole number from 8 to 16384");
+  expect(preprocessing, "resolution", "18", "resolution (preprocessing.json) 18 is not a multiple");
+  expect(preprocessing, "num_inference_steps", "0", "num_inference_steps expects a whole number");
+  expect(preprocessing, "num_inference_steps", "501",
+         "num_inference_steps (preprocessing.json) 501 must not exceed");
+  expect(preprocessing, "channel_order", "\"BGR\"",
+         "channel_order is \"BGR\"; only \"RGB\" is supported");
+  expect(preprocessing, "classes", "[\"one\"]", "classes expects two names");
+  expect(preprocessing, "format_version", "\"1\"", "format_version expects a whole number");
+  expect("model_index.json", "vae", "[\"diffusers\", \"VQModel\"]",
+         "vae is \"VQModel\", but in vae/config.json \"AutoencoderKL\"");
+  expect("model_index.json", "unet", "5", "unet expects a list of a library and a class");
+  EXPECT_EQ(load_error(), "");
+}
+
+TEST_F(DamagedModel, OnlyRegularFilesAreRead) {
+  fs::remove(model_ / "preprocessing.json");
+  ASSERT_EQ(::mkfifo((model_ / "preprocessing.json").c_str(), 0600), 0);
+  EXPECT_THROW(load_description(model_), FileError);
+  fs::remove(model_ / "preprocessing.json");
+  fs::create_symlink("/dev/zero", model_ / "preprocessing.json");
+  EXPECT_THROW(load_description(model_), FileError);
 }
 
 TEST_F(DamagedModel, NewerFormatsAreRefused) {

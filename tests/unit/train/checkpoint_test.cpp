@@ -118,7 +118,7 @@ TEST(Checkpoint, IncompleteFoldersDoNotCount) {
   const test::TemporaryFolder folder;
   write_checkpoint(folder.path(), make_checkpoint(5), 2);
   test::touch(folder / "step-0000009" / "weights.safetensors");
-  write_file(folder / ".step-0000010.leaf-tmp-1" / "state.json", "{}");
+  write_file(folder / ".leaf-tmp-1" / "state.json", "{}");
   EXPECT_EQ(latest_checkpoint(folder.path())->filename(), "step-0000005");
 }
 
@@ -138,6 +138,59 @@ TEST(Checkpoint, OlderFilesHaveNoValidationDue) {
   write_file(folder / "step-0000005" / "state.json",
              R"({"format_version": 1, "step": 5, "best_score": 0.0, "best_step": 0})");
   EXPECT_FALSE(read_checkpoint(folder / "step-0000005").validation_due);
+}
+
+TEST(Checkpoint, OneFlippedBitIsDamage) {
+  const test::TemporaryFolder folder;
+  const fs::path path = folder / "step-0000005";
+  for (const std::string file : {"weights.safetensors", "optimizer.safetensors"}) {
+    write_checkpoint(folder.path(), make_checkpoint(5), 2);
+    std::string bytes = read_file(path / file);
+    bytes.back() = static_cast<char>(bytes.back() ^ 1);
+    write_file(path / file, bytes);
+    EXPECT_NE(read_error(path).find(file + "' is damaged: its checksum is crc32:"),
+              std::string::npos)
+        << read_error(path);
+  }
+  write_checkpoint(folder.path(), make_checkpoint(5), 2);
+  std::string state = read_file(path / "state.json");
+  state.replace(state.find("0.25"), 4, "0.75");
+  write_file(path / "state.json", state);
+  EXPECT_NE(read_error(path).find("state.json' is damaged"), std::string::npos);
+}
+
+TEST(Checkpoint, ValuesThatCannotBeAreRefused) {
+  const test::TemporaryFolder folder;
+  const fs::path path = folder / "step-0000005";
+  write_checkpoint(folder.path(), make_checkpoint(5), 2);
+  const auto expect = [&](const std::string& values, const std::string& reason) {
+    write_file(path / "state.json", "{" + values + "}");
+    const std::string message = read_error(path);
+    EXPECT_NE(message.find((path / "state.json").string() + "': " + reason), std::string::npos)
+        << message;
+  };
+  const std::string version = R"("format_version": 1, )";
+  const std::string rest = R"(, "best_score": 0.0, "best_step": 0)";
+  expect(version + R"("step": -5)" + rest, "step expects a whole number >= 1, not '-5'");
+  expect(version + R"("step": 5.5)" + rest, "step expects a whole number >= 1, not '5.5'");
+  expect(version + R"("step": "5")" + rest, "step expects a whole number >= 1, not '\"5\"'");
+  expect(version + R"("step": 7)" + rest, "step 7 and best_step 0 do not fit the folder's name");
+  expect(version + R"("step": 5, "best_score": null, "best_step": 0)",
+         "best_score expects a number, not 'null'");
+  expect(version + R"("step": 5, "best_score": 0, "best_step": 9)", "step 5 and best_step 9 do");
+  expect(version + R"("step": 5, "validation_due": 1)" + rest,
+         "validation_due expects true or false, not '1'");
+  expect(R"("format_version": "1", "step": 5)" + rest, "format_version expects a whole number");
+  expect(R"("format_version": 0, "step": 5)" + rest, "format_version expects a whole number");
+}
+
+TEST(Checkpoint, LaterOnesThatCouldNotBeReadGo) {
+  const test::TemporaryFolder folder;
+  for (const std::int64_t step : {5, 10, 15}) {
+    write_checkpoint(folder.path(), make_checkpoint(step), 3);
+  }
+  write_checkpoint(folder.path(), make_checkpoint(8), 3);
+  EXPECT_EQ(entries(folder.path()), (std::vector<std::string>{"step-0000005", "step-0000008"}));
 }
 
 TEST(Checkpoint, NamesTheDamagedFile) {

@@ -1,0 +1,25 @@
+#include "leaf/core/error.h"
+
+#include <c10/util/Exception.h>
+
+#include <filesystem>
+#include <new>
+
+namespace leaf {
+
+std::string plain_message(const std::exception& failure) {
+  if (const auto* own = dynamic_cast<const Error*>(&failure)) {
+    return own->what();
+  }
+  if (const auto* path = dynamic_cast<const std::filesystem::filesystem_error*>(&failure)) {
+    return "'" + path->path1().string() + "': " + path->code().message();
+  }
+  if (dynamic_cast<const std::bad_alloc*>(&failure) != nullptr) {
+    return "out of memory; use a smaller batch or resolution";
+  }
+  const auto* torch = dynamic_cast<const c10::Error*>(&failure);
+  const std::string text = torch != nullptr ? torch->what_without_backtrace() : failure.what();
+  return text.substr(0, text.find('\n'));
+}
+
+}  // namespace leaf
