@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <variant>
 
 #include "leaf/core/error.h"
@@ -97,7 +98,7 @@ class Loader::Workers {
     }
     Batch batch = std::get<Batch>(std::move(done_.at(step)));
     done_.erase(step);
-    next_to_give_ = step + 1;
+    next_to_give_ = step + options_.stride;
     room_.notify_all();
     return batch;
   }
@@ -114,7 +115,7 @@ class Loader::Workers {
         if (stopping_) {
           return;
         }
-        step = next_to_make_++;
+        step = std::exchange(next_to_make_, next_to_make_ + options_.stride);
       }
       Outcome outcome = make(step);
       const std::lock_guard lock(mutex_);
@@ -131,7 +132,7 @@ class Loader::Workers {
     }
   }
 
-  std::int64_t ahead() const { return options_.num_workers + 2; }
+  std::int64_t ahead() const { return (options_.num_workers + 2) * options_.stride; }
 
   const Dataset& dataset_;
   const LoaderOptions options_;
@@ -164,7 +165,7 @@ Loader::~Loader() = default;
 
 Batch Loader::next() {
   Batch batch = workers_ ? workers_->take(step_) : make_byte_batch(dataset_, options_, step_);
-  ++step_;
+  step_ += options_.stride;
   return to_float(std::move(batch));
 }
 

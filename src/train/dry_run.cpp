@@ -79,13 +79,16 @@ double Trainer::time_validation() {
                             config_.data);
   release_unused_memory();  // as a run does before it validates
   const Stopwatch watch;
-  state_->task->validate(first);
+  state_->task->validate(first, {});
   return watch.seconds() / share(count, pairs.size());
 }
 
 DryRunReport Trainer::dry_run() {
+  if (group_->count() > 1) {
+    throw ConfigError("a dry run is one process: start it without a launcher");
+  }
   prepare();
-  make_loader(0);
+  make_loader();
   const MaskContent masks = check_files(state_->train);
   if (masks.foreground == 0) {
     throw DataError(empty_masks_text(state_->train.size(), state_->train));

@@ -72,6 +72,14 @@ struct DiffusionSection {
   DiffusionLoss loss = DiffusionLoss::kL1;
 };
 
+/// Where the outputs of the frozen networks are kept for the next time that a sample comes by.
+enum class FeatureCache { kOff, kMemory, kDisk };
+inline EnumNames<FeatureCache> enum_names(FeatureCache /*tag*/) {
+  return {{FeatureCache::kOff, "off"},
+          {FeatureCache::kMemory, "memory"},
+          {FeatureCache::kDisk, "disk"}};
+}
+
 /// Section `train`.
 struct TrainSection {
   double learning_rate = 4e-5;
@@ -87,6 +95,13 @@ struct TrainSection {
   MixedPrecision mixed_precision = MixedPrecision::kNo;
   /// Records a step's forward and backward pass on the GPU once and replays it.
   bool cuda_graph = false;
+  /// Computes the inside of residual and attention blocks again in the backward pass.
+  bool gradient_checkpointing = false;
+  FeatureCache feature_cache = FeatureCache::kMemory;
+  /// Megabytes; 0: a quarter of what is free at the start.
+  std::int64_t feature_cache_mb = 0;
+  /// kDisk only; empty: the folder `feature-cache` beside the run folder.
+  std::filesystem::path feature_cache_dir;
   bool use_ema = true;
   double ema_decay = 0.9999;
   bool train_latent_encoder = true;
@@ -105,6 +120,8 @@ struct ValidationSection {
   std::int64_t batch_size = 16;
   std::int64_t num_inference_steps = 1;
   double threshold = 0.5;
+  /// Pictures with the outlines of prediction and truth that each validation leaves.
+  std::int64_t overlays = 4;
 };
 
 /// Section `output`.
