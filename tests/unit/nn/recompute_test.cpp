@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "leaf/core/random.h"
 #include "leaf/models/autoencoder_kl.h"
 #include "leaf/models/unet.h"
@@ -63,7 +65,8 @@ void fill(torch::nn::Module& module) {
 
 TEST(Recompute, UNetGradientsAreTheSameToTheBit) {
   for (const double dropout : {0.0, 0.3}) {
-    models::UNet unet(config(dropout));
+    const auto network = std::make_shared<models::UNet>(config(dropout));
+    models::UNet& unet = *network;
     fill(unet);
     const at::Tensor x = test::normal({2, 8, 16, 16}).contiguous(at::MemoryFormat::ChannelsLast);
     const auto expected = unet_gradients(unet, x);
@@ -73,7 +76,8 @@ TEST(Recompute, UNetGradientsAreTheSameToTheBit) {
 }
 
 TEST(Recompute, EncoderGradientsAreTheSameToTheBit) {
-  models::KlLatentEncoder encoder(test::small_kl(), 0.2);
+  const auto network = std::make_shared<models::KlLatentEncoder>(test::small_kl(), 0.2);
+  models::KlLatentEncoder& encoder = *network;
   fill(encoder);
   const at::Tensor x = test::images(2, 32, 32);
   const auto run = [&] {
@@ -88,7 +92,8 @@ TEST(Recompute, EncoderGradientsAreTheSameToTheBit) {
 }
 
 TEST(Recompute, FollowingRandomNumbersStayWhatTheyWere) {
-  models::UNet unet(config(0.3));
+  const auto network = std::make_shared<models::UNet>(config(0.3));
+  models::UNet& unet = *network;
   fill(unet);
   const at::Tensor x = test::normal({2, 8, 16, 16});
   unet_gradients(unet, x);
@@ -99,7 +104,8 @@ TEST(Recompute, FollowingRandomNumbersStayWhatTheyWere) {
 }
 
 TEST(Recompute, OnlyWhileItLearns) {
-  models::UNet unet(config(0.0));
+  const auto network = std::make_shared<models::UNet>(config(0.0));
+  models::UNet& unet = *network;
   fill(unet);
   const at::Tensor x = test::normal({2, 8, 16, 16});
   const at::Tensor t = at::tensor(std::vector<std::int64_t>{3, 700}, at::kLong);

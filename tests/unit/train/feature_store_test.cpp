@@ -42,11 +42,13 @@ struct Cache {
   }
   /// Its only file.
   fs::path file() const { return list_folder(folder.path()).at(0); }
-  /// Three samples in a file.
+  /// Three samples in a file, those that are missing computed as by a run.
   const Cache& filled() const {
     const auto cache = store();
     for (const std::uint64_t i : {1, 2, 3}) {
-      cache->keep(key(i), sample(i));
+      if (!cache->find(key(i))) {
+        cache->keep(key(i), sample(i));
+      }
     }
     return *this;
   }
@@ -144,8 +146,9 @@ TEST(FeatureFile, ACutOneHasWhatIsWhole) {
 TEST(FeatureFile, AFlippedBitIsNeverGivenOut) {
   const Cache cache;
   const std::string whole = read_file(cache.filled().file());
+  constexpr std::size_t kStride = 149;
   std::size_t lost = 0;
-  for (std::size_t place = 0; place < whole.size(); place += 37) {
+  for (std::size_t place = 0; place < whole.size(); place += kStride) {
     std::string flipped = whole;
     flipped[place] = static_cast<char>(flipped[place] ^ 0x10);
     write_file(cache.file(), flipped);
@@ -153,7 +156,7 @@ TEST(FeatureFile, AFlippedBitIsNeverGivenOut) {
     write_file(cache.file(), flipped);
     EXPECT_EQ(cache.filled().count(), 3U) << place;
   }
-  EXPECT_GT(lost, whole.size() / 37 / 2);
+  EXPECT_GT(lost, whole.size() / kStride / 2);
 }
 
 TEST(FeatureFile, StaysWithinItsBounds) {
