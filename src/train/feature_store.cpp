@@ -10,6 +10,7 @@
 #include "leaf/core/log.h"
 #include "leaf/core/memory.h"
 #include "leaf/core/strings.h"
+#include "leaf/train/process_group.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -91,7 +92,9 @@ std::unique_ptr<FeatureStore> make_feature_store(const Config& config,
     case FeatureCache::kMemory:
       break;
   }
-  return make_memory_store(limit(config.train, available_memory_bytes()));
+  // Processes side by side share what is free.
+  const double free_bytes = available_memory_bytes() / process_place().local_count;
+  return make_memory_store(limit(config.train, free_bytes));
 }
 
 }  // namespace leaf
