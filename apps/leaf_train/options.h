@@ -14,6 +14,7 @@ struct TrainOptions {
   bool resume = false;
   bool print_config = false;
   bool dry_run = false;
+  int processes = 1;
   CommonOptions common;
 };
 

@@ -5,9 +5,9 @@
 #include <cstring>
 #include <utility>
 
+#include "core/prefetcher.h"
 #include "data/transforms.h"
 #include "leaf/core/error.h"
-#include "core/prefetcher.h"
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
 
@@ -63,10 +63,10 @@ Batch to_float(Batch batch) {
 struct Loader::Workers {
   Workers(const Dataset& dataset, const LoaderOptions& options, std::int64_t first_step)
       : threads(static_cast<std::size_t>(options.num_workers)),
-        batches(threads, {.first = static_cast<std::size_t>(first_step)}, threads.count() + 2,
-                [&dataset, options](std::size_t step) {
-                  return make_byte_batch(dataset, options, static_cast<std::int64_t>(step));
-                }) {}
+        batches(threads, {}, threads.count() + 2, [&dataset, options, first_step](std::size_t i) {
+          return make_byte_batch(dataset, options,
+                                 first_step + static_cast<std::int64_t>(i) * options.stride);
+        }) {}
 
   leaf::Workers threads;
   Prefetcher<Batch> batches;
@@ -91,7 +91,7 @@ Loader::~Loader() = default;
 
 Batch Loader::next() {
   Batch batch = workers_ ? workers_->batches.next() : make_byte_batch(dataset_, options_, step_);
-  ++step_;
+  step_ += options_.stride;
   return to_float(std::move(batch));
 }
 

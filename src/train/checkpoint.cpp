@@ -20,12 +20,6 @@ constexpr const char* kStateFile = "state.json";
 constexpr const char* kWeightsFile = "weights.safetensors";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
 
-std::string checkpoint_name(std::int64_t step) {
-  std::ostringstream name;
-  name << "step-" << std::setw(7) << std::setfill('0') << step;
-  return name.str();
-}
-
 /// Complete checkpoints, oldest first (their names sort by step).
 std::vector<fs::path> complete_checkpoints(const fs::path& folder) {
   std::vector<fs::path> found;
@@ -42,12 +36,19 @@ std::vector<fs::path> complete_checkpoints(const fs::path& folder) {
 
 }  // namespace
 
+std::string step_name(std::int64_t step) {
+  std::ostringstream name;
+  name << "step-" << std::setw(7) << std::setfill('0') << step;
+  return name.str();
+}
+
 void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint, std::int64_t keep) {
-  replace_folder(folder / checkpoint_name(checkpoint.step), [&](const fs::path& target) {
+  replace_folder(folder / step_name(checkpoint.step), [&](const fs::path& target) {
     io::write_safetensors(target / kWeightsFile, checkpoint.weights);
     io::write_safetensors(target / kOptimizerFile, checkpoint.optimizer);
     const json state{{"format_version", kFormatVersion},
                      {"step", checkpoint.step},
+                     {"batches", checkpoint.batches},
                      {"best_score", checkpoint.best_score},
                      {"best_step", checkpoint.best_step},
                      {"validation_due", checkpoint.validation_due},
@@ -75,6 +76,7 @@ Checkpoint read_checkpoint(const fs::path& path) {
       throw WeightsError(str("'", path.string(), "' was written by a newer version of leaf"));
     }
     checkpoint.step = state.at("step");
+    checkpoint.batches = state.value("batches", std::int64_t{-1});
     checkpoint.best_score = state.at("best_score");
     checkpoint.best_step = state.at("best_step");
     checkpoint.validation_due = state.value("validation_due", false);

@@ -5,24 +5,26 @@
 #include <utility>
 
 #include "core/folder_lock.h"
+#include "hash.h"
 #include "leaf/config/load.h"
 #include "leaf/core/cpu_allocator.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/log.h"
-#include "leaf/core/random.h"
 #include "leaf/core/stopwatch.h"
 #include "leaf/core/strings.h"
 #include "leaf/pipeline/folders.h"
 #include "train/checkpoint.h"
 #include "train/run_log.h"
 #include "trainer_state.h"
+#include "validation_share.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kCheckpoints = "checkpoints";
+constexpr const char* kOverlays = "overlays";
 
 AdamWOptions optimizer_options(const TrainSection& train) {
   return {.beta1 = train.adam_beta1,
@@ -46,10 +48,10 @@ bool validation_is_due(const Config& config, std::int64_t step) {
          (since_start >= 0 && since_start % config.validation.steps == 0);
 }
 
-Trainer::State::State(const Config& config, c10::Device device)
+Trainer::State::State(const Config& config, c10::Device device, const ProcessGroup& group)
     : split(split_of(config)),
       train(split.train, config.data),
-      validation(split.validation, config.data),
+      validation(share_of(split.validation, config.validation.batch_size, group), config.data),
       task(make_task(config, device)),
       optimizer(task->parameters(), optimizer_options(config.train)) {}
 
@@ -61,19 +63,55 @@ std::int64_t Trainer::State::trained_parameters() const {
   return count;
 }
 
-Trainer::Trainer(Config config, c10::Device device) : config_(std::move(config)), device_(device) {}
+Trainer::Trainer(Config config, c10::Device device, std::shared_ptr<ProcessGroup> group)
+    : config_(std::move(config)),
+      device_(device),
+      group_(group ? std::move(group) : std::make_shared<ProcessGroup>()) {
+  if (group_->count() > 1 && config_.train.cuda_graph) {
+    throw ConfigError("train.cuda_graph records the step of a single process; set it to false");
+  }
+  if (config_.train.cuda_graph && config_.train.gradient_checkpointing) {
+    throw ConfigError(
+        "train.cuda_graph cannot record what train.gradient_checkpointing does; set "
+        "one of them to false");
+  }
+}
 
 Trainer::~Trainer() = default;
 
 void Trainer::prepare() {
-  state_ = std::make_unique<State>(config_, device_);
+  state_ = std::make_unique<State>(config_, device_, *group_);
   log::info(str("images: ", state_->split.train.size(), " to train, ",
                 state_->split.validation.size(), " to validate, ", state_->split.test.size(),
                 " to test"));
   log::info(str("trained parameters: ", state_->trained_parameters()));
 }
 
+/// A failure is told to the other processes, but for one that is theirs.
 TrainingResult Trainer::run(bool resume, const TrainerCallbacks& callbacks) {
+  TrainingResult result;
+  try {
+    if (group_->first()) {
+      run_in_folder(resume, result, callbacks);
+    } else {
+      group_->wait_for_all();  // until the folder is process 0's
+      prepare();
+      open_run_folder(/*was_there=*/false);  // process 0 says what is missing
+      run_steps(result, callbacks);
+    }
+  } catch (const ProcessLost&) {
+    throw;
+  } catch (const std::exception& failure) {
+    group_->report_failure(failure.what());
+    throw;
+  }
+  result.best_step = state_->best_step;
+  result.best_score = state_->best_score;
+  return result;
+}
+
+void Trainer::run_in_folder(bool resume, TrainingResult& result,
+                            const TrainerCallbacks& callbacks) {
   const fs::path& folder = config_.output.dir;
   const bool existed = fs::exists(folder);
   if (existed && !resume) {
@@ -83,9 +121,10 @@ TrainingResult Trainer::run(bool resume, const TrainerCallbacks& callbacks) {
   const std::vector<fs::path> new_parents = missing_parents(folder);
   make_folder(folder);
   const FolderLock lock(folder);
-  TrainingResult result;
   try {
     log::open_file(folder / "log.txt");
+    remove_leftovers(folder);
+    group_->wait_for_all();
     prepare();
     open_run_folder(resume && existed);
     run_steps(result, callbacks);
@@ -96,28 +135,66 @@ TrainingResult Trainer::run(bool resume, const TrainerCallbacks& callbacks) {
     }
     throw;
   }
-  result.best_step = state_->best_step;
-  result.best_score = state_->best_score;
-  return result;
 }
 
 /// Everything is read, and found to fit, before the files of an earlier run are replaced.
 void Trainer::open_run_folder(bool was_there) {
   const fs::path& folder = config_.output.dir;
   const fs::path checkpoints = folder / kCheckpoints;
-  make_folder(checkpoints);
-  remove_leftovers(folder);
-  remove_leftovers(checkpoints);
+  if (group_->first()) {
+    make_folder(checkpoints);
+    remove_leftovers(checkpoints);
+  }
+  group_->wait_for_all();
   if (const auto checkpoint = latest_checkpoint(checkpoints)) {
     restore(*checkpoint);
   } else if (was_there) {
     log::warn(str("no checkpoint in '", checkpoints.string(), "', starting at step 0"));
   }
-  make_loader(state_->start_step);
+  require_equal_starts();
+  make_loader();
+  share_gradients();
+  if (!group_->first()) {
+    return;
+  }
   state_->empty_masks.emplace(state_->train);
   write_file(folder / kRunConfig, config::dump_yaml(config_));
   data::write_split_csv(folder / kRunSplit, state_->split, config_.data.root);
   state_->log.emplace(folder, state_->start_step);
+}
+
+/// Processes that start from different things would train nothing.
+void Trainer::require_equal_starts() const {
+  if (group_->count() == 1) {
+    return;
+  }
+  Hasher hasher;
+  hasher.add(config::dump_yaml(config_));
+  for (const auto* part : {&state_->split.train, &state_->split.validation}) {
+    for (const data::Pair& pair : *part) {
+      hasher.add(pair.name + "\n");
+    }
+  }
+  for (const auto& [name, parameter] : state_->task->parameters()) {
+    hasher.add(parameter.detach());
+  }
+  const std::vector<std::string> all =
+      group_->gather(str(state_->start_step, " ", hex_text(hasher.digest())));
+  for (std::size_t rank = 1; rank < all.size(); ++rank) {
+    if (all[rank] != all[0]) {
+      throw ConfigError(str("process ", rank,
+                            " starts from another configuration, data set, "
+                            "checkpoint or other weights than process 0; give both the same"));
+    }
+  }
+}
+
+void Trainer::share_gradients() {
+  std::vector<at::Tensor> parameters;
+  for (const auto& [name, parameter] : state_->task->parameters()) {
+    parameters.push_back(parameter);
+  }
+  group_->share_gradients(parameters);
 }
 
 void Trainer::restore(const fs::path& path) {
@@ -130,14 +207,24 @@ void Trainer::restore(const fs::path& path) {
                            "; use the configuration of that run"));
   }
   state_->start_step = state_->saved_step = checkpoint.step;
-  state_->validation_due = checkpoint.validation_due && state_->validation.size() > 0;
+  // Older ones do not say: a single process wrote them.
+  state_->start_batch = checkpoint.batches >= 0
+                            ? checkpoint.batches
+                            : checkpoint.step * config_.train.gradient_accumulation_steps;
+  state_->validation_due = checkpoint.validation_due && !state_->split.validation.empty();
   state_->best_step = checkpoint.best_step;
   state_->best_score = checkpoint.best_score;
   state_->window = {checkpoint.unlogged_sums, checkpoint.unlogged_steps};
   log::info(str("continuing after step ", checkpoint.step, " (", path.string(), ")"));
 }
 
-void Trainer::make_loader(std::int64_t first_step) {
+/// Micro-batches that all processes have taken together once `step` is done.
+std::int64_t Trainer::batches_at(std::int64_t step) const {
+  return state_->start_batch +
+         (step - state_->start_step) * config_.train.gradient_accumulation_steps * group_->count();
+}
+
+void Trainer::make_loader() {
   const TrainSection& train = config_.train;
   state_->loader = std::make_unique<data::Loader>(
       state_->train,
@@ -145,14 +232,16 @@ void Trainer::make_loader(std::int64_t first_step) {
                           .seed = config_.seed,
                           .horizontal_flip = config_.data.horizontal_flip,
                           .vertical_flip = config_.data.vertical_flip,
-                          .num_workers = config_.data.num_workers},
-      first_step * train.gradient_accumulation_steps);
+                          .num_workers = config_.data.num_workers,
+                          .stride = group_->count()},
+      state_->start_batch + group_->rank());
 }
 
-/// A loss that is not finite is left alone: its weights may be past saving.
 void Trainer::run_steps(TrainingResult& result, const TrainerCallbacks& callbacks) {
   try {
     repeat_steps(result, callbacks);
+  } catch (const ProcessLost& failure) {
+    throw ProcessLost(str(failure.what(), save_after_failure(result.steps)));
   } catch (const DataError& failure) {
     throw DataError(str(failure.what(), save_after_failure(result.steps)));
   } catch (const FileError& failure) {
@@ -164,6 +253,7 @@ void Trainer::run_steps(TrainingResult& result, const TrainerCallbacks& callback
 std::string Trainer::save_after_failure(std::int64_t step) {
   if (step > state_->saved_step) {
     try {
+      last_step_was_finite(step, /*must_be=*/true);
       save(step);
     } catch (const std::exception&) {  // the failure itself is what the user is told
     }
@@ -182,10 +272,11 @@ void Trainer::repeat_steps(TrainingResult& result, const TrainerCallbacks& callb
     validate(result.steps, callbacks);
     save(result.steps);
   }
+  bool save_due = false;
   while (result.steps < train.max_train_steps && !result.interrupted) {
     const std::int64_t done = result.steps + 1;
     const bool last = done == train.max_train_steps;
-    const bool validated = state_->validation.size() > 0 && validation_is_due(config_, done);
+    const bool validated = !state_->split.validation.empty() && validation_is_due(config_, done);
     const bool logged = done % train.log_steps == 0 || last;
     const bool saved = done % train.checkpoint_steps == 0 || last;
     const Scores& scores =
@@ -195,111 +286,48 @@ void Trainer::repeat_steps(TrainingResult& result, const TrainerCallbacks& callb
     if (callbacks.on_step) {
       callbacks.on_step(done, scores);
     }
-    result.interrupted = !last && callbacks.stop_requested && callbacks.stop_requested();
+    result.interrupted =
+        group_->any(!last && callbacks.stop_requested && callbacks.stop_requested());
     if (logged) {
       write_log(done);
     }
     if (state_->validation_due) {
       validate(done, callbacks);
     }
-    if (saved || result.interrupted) {
+    save_due = save_due || saved;
+    if ((save_due || result.interrupted) &&
+        last_step_was_finite(done, last || result.interrupted)) {
       save(done);
+      save_due = false;
     }
   }
 }
 
-/// Reading the scores waits for the device: without `read` those that were read last are returned.
-/// A step whose loss or gradient is not finite changes nothing, and ends the run when it is read.
-const Scores& Trainer::train_step(std::int64_t step, bool read) {
-  const TrainSection& train = config_.train;
-  if (state_->unread_steps++ == 0) {
-    state_->unread_time = Stopwatch();
-  }
-  const double rate = warmup_learning_rate(train.learning_rate, train.num_warmup_steps, step);
-  state_->optimizer.zero_grad();
-  StepScalars scalars;
-  for (std::int64_t micro = 0; micro < train.gradient_accumulation_steps; ++micro) {
-    add_gradients(scalars);
-  }
-  scalars["grad_norm"] = state_->optimizer.clip_gradients(train.max_grad_norm);
-  const at::Tensor finite = at::isfinite(scalars["loss"]) & at::isfinite(scalars["grad_norm"]);
-  const at::Tensor skip = finite.logical_not().to(at::kFloat);
-  state_->optimizer.step(rate, skip);
-  state_->task->after_update(step + 1);
-  state_->window.add(scalars);
-  state_->skipped = state_->skipped.defined() ? state_->skipped + skip : skip;
-  if (read || state_->scores.empty()) {
-    read_scores(step, scalars);
-  }
-  state_->scores["learning_rate"] = rate;
-  return state_->scores;
-}
-
-/// Adds what the next batch contributes to a step: its gradients, and its losses to `scalars`.
-void Trainer::add_gradients(StepScalars& scalars) {
-  const std::int64_t accumulation = config_.train.gradient_accumulation_steps;
-  const data::Batch batch = state_->loader->next();
-  if (state_->empty_masks) {
-    state_->empty_masks->look_at(batch);
-    data::MaskCensus& masks = state_->train.masks();
-    masks.log_lines(/*borders=*/false, /*first_only=*/!masks.complete());
-  }
-  seed_dropout(config_.seed, batch.step);
-  const TaskLoss loss = state_->task->add_gradients(batch, accumulation);
-  const auto add = [&](const std::string& name, const at::Tensor& value) {
-    const at::Tensor part = value.detach().to(at::kDouble) / accumulation;
-    at::Tensor& sum = scalars[name];
-    sum = sum.defined() ? sum + part : part;
-  };
-  add("loss", loss.total);
-  for (const auto& [name, part] : loss.parts) {
-    add(name, part);
-  }
-}
-
-/// Waits for the device. Such steps changed no weights, but the next ones would fare no better.
-void Trainer::require_finite_steps(std::int64_t step) const {
-  if (state_->skipped.defined() && state_->skipped.item<float>() > 0) {
-    const std::string where = state_->unread_steps > 1
-                                  ? str("between steps ", step + 1 - state_->unread_steps, " and ")
-                                  : "at step ";
-    throw Error(str("the loss is not finite ", where, step,
-                    "; lower train.learning_rate and continue with --resume"));
-  }
-}
-
-void Trainer::read_scores(std::int64_t step, const StepScalars& scalars) {
-  require_finite_steps(step + 1);
-  state_->scores.clear();
-  for (const auto& [name, value] : scalars) {
-    state_->scores[name] = value.item<double>();
-  }
-  const double seconds = state_->unread_time.seconds();
-  state_->window.add_seconds(seconds);
-  state_->scores[kSecondsPerStep] = seconds / static_cast<double>(state_->unread_steps);
-  state_->unread_steps = 0;
-}
-
-/// Logs the means of the steps since the last time.
-void Trainer::write_log(std::int64_t step) {
-  Scores means = state_->window.means();
-  means["learning_rate"] = state_->scores.at("learning_rate");
-  state_->log->write(step, "train", means);
-  state_->window = {};
-}
-
+/// Every process comes to the same scores; process 0 keeps them.
 void Trainer::validate(std::int64_t step, const TrainerCallbacks& callbacks) {
   release_unused_memory();
-  const Scores scores = state_->task->validate(state_->validation);
+  const fs::path overlays = config_.output.dir / kOverlays / step_name(step);
+  const auto gather = [this](const at::Tensor& rows) {
+    return gathered_rows(rows, config_.validation.batch_size, *group_);
+  };
+  const Scores scores = state_->task->validate(
+      state_->validation, {.gather = gather,
+                           .overlays = group_->first() ? config_.validation.overlays : 0,
+                           .overlay_folder = overlays});
   release_unused_memory();
   state_->validation.masks().log_lines();
   if (state_->best_step == 0 || scores.at(kScore) > state_->best_score) {
-    state_->task->save_model(config_.output.dir / kRunBest);
+    if (group_->first()) {
+      state_->task->save_model(config_.output.dir / kRunBest);
+    }
     state_->best_step = step;
     state_->best_score = scores.at(kScore);
   }
-  state_->log->write(step, "validation", scores);
   state_->validation_due = false;
+  if (state_->log) {
+    state_->log->write(step, "validation", scores);
+    state_->log->write_images(step, "validation", overlays);
+  }
   if (callbacks.on_validation) {
     callbacks.on_validation(step, scores);
   }
@@ -307,10 +335,14 @@ void Trainer::validate(std::int64_t step, const TrainerCallbacks& callbacks) {
 
 /// The checkpoint comes last: a run that is killed in between writes the same model folder again.
 void Trainer::save(std::int64_t step) {
-  require_finite_steps(step);
+  state_->saved_step = step;
+  if (!group_->first()) {
+    return;
+  }
   state_->task->save_model(config_.output.dir / kRunLast);
   write_checkpoint(config_.output.dir / kCheckpoints,
                    {.step = step,
+                    .batches = batches_at(step),
                     .best_score = state_->best_score,
                     .best_step = state_->best_step,
                     .validation_due = state_->validation_due,
@@ -319,7 +351,6 @@ void Trainer::save(std::int64_t step) {
                     .weights = state_->task->state(),
                     .optimizer = state_->optimizer.state()},
                    config_.train.checkpoints_total_limit);
-  state_->saved_step = step;
 }
 
 }  // namespace leaf
