@@ -42,7 +42,7 @@ double best_dice(const fs::path& run) {
 
 TEST(Train, HelpAndVersion) {
   test::expect_help("leaf_train", {"--config", "--set", "--resume", "--print-config", "--dry-run",
-                                   "--device", "--precision", "[train.mixed_precision]",
+                                   "--nproc", "--device", "--precision", "[train.mixed_precision]",
                                    "--threads", "--quiet", "--verbose"});
 }
 
