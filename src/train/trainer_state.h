@@ -20,6 +20,9 @@
 
 namespace leaf {
 
+/// Of the run folder.
+inline constexpr const char* kCheckpoints = "checkpoints";
+
 /// Among the scores of every step.
 inline constexpr const char* kSecondsPerStep = "seconds_per_step";
 
