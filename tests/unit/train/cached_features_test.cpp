@@ -18,21 +18,21 @@ namespace {
 /// Real networks, of random weights, that count their calls.
 struct Frozen {
   Frozen() {
-    nn::initialise(*autoencoder, 1);
+    nn::initialise(*encoder, 1);
     nn::initialise(*teacher, 1);
-    nn::freeze(*autoencoder);
+    nn::freeze(*encoder);
     nn::freeze(*teacher);
   }
 
   CachedFeatures::Networks networks(double scale = 1) {
     return [this, scale](const at::Tensor& image, const at::Tensor& mask) {
       ++calls;
-      return FrozenFeatures{autoencoder->encode(mask_to_image(mask)) * scale,
-                            models::teacher_tokens(*teacher, image, 4)};
+      return FrozenFeatures{encoder->encode(mask_to_image(mask)) * scale,
+                            teacher->tokens(image, 4)};
     };
   }
 
-  std::shared_ptr<models::AutoencoderTiny> autoencoder = std::make_shared<models::AutoencoderTiny>(
+  std::shared_ptr<models::TinyLatentEncoder> encoder = std::make_shared<models::TinyLatentEncoder>(
       models::AutoencoderConfig{.type = models::AutoencoderType::kTiny, .latent_channels = 4});
   std::shared_ptr<models::VisionTransformer> teacher = std::make_shared<models::VisionTransformer>(
       models::VisionTransformerConfig{.name = "test",
