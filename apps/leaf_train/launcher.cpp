@@ -1,4 +1,4 @@
-#include "launcher.h"
+#include "leaf_train/launcher.h"
 
 #include <sys/prctl.h>
 #include <sys/wait.h>

@@ -11,13 +11,13 @@
 #include "common/interrupt.h"
 #include "common/progress.h"
 #include "common/run_app.h"
-#include "launcher.h"
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/train/process_group.h"
 #include "leaf/train/trainer.h"
+#include "leaf_train/launcher.h"
 #include "leaf_train/options.h"
 
 namespace {

@@ -8,6 +8,7 @@
 #include "leaf/core/random.h"
 #include "leaf/core/stopwatch.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/mask_census.h"
 #include "trainer_state.h"
 
 namespace leaf {
