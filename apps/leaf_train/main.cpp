@@ -1,8 +1,11 @@
 // leaf_train: trains what a configuration file describes.
+#include <ATen/Context.h>
+
 #include <CLI/CLI.hpp>
-#include <cstdlib>
 #include <iostream>
+#include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 
 #include "common/interrupt.h"
@@ -12,7 +15,9 @@
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
+#include "leaf/train/process_group.h"
 #include "leaf/train/trainer.h"
+#include "leaf_train/launcher.h"
 #include "leaf_train/options.h"
 
 namespace {
@@ -49,12 +54,15 @@ int dry_run(leaf::Trainer& trainer) {
   return leaf::kExitSuccess;
 }
 
-std::string step_text(const leaf::Scores& scores) {
+/// `images` are those of a step, of all processes.
+std::string step_text(const leaf::Scores& scores, std::int64_t images) {
   std::string text = str("loss ", fixed(scores.at("loss"), 4));
   if (const auto found = scores.find("loss_distillation"); found != scores.end()) {
     text += str(" distill ", fixed(found->second, 4));
   }
-  return text;
+  const double rate = static_cast<double>(images) / scores.at("seconds_per_step");
+  return str(text, "  ", fixed(rate, 1), " images/s  ",
+             leaf::bytes_text(leaf::peak_memory_bytes()));
 }
 
 std::string validation_text(std::int64_t step, const leaf::Scores& scores) {
@@ -68,16 +76,18 @@ std::string validation_text(std::int64_t step, const leaf::Scores& scores) {
 }
 
 int train(leaf::Trainer& trainer, const leaf::Config& config,
-          const leaf::apps::TrainOptions& arguments) {
+          const leaf::apps::TrainOptions& arguments, const leaf::ProcessPlace& place) {
   leaf::apps::handle_interrupts();
   std::optional<leaf::apps::Progress> progress;
+  const std::int64_t images =
+      config.train.train_batch_size * config.train.gradient_accumulation_steps * place.count;
   leaf::TrainerCallbacks callbacks;
   callbacks.on_start = [&](std::int64_t step) {
     progress.emplace(config.train.max_train_steps, "training",
                      leaf::apps::stderr_output(arguments.common.quiet), step);
   };
   callbacks.on_step = [&](std::int64_t step, const leaf::Scores& scores) {
-    progress->update(step, step_text(scores));
+    progress->update(step, step_text(scores, images));
   };
   callbacks.on_validation = [&](std::int64_t step, const leaf::Scores& scores) {
     progress->clear();
@@ -86,6 +96,9 @@ int train(leaf::Trainer& trainer, const leaf::Config& config,
   callbacks.stop_requested = leaf::apps::interrupted;
   const leaf::TrainingResult result = trainer.run(arguments.start, callbacks);
   progress->finish();
+  if (place.rank > 0) {
+    return result.interrupted ? leaf::kExitInterrupted : leaf::kExitSuccess;
+  }
   const std::string folder = config.output.dir.string();
   if (result.interrupted) {
     leaf::log::warn(
@@ -115,33 +128,46 @@ void warn_of_slow_precision(const leaf::Config& config, c10::Device device) {
   }
 }
 
-/// Several processes would train the same run side by side and fight over its folder.
-void refuse_several_processes() {
-  const char* size = std::getenv("WORLD_SIZE");
-  if (size != nullptr && std::atoi(size) > 1) {
-    throw leaf::ConfigError(str("WORLD_SIZE=", size,
-                                ": leaf_train is one process on one device; start it without a "
-                                "launcher, or unset WORLD_SIZE"));
+/// Which GPU a process takes where it may choose: one for each on a machine.
+void choose_gpu(leaf::apps::CommonOptions& options, const leaf::ProcessPlace& place) {
+  if (place.count > 1 && at::hasCUDA() && at::getNumGPUs() > 0 &&
+      (options.device == "auto" || options.device == "cuda")) {
+    options.device = str("cuda:", place.local_rank);
   }
 }
 
-int run(const leaf::apps::TrainOptions& arguments, bool precision_given) {
-  refuse_several_processes();
+int run(leaf::apps::TrainOptions& arguments, bool precision_given, char** argv) {
+  const leaf::ProcessPlace place = leaf::process_place();
+  const bool launches = arguments.processes > 1 && place.count == 1;
+  choose_gpu(arguments.common, place);
+  arguments.common.quiet = arguments.common.quiet || place.rank > 0;  // one of them speaks
   const leaf::apps::Runtime runtime = leaf::apps::apply(arguments.common);
   leaf::config::Resolved resolved = leaf::config::resolve(arguments.config, arguments.overrides);
   if (precision_given) {
     set_precision(resolved, runtime.precision);
   }
-  for (const std::string& warning : resolved.warnings) {
-    leaf::log::warn(warning);
+  if (place.rank == 0 && !launches) {
+    for (const std::string& warning : resolved.warnings) {
+      leaf::log::warn(warning);
+    }
   }
   if (arguments.print_config) {
     std::cout << leaf::config::dump_with_origins(resolved);
     return leaf::kExitSuccess;
   }
-  warn_of_slow_precision(resolved.config, runtime.device);
-  leaf::Trainer trainer(resolved.config, runtime.device);
-  return arguments.dry_run ? dry_run(trainer) : train(trainer, resolved.config, arguments);
+  if (launches && !arguments.dry_run) {
+    return leaf::apps::launch_processes(arguments.processes, argv, arguments.common.threads);
+  }
+  if (place.rank == 0) {
+    warn_of_slow_precision(resolved.config, runtime.device);
+  }
+  try {
+    const auto group = std::make_shared<leaf::ProcessGroup>(place, runtime.device);
+    leaf::Trainer trainer(resolved.config, runtime.device, group);
+    return arguments.dry_run ? dry_run(trainer) : train(trainer, resolved.config, arguments, place);
+  } catch (const leaf::ProcessLost& failure) {
+    throw std::runtime_error(failure.what());  // no wrong usage: exit code 1
+  }
 }
 
 }  // namespace
@@ -152,5 +178,5 @@ int main(int argc, char** argv) {
   leaf::apps::TrainOptions arguments;
   leaf::apps::add_train_options(app, arguments);
   return leaf::apps::run_app(app, argc, argv,
-                             [&] { return run(arguments, app.count("--precision") > 0); });
+                             [&] { return run(arguments, app.count("--precision") > 0, argv); });
 }

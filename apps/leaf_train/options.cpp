@@ -18,6 +18,10 @@ void add_train_options(CLI::App& app, TrainOptions& options) {
   app.add_flag("--dry-run", options.dry_run,
                "Check data, masks and weights, run a step and a validation batch, estimate time "
                "and memory, stop [off]");
+  app.add_option("--nproc", options.processes,
+                 "Train in that many processes on this machine, one GPU each where there are GPUs")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
   add_common_options(app, options.common);
   app.get_option("--precision")
       ->description("Arithmetic of the networks: fp32 or bf16 [train.mixed_precision]")

@@ -266,6 +266,10 @@ Fields train_fields(TrainSection& t) {
            "train.cuda_graph", t.cuda_graph,
            "On a GPU, record a step's forward and backward pass once and replay it: a faster step "
            "where launching kernels takes longer than they do. Without gradient accumulation.")),
+       harmless(
+           boolean("train.gradient_checkpointing", t.gradient_checkpointing,
+                   "Compute the inside of residual and attention blocks again in the backward pass "
+                   "instead of keeping it: less memory, a step a third longer, the same weights.")),
        boolean("train.use_ema", t.use_ema, "Keep and validate an average of the U-Net's weights."),
        number("train.ema_decay", t.ema_decay, from_to_below(0, 1),
               "Largest decay of that average; it rises with the steps."),
@@ -283,6 +287,22 @@ Fields train_fields(TrainSection& t) {
   return fields;
 }
 
+Fields feature_cache_fields(TrainSection& t) {
+  return {
+      harmless(choice(
+          "train.feature_cache", t.feature_cache,
+          "Keep what the frozen networks give (latents of masks, tokens of the teacher) for the "
+          "next epoch: in memory, or on the disk for later runs too. Results are the same.")),
+      harmless(
+          integer("train.feature_cache_mb", t.feature_cache_mb, at_least(0),
+                  "Keep up to this many megabytes; 0: a quarter of what is free at the start.")),
+      harmless(path(
+          "train.feature_cache_dir", t.feature_cache_dir,
+          "disk only: the folder, which several runs may share; empty: feature-cache beside the "
+          "run folder.")),
+  };
+}
+
 Fields validation_fields(ValidationSection& v) {
   return {
       harmless(integer("validation.start_steps", v.start_steps, at_least(0),
@@ -295,6 +315,9 @@ Fields validation_fields(ValidationSection& v) {
               "Denoising steps per image."),
       number("validation.threshold", v.threshold, between(0, 1),
              "Mask probabilities above this are foreground."),
+      integer("validation.overlays", v.overlays, at_least(0),
+              "Pictures with the outlines of prediction and truth that each validation leaves in "
+              "the run folder and in TensorBoard."),
   };
 }
 
@@ -308,6 +331,7 @@ std::vector<Field> schema(Config& config) {
   append(fields, sampling_fields(config.diffusion));
   append(fields, data_fields(config.data));
   append(fields, train_fields(config.train));
+  append(fields, feature_cache_fields(config.train));
   append(fields, validation_fields(config.validation));
   append(fields, {harmless(path("output.dir", config.output.dir,
                                 "The run folder; it must not exist unless the run is resumed."))});

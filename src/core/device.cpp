@@ -88,6 +88,11 @@ AutocastGuard::~AutocastGuard() {
   }
 }
 
+Precision autocast_precision(c10::Device device) {
+  return at::autocast::is_autocast_enabled(device.type()) ? Precision::kBFloat16
+                                                          : Precision::kFloat32;
+}
+
 double peak_memory_bytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

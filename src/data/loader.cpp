@@ -63,10 +63,10 @@ Batch to_float(Batch batch) {
 struct Loader::Workers {
   Workers(const Dataset& dataset, const LoaderOptions& options, std::int64_t first_step)
       : threads(static_cast<std::size_t>(options.num_workers)),
-        batches(threads, {.first = static_cast<std::size_t>(first_step)}, threads.count() + 2,
-                [&dataset, options](std::size_t step) {
-                  return make_byte_batch(dataset, options, static_cast<std::int64_t>(step));
-                }) {
+        batches(threads, {}, threads.count() + 2, [&dataset, options, first_step](std::size_t i) {
+          return make_byte_batch(dataset, options,
+                                 first_step + static_cast<std::int64_t>(i) * options.stride);
+        }) {
     if (threads.count() < static_cast<std::size_t>(options.num_workers)) {
       throw ConfigError(str("data.num_workers ", options.num_workers, ": only ", threads.count(),
                             " threads could be started (the system allows no more); lower it"));
@@ -96,7 +96,7 @@ Loader::~Loader() = default;
 
 Batch Loader::next() {
   Batch batch = workers_ ? workers_->batches.next() : make_byte_batch(dataset_, options_, step_);
-  ++step_;
+  step_ += options_.stride;
   return to_float(std::move(batch));
 }
 

@@ -19,6 +19,8 @@ struct LoaderOptions {
   double vertical_flip = 0.5;
   /// Threads that prepare batches ahead; 0 prepares them in next().
   std::int64_t num_workers = 2;
+  /// Steps from one batch to the next: those between are other processes'.
+  std::int64_t stride = 1;
 };
 
 /// N samples for one training step.

@@ -31,11 +31,29 @@ KlResidualBlock::KlResidualBlock(std::int64_t in_channels, std::int64_t out_chan
   }
 }
 
+ops::ConvContext KlResidualBlock::around_second() const {
+  return {.norm = norm2_->then_silu(), .dropout = is_training() ? dropout_ : 0};
+}
+
+at::Tensor KlResidualBlock::skip(const at::Tensor& x) const {
+  return nin_shortcut_ ? nin_shortcut_->forward(x) : x;
+}
+
 at::Tensor KlResidualBlock::forward(const at::Tensor& x) const {
-  const at::Tensor h = conv1_->forward(x, {.norm = norm1_->then_silu()});
-  return conv2_->forward(h, {.norm = norm2_->then_silu(),
-                             .dropout = is_training() ? dropout_ : 0,
-                             .residual = nin_shortcut_ ? nin_shortcut_->forward(x) : x});
+  const auto first = [this](const at::Tensor& input) {
+    return conv1_->forward(input, {.norm = norm1_->then_silu()});
+  };
+  if (recomputes()) {
+    const auto inside = [this, first](const std::vector<at::Tensor>& inputs) {
+      return conv2_->forward(first(inputs[0]), around_second());
+    };
+    const at::Tensor h = recomputed(inside, {x});
+    return h + skip(x);
+  }
+  const at::Tensor h = first(x);
+  ops::ConvContext context = around_second();
+  context.residual = skip(x);
+  return conv2_->forward(h, context);
 }
 
 KlAttentionBlock::KlAttentionBlock(std::int64_t channels) {
@@ -46,12 +64,23 @@ KlAttentionBlock::KlAttentionBlock(std::int64_t channels) {
   proj_out_ = register_module("proj_out", make_pointwise(channels, channels));
 }
 
-at::Tensor KlAttentionBlock::forward(const at::Tensor& x) const {
+at::Tensor KlAttentionBlock::mixed(const at::Tensor& x) const {
   const at::Tensor h = norm_->forward(x);
   const auto one_head = [](const at::Tensor& map) { return nn::to_tokens(map).unsqueeze(1); };
-  const at::Tensor mixed =
+  const at::Tensor values =
       ops::attention(one_head(q_->forward(h)), one_head(k_->forward(h)), one_head(v_->forward(h)));
-  return proj_out_->forward(nn::from_tokens(mixed, x.size(2), x.size(3)), {.residual = x});
+  return nn::from_tokens(values, x.size(2), x.size(3));
+}
+
+at::Tensor KlAttentionBlock::forward(const at::Tensor& x) const {
+  if (recomputes()) {
+    const auto inside = [this](const std::vector<at::Tensor>& inputs) {
+      return proj_out_->forward(mixed(inputs[0]));
+    };
+    const at::Tensor h = recomputed(inside, {x});
+    return h + x;
+  }
+  return proj_out_->forward(mixed(x), {.residual = x});
 }
 
 KlMiddle::KlMiddle(std::int64_t channels, double dropout) {

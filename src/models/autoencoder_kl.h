@@ -5,30 +5,38 @@
 #include "models/autoencoder.h"
 #include "nn/activations.h"
 #include "nn/layers.h"
+#include "nn/recompute.h"
 
 namespace leaf::models {
 
 /// GroupNorm(32), SiLU, 3x3 convolution, twice, with a skip. Keys as in CompVis latent-diffusion.
-class KlResidualBlock : public torch::nn::Module {
+class KlResidualBlock : public nn::Recomputable {
  public:
   KlResidualBlock(std::int64_t in_channels, std::int64_t out_channels, double dropout);
   /// x [N, C_in, H, W] -> [N, C_out, H, W]
   at::Tensor forward(const at::Tensor& x) const;
 
  private:
+  /// What surrounds the second convolution, but for the skip.
+  ops::ConvContext around_second() const;
+  at::Tensor skip(const at::Tensor& x) const;
+
   std::shared_ptr<nn::GroupNorm> norm1_, norm2_;
   std::shared_ptr<nn::Conv2d> conv1_, conv2_, nin_shortcut_;
   double dropout_;
 };
 
 /// Single-head self-attention over all positions, with a skip.
-class KlAttentionBlock : public torch::nn::Module {
+class KlAttentionBlock : public nn::Recomputable {
  public:
   explicit KlAttentionBlock(std::int64_t channels);
   /// x [N, C, H, W] -> same shape
   at::Tensor forward(const at::Tensor& x) const;
 
  private:
+  /// The mixed values of all positions, before the last convolution.
+  at::Tensor mixed(const at::Tensor& x) const;
+
   std::shared_ptr<nn::GroupNorm> norm_;
   std::shared_ptr<nn::Conv2d> q_, k_, v_, proj_out_;
 };

@@ -60,18 +60,36 @@ void UNetResidualBlock::fold(const at::Tensor& embeddings) {
   folded_ = scale_shift({.embedding = embeddings});
 }
 
-at::Tensor UNetResidualBlock::forward(const at::Tensor& x, const TimeCondition& time) const {
-  const at::Tensor h = resample_ == Resample::kDown
-                           ? in_conv_->forward(resampled(in_norm_->forward_silu(x)))
-                           : in_conv_->forward(x, {.norm = in_norm_->then_silu(),
-                                                   .upsample = resample_ == Resample::kUp});
+at::Tensor UNetResidualBlock::shortcut(const at::Tensor& x) const {
+  const at::Tensor skip = resampled(x);
+  return skip_connection_ ? skip_connection_->forward(skip) : skip;
+}
+
+at::Tensor UNetResidualBlock::entered(const at::Tensor& x) const {
+  return resample_ == Resample::kDown
+             ? in_conv_->forward(resampled(in_norm_->forward_silu(x)))
+             : in_conv_->forward(
+                   x, {.norm = in_norm_->then_silu(), .upsample = resample_ == Resample::kUp});
+}
+
+ops::ConvContext UNetResidualBlock::around_second(const TimeCondition& time) const {
   const auto parts = scale_shift(time).chunk(2, 1);
   const ops::ScaleShift modulation{.scale = parts[0], .shift = parts[1]};
-  const at::Tensor skip = resampled(x);
-  return out_conv_->forward(
-      h, {.norm = out_norm_->then_silu(modulation),
-          .dropout = is_training() ? dropout_ : 0,
-          .residual = skip_connection_ ? skip_connection_->forward(skip) : skip});
+  return {.norm = out_norm_->then_silu(modulation), .dropout = is_training() ? dropout_ : 0};
+}
+
+at::Tensor UNetResidualBlock::forward(const at::Tensor& x, const TimeCondition& time) const {
+  if (recomputes()) {
+    const auto inside = [this](const std::vector<at::Tensor>& inputs) {
+      return out_conv_->forward(entered(inputs[0]), around_second({.embedding = inputs[1]}));
+    };
+    const at::Tensor h = recomputed(inside, {x, time.embedding});
+    return h + shortcut(x);
+  }
+  const at::Tensor h = entered(x);
+  ops::ConvContext context = around_second(time);
+  context.residual = shortcut(x);
+  return out_conv_->forward(h, context);
 }
 
 UNetAttentionBlock::UNetAttentionBlock(std::int64_t channels, std::int64_t num_heads)
@@ -82,7 +100,7 @@ UNetAttentionBlock::UNetAttentionBlock(std::int64_t channels, std::int64_t num_h
       "proj_out", std::make_shared<nn::TokenConv1d>(channels, channels, /*zero_init=*/true));
 }
 
-at::Tensor UNetAttentionBlock::forward(const at::Tensor& x) const {
+at::Tensor UNetAttentionBlock::attended(const at::Tensor& x) const {
   const std::int64_t tokens = x.size(2) * x.size(3);
   const std::int64_t head_dim = x.size(1) / num_heads_;
   // [N, T, heads, 3, d]: heads are split before q, k, v ("legacy" attention order).
@@ -90,7 +108,12 @@ at::Tensor UNetAttentionBlock::forward(const at::Tensor& x) const {
                              .reshape({x.size(0), tokens, num_heads_, 3, head_dim});
   const auto part = [&](std::int64_t i) { return qkv.select(3, i).transpose(1, 2); };
   const at::Tensor h = proj_out_->forward(ops::attention(part(0), part(1), part(2)));
-  return x + nn::from_tokens(h, x.size(2), x.size(3));
+  return nn::from_tokens(h, x.size(2), x.size(3));
+}
+
+at::Tensor UNetAttentionBlock::forward(const at::Tensor& x) const {
+  const auto inside = [this](const std::vector<at::Tensor>& inputs) { return attended(inputs[0]); };
+  return x + (recomputes() ? recomputed(inside, {x}) : attended(x));
 }
 
 void UNetStage::add(std::shared_ptr<nn::Conv2d> conv) {

@@ -8,6 +8,7 @@
 #include "leaf/models/model_config.h"
 #include "nn/activations.h"
 #include "nn/layers.h"
+#include "nn/recompute.h"
 
 namespace leaf::models {
 
@@ -21,7 +22,7 @@ struct TimeCondition {
 
 /// Residual block conditioned on the timestep: scale-shift norm, optional 2x resampling of both
 /// branches.
-class UNetResidualBlock : public torch::nn::Module {
+class UNetResidualBlock : public nn::Recomputable {
  public:
   UNetResidualBlock(std::int64_t in_channels, std::int64_t out_channels, std::int64_t embedding,
                     double dropout, Resample resample);
@@ -32,6 +33,12 @@ class UNetResidualBlock : public torch::nn::Module {
 
  private:
   at::Tensor resampled(const at::Tensor& x) const;
+  /// The way past the convolutions.
+  at::Tensor shortcut(const at::Tensor& x) const;
+  /// Through the first convolution.
+  at::Tensor entered(const at::Tensor& x) const;
+  /// What surrounds the second convolution, but for the shortcut.
+  ops::ConvContext around_second(const TimeCondition& time) const;
   /// The second norm's [N, 2 C_out] (or [1, 2 C_out] for all images): scale, then shift.
   at::Tensor scale_shift(const TimeCondition& time) const;
 
@@ -44,13 +51,16 @@ class UNetResidualBlock : public torch::nn::Module {
 };
 
 /// Multi-head self-attention over all positions; heads are split before q, k and v.
-class UNetAttentionBlock : public torch::nn::Module {
+class UNetAttentionBlock : public nn::Recomputable {
  public:
   UNetAttentionBlock(std::int64_t channels, std::int64_t num_heads);
   /// x [N, C, H, W] -> same shape
   at::Tensor forward(const at::Tensor& x) const;
 
  private:
+  /// What is added to x.
+  at::Tensor attended(const at::Tensor& x) const;
+
   std::shared_ptr<nn::GroupNorm> norm_;
   std::shared_ptr<nn::TokenConv1d> qkv_, proj_out_;
   std::int64_t num_heads_;

@@ -12,6 +12,7 @@
 #include "losses/losses.h"
 #include "models/autoencoder_kl.h"
 #include "networks.h"
+#include "nn/recompute.h"
 #include "pipeline/mask_codec.h"
 #include "train/task.h"
 
@@ -40,6 +41,9 @@ class AutoencoderTask : public TrainingTask {
     } else {
       nn::initialise(*autoencoder_, config.seed);
     }
+    if (config.train.gradient_checkpointing) {
+      nn::recompute_blocks(*autoencoder_);
+    }
     networks_ = {{.name = "vae", .module = autoencoder_, .learned = true, .saved = true}};
     place(networks_, device_);
   }
@@ -59,28 +63,28 @@ class AutoencoderTask : public TrainingTask {
 
   void after_update(std::int64_t /*update*/) override {}
 
-  Scores validate(const data::Dataset& dataset) override {
+  Scores validate(const data::Dataset& share, const ValidationOptions& options) override {
     const at::NoGradGuard no_grad;
+    const at::Tensor own = at::empty({static_cast<std::int64_t>(share.size()), 4}, at::kDouble);
+    for (std::size_t i = 0; i < share.size(); ++i) {
+      own[static_cast<std::int64_t>(i)].copy_(image_row(share.load(i)));
+    }
+    const at::Tensor rows = options.gather(own);
     double error = 0.0;
+    double dice = 0.0;
     double square_sum = 0.0;
     double count = 0.0;
-    std::vector<metrics::ImageScore> scores;
-    for (std::size_t i = 0; i < dataset.size(); ++i) {
-      const data::Sample sample = dataset.load(i);
-      const at::Tensor x = both_kinds(sample.image.unsqueeze(0), sample.mask.unsqueeze(0));
-      const at::Tensor latent = encoder_->encode(x);
-      const at::Tensor decoded = decoder_->decode(latent);
-      error += (decoded - x).abs().mean().item<double>();
-      square_sum += latent.square().sum().item<double>();
-      count += static_cast<double>(latent.numel());
-      const at::Tensor mask = image_to_probability(decoded.narrow(0, 1, 1)) > 0.5;
-      scores.push_back(metrics::score_image(sample.name, mask[0].cpu(), sample.mask.to(at::kBool)));
+    for (std::int64_t i = 0; i < rows.size(0); ++i) {
+      error += rows[i][0].item<double>();
+      dice += rows[i][1].item<double>();
+      square_sum += rows[i][2].item<double>();
+      count += rows[i][3].item<double>();
     }
     latent_rms_ = std::sqrt(square_sum / count);
-    const double l1 = error / static_cast<double>(dataset.size());
-    return {{kScore, -l1},
-            {"l1", l1},
-            {"mask_dice", metrics::summarise(scores).of("dice").mean},
+    const auto images = static_cast<double>(rows.size(0));
+    return {{kScore, -error / images},
+            {"l1", error / images},
+            {"mask_dice", dice / images},
             {kLatentRms, latent_rms_}};
   }
 
@@ -113,6 +117,20 @@ class AutoencoderTask : public TrainingTask {
   }
 
  private:
+  /// An image's and its mask's error, the mask's Dice, the squares' sum and the count of both's
+  /// latents' elements.
+  at::Tensor image_row(const data::Sample& sample) {
+    const at::Tensor x = both_kinds(sample.image.unsqueeze(0), sample.mask.unsqueeze(0));
+    const at::Tensor latent = encoder_->encode(x);
+    const at::Tensor decoded = decoder_->decode(latent);
+    const at::Tensor mask = image_to_probability(decoded.narrow(0, 1, 1)) > 0.5;
+    const double dice =
+        metrics::score_image(sample.name, mask[0].cpu(), sample.mask.to(at::kBool)).value("dice");
+    return at::tensor({(decoded - x).abs().mean().item<double>(), dice,
+                       latent.square().sum().item<double>(), static_cast<double>(latent.numel())},
+                      at::kDouble);
+  }
+
   /// Images and masks as one batch [2N, 3, R, R] in [0, 1]: the autoencoder must carry both.
   at::Tensor both_kinds(const at::Tensor& images, const at::Tensor& masks) const {
     return at::cat({images, mask_to_image(masks)})

@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "io/json_util.h"
 #include "config/field_types.h"
 #include "core/checksum.h"
+#include "io/json_util.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
@@ -24,15 +24,10 @@ constexpr const char* kWeightsFile = "weights.safetensors";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
 constexpr const char* kChecksums = "checksums";
 
-std::string checkpoint_name(std::int64_t step) {
-  std::ostringstream name;
-  name << "step-" << std::setw(7) << std::setfill('0') << step;
-  return name.str();
-}
-
 /// The values of state.json and their rules.
 std::vector<config::Field> state_fields(Checkpoint& checkpoint) {
   return {config::integer("step", checkpoint.step, config::at_least(1), ""),
+          config::integer("batches", checkpoint.batches, config::at_least(-1), ""),
           config::number("best_score", checkpoint.best_score, config::any(), ""),
           config::integer("best_step", checkpoint.best_step, config::at_least(0), ""),
           config::boolean("validation_due", checkpoint.validation_due, ""),
@@ -48,6 +43,7 @@ std::string own_checksum(json state) {
 json make_state(const Checkpoint& checkpoint, const fs::path& folder) {
   json state{{"format_version", kFormatVersion},
              {"step", checkpoint.step},
+             {"batches", checkpoint.batches},
              {"best_score", checkpoint.best_score},
              {"best_step", checkpoint.best_step},
              {"validation_due", checkpoint.validation_due},
@@ -99,14 +95,14 @@ void read_state(const json& state, const fs::path& folder, Checkpoint& checkpoin
   check_version(state);
   check_checksums(state, folder);
   for (const config::Field& field : state_fields(checkpoint)) {
-    const bool optional = field.key == "validation_due" || field.key == "unlogged_steps";
+    const bool optional =
+        field.key == "batches" || field.key == "validation_due" || field.key == "unlogged_steps";
     if (!optional || state.contains(field.key)) {
       assign(field, {{state.at(field.key).dump()}}, field.key);
     }
   }
   read_unlogged_sums(state, checkpoint);
-  if (checkpoint.best_step > checkpoint.step ||
-      checkpoint_name(checkpoint.step) != folder.filename()) {
+  if (checkpoint.best_step > checkpoint.step || step_name(checkpoint.step) != folder.filename()) {
     throw ConfigError(str("step ", checkpoint.step, " and best_step ", checkpoint.best_step,
                           " do not fit the folder's name"));
   }
@@ -114,8 +110,14 @@ void read_state(const json& state, const fs::path& folder, Checkpoint& checkpoin
 
 }  // namespace
 
+std::string step_name(std::int64_t step) {
+  std::ostringstream name;
+  name << "step-" << std::setw(7) << std::setfill('0') << step;
+  return name.str();
+}
+
 void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint, std::int64_t keep) {
-  const std::string name = checkpoint_name(checkpoint.step);
+  const std::string name = step_name(checkpoint.step);
   replace_folder(folder / name, [&](const fs::path& target) {
     io::write_safetensors(target / kWeightsFile, checkpoint.weights);
     io::write_safetensors(target / kOptimizerFile, checkpoint.optimizer);

@@ -11,9 +11,12 @@
 
 namespace leaf {
 
-/// Everything that a resume needs. Random draws and the data order follow from `step`.
+/// Everything that a resume needs. Random draws follow from `batches`.
 struct Checkpoint {
   std::int64_t step = 0;  ///< optimizer updates done
+  /// Micro-batches that these took, of all processes: where the data order goes on; -1 where it is
+  /// not known.
+  std::int64_t batches = 0;
   double best_score = 0.0;
   std::int64_t best_step = 0;  ///< 0: nothing was scored yet
   /// The validation of `step` is still to be done: training failed before it was.
@@ -24,6 +27,9 @@ struct Checkpoint {
   io::TensorMap weights;
   io::TensorMap optimizer;
 };
+
+/// "step-0000500": names that sort by step.
+std::string step_name(std::int64_t step);
 
 /// Writes `folder`/step-0000500/, complete or absent, with the checksums of its files, and then
 /// removes all but the newest `keep`. Those of later steps go too: this run could not read them.

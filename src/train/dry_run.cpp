@@ -6,6 +6,7 @@
 #include "check_pairs.h"
 #include "leaf/core/cpu_allocator.h"
 #include "leaf/core/device.h"
+#include "leaf/core/error.h"
 #include "leaf/core/stopwatch.h"
 #include "trainer_state.h"
 
@@ -32,13 +33,16 @@ double Trainer::time_validation() {
                             config_.data);
   release_unused_memory();  // as a run does before it validates
   const Stopwatch watch;
-  state_->task->validate(first);
+  state_->task->validate(first, {});
   return watch.seconds() / share(count, pairs.size());
 }
 
 DryRunReport Trainer::dry_run() {
+  if (group_->count() > 1) {
+    throw ConfigError("a dry run is one process: start it without a launcher");
+  }
   prepare();
-  make_loader(0);
+  make_loader();
   const PairFindings pairs = check_pairs(state_->train, state_->validation, state_->split);
   DryRunReport report;
   report.split_warnings = pairs.split_warnings;

@@ -9,6 +9,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/image_io.h"
 #include "train/tensorboard.h"
 
 namespace leaf {
@@ -78,6 +79,26 @@ void RunLog::write(std::int64_t step, const std::string& phase, const Scores& sc
                                           static_cast<float>(value));
   }
   metrics_ << entry.dump() << std::endl;
+  require_written();
+}
+
+void RunLog::write_images(std::int64_t step, const std::string& phase, const fs::path& folder) {
+  if (!fs::exists(folder)) {
+    return;
+  }
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file() && entry.path().extension() == ".jpg") {
+      const fs::path name = entry.path().lexically_relative(folder).replace_extension();
+      const data::ImageSize size = data::size_of(data::read_image(entry.path()).rgb);
+      events_ << tensorboard::image_record(
+          wall_time(), step, str(phase, "/", name.string()),
+          {.height = size.height, .width = size.width, .encoded = read_file(entry.path())});
+    }
+  }
+  require_written();
+}
+
+void RunLog::require_written() {
   events_.flush();
   if (!metrics_ || !events_) {
     throw_cannot_write(path_, errno);

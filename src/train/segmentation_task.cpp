@@ -1,5 +1,9 @@
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <torch/version.h>
 
+#include "cached_features.h"
 #include "core/cuda_graph.h"
 #include "leaf/core/random.h"
 #include "leaf/pipeline/evaluation.h"
@@ -7,7 +11,9 @@
 #include "leaf/train/build_model.h"
 #include "models/teacher.h"
 #include "networks.h"
+#include "nn/recompute.h"
 #include "pipeline/mask_codec.h"
+#include "score_rows.h"
 #include "train/task.h"
 #include "train/train_step.h"
 
@@ -43,9 +49,16 @@ class SegmentationTask : public TrainingTask {
         teacher_(build_teacher(config)),
         parts_(trained_parts(config, model_, teacher_.get())),
         scheduler_(config.diffusion.scheduler, device),
+        frozen_([this](const at::Tensor& image,
+                       const at::Tensor& mask) { return frozen_features(image, mask); },
+                make_feature_store(config, [this] { return frozen_identity(); })),
         recorded_([this](const Tensors& inputs) { return step_and_gradients(inputs); }) {
     if (config.train.use_ema) {
       ema_unet_ = std::make_shared<models::UNet>(model_.unet->config());
+    }
+    if (config.train.gradient_checkpointing) {
+      nn::recompute_blocks(*model_.unet);
+      nn::recompute_blocks(*model_.latent_encoder);
     }
     networks_ = {{.name = "unet",
                   .module = parts_.unet,
@@ -93,14 +106,19 @@ class SegmentationTask : public TrainingTask {
     update_averages(networks_, ema_decay(config_.train.ema_decay, update));
   }
 
-  Scores validate(const data::Dataset& dataset) override {
+  Scores validate(const data::Dataset& share, const ValidationOptions& options) override {
     set_training(networks_, false);
     const Segmenter segmenter(deployed_model(),
                               {.device = device_,
                                .precision = precision_,
                                .num_inference_steps = config_.validation.num_inference_steps});
-    const metrics::Summary summary =
-        metrics::summarise(evaluate(segmenter, dataset, config_.validation.batch_size));
+    const std::vector<metrics::ImageScore> own =
+        evaluate(segmenter, share,
+                 EvaluationOptions{.batch_size = config_.validation.batch_size,
+                                   .overlays = options.overlays,
+                                   .overlay_folder = options.overlay_folder})
+            .scores;
+    const metrics::Summary summary = metrics::summarise(from_rows(options.gather(to_rows(own))));
     set_training(networks_, true);
     Scores scores{{kScore, summary.values.front().mean},
                   {"dice_with_target", summary.with_target_mean("dice")},
@@ -137,7 +155,7 @@ class SegmentationTask : public TrainingTask {
     return result;
   }
 
-  StepInput autocast_input(const data::Batch& batch) const {
+  StepInput autocast_input(const data::Batch& batch) {
     const AutocastGuard autocast(device_, precision_);
     return make_input(batch);
   }
@@ -175,18 +193,45 @@ class SegmentationTask : public TrainingTask {
     return model;
   }
 
-  StepInput make_input(const data::Batch& batch) const {
+  StepInput make_input(const data::Batch& batch) {
     const at::NoGradGuard no_grad;
+    const FrozenFeatures frozen = frozen_.of(batch.images, batch.masks);
     StepInput input;
     input.images = to_device(batch.images, device_).contiguous(at::MemoryFormat::ChannelsLast);
-    const at::Tensor masks = to_device(batch.masks, device_);
-    input.mask_latents = model_.autoencoder->encoder()->encode(mask_to_image(masks)).to(at::kFloat);
-    if (teacher_) {
-      const std::int64_t side = input.mask_latents.size(2) / 2;
-      input.teacher_tokens = teacher_->tokens(input.images, side);
+    input.mask_latents =
+        to_device(frozen.mask_latents, device_).contiguous(at::MemoryFormat::ChannelsLast);
+    if (frozen.teacher_tokens.defined()) {
+      input.teacher_tokens = to_device(frozen.teacher_tokens, device_);
     }
     draw_noise(batch.step, input);
     return input;
+  }
+
+  /// image [1, 3, R, R], mask [1, 1, R, R] -> what the frozen networks make of them.
+  FrozenFeatures frozen_features(const at::Tensor& image, const at::Tensor& mask) const {
+    const auto placed = [&](const at::Tensor& t) {
+      return to_device(t, device_).contiguous(at::MemoryFormat::ChannelsLast);
+    };
+    FrozenFeatures features;
+    features.mask_latents = model_.autoencoder->encoder()
+                                ->encode(mask_to_image(to_device(mask, device_)))
+                                .to(at::kFloat);
+    if (teacher_) {
+      const std::int64_t side = features.mask_latents.size(2) / 2;
+      features.teacher_tokens = teacher_->tokens(placed(image), side);
+    }
+    return features;
+  }
+
+  /// Everything that those values follow from besides image and mask.
+  std::string frozen_identity() const {
+    const models::AutoencoderConfig& autoencoder = config_.model.autoencoder;
+    return leaf::str("leaf ", version(), ", LibTorch ", TORCH_VERSION, ", ", device_.type(), " ",
+                     at::get_cpu_capability(), ", ", at::get_num_threads(), " threads, ",
+                     enum_text(precision_), ", ", config_.data.resolution, " pixels, autoencoder ",
+                     enum_text(autoencoder.type), " ", autoencoder.scaling_factor, " ",
+                     weights_hash(*model_.autoencoder), ", teacher ",
+                     teacher_ ? config_.alignment.teacher + " " + weights_hash(*teacher_) : "none");
   }
 
   /// Timestep and noise of every sample: functions of (seed, step, index in the batch).
@@ -215,6 +260,7 @@ class SegmentationTask : public TrainingTask {
   std::shared_ptr<models::UNet> ema_unet_;  ///< null without train.use_ema
   TaskNetworks networks_;
   diffusion::NoiseScheduler scheduler_;
+  CachedFeatures frozen_;
   RecordedFunction recorded_;
 };
 

@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "leaf/data/pair.h"
 #include "data/perceptual_hash.h"
+#include "leaf/data/pair.h"
 
 namespace leaf {
 

@@ -21,6 +21,17 @@ struct TaskLoss {
   std::map<std::string, at::Tensor> parts;
 };
 
+struct ValidationOptions {
+  /// Makes rows of numbers, double [n, k], one per image that this process has scored, those of all
+  /// images in order.
+  std::function<at::Tensor(const at::Tensor& rows)> gather = [](const at::Tensor& rows) {
+    return rows;
+  };
+  /// Pictures of results to leave, and where, as NAME.jpg.
+  std::int64_t overlays = 0;
+  std::filesystem::path overlay_folder;
+};
+
 /// What is learned: the networks, their loss and their validation. The Trainer owns everything else
 /// (data order, optimizer, schedule, checkpoints).
 class TrainingTask {
@@ -39,8 +50,9 @@ class TrainingTask {
   /// Called after the optimizer's update number `update` (from 1).
   virtual void after_update(std::int64_t update) = 0;
 
-  /// Scores on a data set; `kScore` is the one that decides which model is best (higher is better).
-  virtual Scores validate(const data::Dataset& dataset) = 0;
+  /// Scores on a data set, or this process's share of it; `kScore` is the one that decides which
+  /// model is best (higher is better).
+  virtual Scores validate(const data::Dataset& share, const ValidationOptions& options) = 0;
 
   /// Everything but the optimizer that a resume needs; load_state restores it (WeightsError).
   virtual io::TensorMap state() = 0;

@@ -7,7 +7,7 @@
 namespace leaf::tensorboard {
 namespace {
 
-// Protocol-buffer wire format, as far as an Event with a simple_value needs it.
+// Protocol-buffer wire format, as far as an Event with a number or a picture needs it.
 constexpr std::uint32_t kStep = 2;  ///< field of an Event
 enum WireType : std::uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
@@ -48,6 +48,11 @@ std::uint32_t masked_crc(std::string_view bytes) {
   return ((crc >> 15) | (crc << 17)) + 0xA282EAD8U;
 }
 
+void append_number(std::string& out, std::uint32_t field, std::uint64_t value) {
+  append_key(out, field, kVarint);
+  append_varint(out, value);
+}
+
 /// A TFRecord: length, its checksum, the bytes, their checksum.
 std::string record(std::string_view bytes) {
   std::string length;
@@ -57,6 +62,23 @@ std::string record(std::string_view bytes) {
   out.append(bytes);
   append_raw(out, masked_crc(bytes));
   return out;
+}
+
+/// An Event with a Summary of one Value, whose content follows its tag.
+std::string summary_record(double wall_time, std::int64_t step, std::string_view tag,
+                           std::string_view content) {
+  constexpr std::uint32_t kSummary = 5;
+  constexpr std::uint32_t kSummaryValue = 1;
+  constexpr std::uint32_t kTag = 1;
+  std::string value;
+  append_bytes(value, kTag, tag);
+  value.append(content);
+  std::string summary;
+  append_bytes(summary, kSummaryValue, value);
+  std::string out = event(wall_time);
+  append_number(out, kStep, static_cast<std::uint64_t>(step));
+  append_bytes(out, kSummary, summary);
+  return record(out);
 }
 
 /// Reads a message's fields one after the other; done() after the last, or where it is damaged.
@@ -158,21 +180,29 @@ std::string file_version_record(double wall_time) {
 }
 
 std::string scalar_record(double wall_time, std::int64_t step, std::string_view tag, float value) {
-  constexpr std::uint32_t kSummary = 5;
-  constexpr std::uint32_t kSummaryValue = 1;
-  constexpr std::uint32_t kTag = 1;
   constexpr std::uint32_t kSimpleValue = 2;
-  std::string scalar;
-  append_bytes(scalar, kTag, tag);
-  append_key(scalar, kSimpleValue, kFixed32);
-  append_raw(scalar, value);
-  std::string summary;
-  append_bytes(summary, kSummaryValue, scalar);
-  std::string out = event(wall_time);
-  append_key(out, kStep, kVarint);
-  append_varint(out, static_cast<std::uint64_t>(step));
-  append_bytes(out, kSummary, summary);
-  return record(out);
+  std::string content;
+  append_key(content, kSimpleValue, kFixed32);
+  append_raw(content, value);
+  return summary_record(wall_time, step, tag, content);
+}
+
+std::string image_record(double wall_time, std::int64_t step, std::string_view tag,
+                         const Picture& picture) {
+  constexpr std::uint32_t kImage = 4;
+  constexpr std::uint32_t kHeight = 1;
+  constexpr std::uint32_t kWidth = 2;
+  constexpr std::uint32_t kColorspace = 3;
+  constexpr std::uint32_t kEncoded = 4;
+  constexpr std::uint64_t kRgb = 3;
+  std::string image;
+  append_number(image, kHeight, static_cast<std::uint64_t>(picture.height));
+  append_number(image, kWidth, static_cast<std::uint64_t>(picture.width));
+  append_number(image, kColorspace, kRgb);
+  append_bytes(image, kEncoded, picture.encoded);
+  std::string content;
+  append_bytes(content, kImage, image);
+  return summary_record(wall_time, step, tag, content);
 }
 
 }  // namespace leaf::tensorboard

@@ -16,6 +16,17 @@ std::string scalar_record(double wall_time, std::int64_t step, std::string_view 
 /// complete record is dropped.
 std::string records_up_to(std::string_view bytes, std::int64_t last_step);
 
+/// A picture of three channels as a PNG or JPEG file holds it.
+struct Picture {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::string encoded;
+};
+
+/// One picture as such a record.
+std::string image_record(double wall_time, std::int64_t step, std::string_view tag,
+                         const Picture& picture);
+
 /// CRC-32C (Castagnoli) of the bytes.
 std::uint32_t crc32c(std::string_view bytes);
 

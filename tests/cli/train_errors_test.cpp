@@ -118,7 +118,7 @@ TEST(TrainErrors, MasksOfAnotherSize) {
 TEST(TrainErrors, SeveralProcesses) {
   const TrainProject project;
   ::setenv("WORLD_SIZE", "2", 1);
-  expect_refused(project, "run", {}, {"WORLD_SIZE=2", "one process", "unset WORLD_SIZE"});
+  expect_refused(project, "run", {}, {"process 0 of 2", "set MASTER_ADDR and MASTER_PORT"});
   ::unsetenv("WORLD_SIZE");
 }
 
@@ -165,6 +165,20 @@ TEST(TrainErrors, ALossThatIsNotFiniteEndsTheRunAndIsNotSaved) {
   EXPECT_NE(outcome.exit_code, 0);
   EXPECT_NE(outcome.err.find("the loss is not finite at step "), std::string::npos) << outcome.err;
   EXPECT_FALSE(std::filesystem::exists(project / "run/last")) << outcome.err;
+}
+
+TEST(TrainErrors, TenStepsInARowThatAreNotFiniteEndTheRun) {
+  const TrainProject project;
+  const test::Outcome outcome = project.train(
+      "run", {"--quiet", "--set", "train.learning_rate=1e30", "--set", "train.num_warmup_steps=1",
+              "--set", "train.max_train_steps=100", "--set", "validation.start_steps=100", "--set",
+              "train.checkpoint_steps=1"});
+  EXPECT_NE(outcome.exit_code, 0);
+  EXPECT_NE(outcome.err.find("changed nothing"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("and the 9 before it; the images of that step were 000"),
+            std::string::npos)
+      << outcome.err;
+  EXPECT_LE(test::checkpoint_step(project / "run"), 2);  // none of those steps was saved
 }
 
 TEST(TrainErrors, AFailureBetweenStepsSavesWhatWasLearned) {

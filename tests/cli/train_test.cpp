@@ -42,7 +42,7 @@ double best_dice(const fs::path& run) {
 
 TEST(Train, HelpAndVersion) {
   test::expect_help("leaf_train", {"--config", "--set", "--resume", "--print-config", "--dry-run",
-                                   "--device", "--precision", "[train.mixed_precision]",
+                                   "--nproc", "--device", "--precision", "[train.mixed_precision]",
                                    "--threads", "--quiet", "--verbose"});
 }
 
@@ -283,6 +283,44 @@ TEST(Train, WritesARunFolder) {
   EXPECT_TRUE(events[0].filename().string().starts_with("events.out.tfevents."));
   expect_parts(read_file(events[0]), {"brain.Event:2", "train/loss", "validation/dice"});
   EXPECT_EQ(list_folder(project / "run/checkpoints").size(), 2U);
+}
+
+TEST(Train, ValidationLeavesOverlays) {
+  const TrainProject project;
+  ASSERT_EQ(project.train("run").exit_code, 0);
+  for (const std::string step : {"step-0000002", "step-0000004"}) {
+    EXPECT_TRUE(fs::exists(project / "run/overlays" / step / "0005.jpg")) << step;
+  }
+  const auto events = list_folder(project / "run/tensorboard");
+  expect_parts(read_file(events.at(0)), {"validation/0005"});
+  ASSERT_EQ(project.train("none", {"--set", "validation.overlays=0"}).exit_code, 0);
+  EXPECT_FALSE(fs::exists(project / "none/overlays"));
+}
+
+TEST(Train, FeatureCachesAndRecomputedBlocksChangeNothing) {
+  const TrainProject project;
+  const std::vector<std::string> teacher{"--set", "alignment.teacher=vit_tiny_patch16_224", "--set",
+                                         "alignment.projector_dim=64"};
+  const auto train = [&](const std::string& run, const std::vector<std::string>& settings) {
+    std::vector<std::string> more = teacher;
+    for (const std::string& setting : settings) {
+      more.insert(more.end(), {"--set", setting});
+    }
+    const auto outcome = project.train(run, more);
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  };
+  train("off", {"train.feature_cache=off"});
+  train("memory", {});
+  const std::string disk = "train.feature_cache=disk";
+  train("disk", {disk});
+  EXPECT_EQ(list_folder(project / "feature-cache").size(), 1U);
+  train("again", {disk, "train.feature_cache_dir=" + project.path("feature-cache")});
+  train("small",
+        {disk, "train.feature_cache_dir=" + project.path("other"), "train.feature_cache_mb=1"});
+  train("recomputed", {"train.gradient_checkpointing=true"});
+  for (const char* run : {"memory", "disk", "again", "small", "recomputed"}) {
+    test::expect_same_run(project / "off", project / run);
+  }
 }
 
 TEST(Train, StepsChangeEveryTrainedNetwork) {

@@ -52,6 +52,8 @@ class Program {
     }
   }
 
+  pid_t pid() const { return pid_; }
+
   /// Sends SIGINT, as Ctrl-C does.
   void interrupt() const { ::kill(pid_, SIGINT); }
 

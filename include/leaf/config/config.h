@@ -73,6 +73,14 @@ struct DiffusionSection {
   DiffusionLoss loss = DiffusionLoss::kL1;
 };
 
+/// Where the outputs of the frozen networks are kept for the next time that a sample comes by.
+enum class FeatureCache { kOff, kMemory, kDisk };
+inline EnumNames<FeatureCache> enum_names(FeatureCache /*tag*/) {
+  return {{FeatureCache::kOff, "off"},
+          {FeatureCache::kMemory, "memory"},
+          {FeatureCache::kDisk, "disk"}};
+}
+
 /// Section `train`.
 struct TrainSection {
   /// AdamW's rate after the warm-up, its decay (decoupled, per unit of rate) and its moments.
@@ -93,6 +101,13 @@ struct TrainSection {
   Precision mixed_precision = Precision::kFloat32;
   /// Records a step's forward and backward pass on the GPU once and replays it.
   bool cuda_graph = false;
+  /// Computes the inside of residual and attention blocks again in the backward pass.
+  bool gradient_checkpointing = false;
+  FeatureCache feature_cache = FeatureCache::kMemory;
+  /// Megabytes; 0: a quarter of what is free at the start.
+  std::int64_t feature_cache_mb = 0;
+  /// kDisk only; empty: the folder `feature-cache` beside the run folder.
+  std::filesystem::path feature_cache_dir;
   /// Keeps an average of the U-Net's weights, which is validated and saved; its largest decay.
   bool use_ema = true;
   double ema_decay = 0.9999;
@@ -116,6 +131,8 @@ struct ValidationSection {
   std::int64_t num_inference_steps = 1;
   /// Foreground where the probability (0 to 1) exceeds this.
   double threshold = 0.5;
+  /// Pictures with the outlines of prediction and truth that each validation leaves.
+  std::int64_t overlays = 4;
 };
 
 /// Section `output`.

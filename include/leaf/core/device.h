@@ -41,6 +41,9 @@ class AutocastGuard {
   bool previous_;
 };
 
+/// The precision of the AutocastGuards around the caller.
+Precision autocast_precision(c10::Device device);
+
 /// Peak resident memory of this process so far, in bytes.
 double peak_memory_bytes();
 

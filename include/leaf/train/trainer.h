@@ -13,6 +13,7 @@
 #include "leaf/config/config.h"
 #include "leaf/core/device.h"
 #include "leaf/data/split.h"
+#include "leaf/train/process_group.h"
 
 namespace leaf {
 
@@ -70,9 +71,14 @@ struct DryRunReport {
 };
 
 /// Trains what a configuration describes and keeps its run folder.
+///
+/// Several processes with equal configurations, each with its `group`, train one model: they take
+/// the micro-batches of a step in turn, as one process would with as many times the gradient
+/// accumulation, and share the images of a validation. Process 0 alone writes; the others must see
+/// its run folder.
 class Trainer {
  public:
-  Trainer(Config config, c10::Device device);
+  Trainer(Config config, c10::Device device, std::shared_ptr<ProcessGroup> group = nullptr);
   ~Trainer();
 
   /// Runs to max_train_steps. The run folder must not exist, unless `start.resume`: then the newest
@@ -81,12 +87,15 @@ class Trainer {
   /// harmless or `start.allow_changes`. The state on the disk is complete at every moment. A new
   /// run that fails before its first step is done leaves nothing; a DataError or FileError after
   /// that comes after an attempt to save a checkpoint. FileError while another program trains into
-  /// the same folder. Warns where the first 64 masks (or all) are empty.
+  /// the same folder. Warns where the first 64 masks (or all) are empty. Steps whose loss or
+  /// gradients are not finite change nothing but the count of steps; ten in a row end the run with
+  /// an Error that names the last images.
   TrainingResult run(const RunStart& start, const TrainerCallbacks& callbacks = {});
 
   /// Reads every image and mask, does one real step and scores one batch for validation, without
   /// touching the run folder. Throws DataError where pairs cannot be used, the first 20 of several
-  /// logged before, and where no mask of the train part has foreground.
+  /// logged before, and where no mask of the train part has foreground, ConfigError for one of
+  /// several processes.
   DryRunReport dry_run();
 
  private:
@@ -94,16 +103,23 @@ class Trainer {
   /// Named scalars of a step, on the device.
   using StepScalars = std::map<std::string, at::Tensor>;
   void prepare();
+  void run_in_folder(const RunStart& start, TrainingResult& result,
+                     const TrainerCallbacks& callbacks);
   void open_run_folder(bool was_there);
   void restore(const std::filesystem::path& path, const Checkpoint& checkpoint);
-  void make_loader(std::int64_t first_step);
+  void require_equal_starts() const;
+  void share_gradients();
+  std::int64_t batches_at(std::int64_t step) const;
+  void make_loader();
   void run_steps(TrainingResult& result, const TrainerCallbacks& callbacks);
   void repeat_steps(TrainingResult& result, const TrainerCallbacks& callbacks);
   std::string save_after_failure(std::int64_t step);
   const Scores& train_step(std::int64_t step, bool read);
-  void add_gradients(StepScalars& scalars);
+  StepScalars add_gradients();
+  void average_over_processes(StepScalars& scalars);
   void read_scores(std::int64_t step, const StepScalars& scalars);
-  void require_finite_steps(std::int64_t step) const;
+  void require_finite_steps(std::int64_t step);
+  bool last_step_was_finite(std::int64_t step, bool must_be) const;
   void write_log(std::int64_t step);
   double time_validation();
   void validate(std::int64_t step, const TrainerCallbacks& callbacks);
@@ -111,6 +127,7 @@ class Trainer {
 
   Config config_;
   c10::Device device_;
+  std::shared_ptr<ProcessGroup> group_;
   std::unique_ptr<State> state_;
 };
 

@@ -68,6 +68,22 @@ TEST_F(LoaderTest, BatchHasShapesAndNames) {
   }
 }
 
+TEST_F(LoaderTest, AStrideLeavesTheBatchesBetweenToOthers) {
+  const Dataset data = dataset();
+  for (const std::int64_t workers : {0, 2}) {
+    LoaderOptions strided = with_workers(workers);
+    strided.stride = 3;
+    Loader some(data, strided, 1);
+    Loader all(data, options_);
+    for (int step = 0; step < 10; ++step) {
+      const Batch batch = all.next();
+      if (step % 3 == 1) {
+        expect_equal(some.next(), batch);
+      }
+    }
+  }
+}
+
 TEST_F(LoaderTest, BatchesHoldTheFlippedSamples) {
   const Dataset data = dataset();
   Loader loader(data, options_);

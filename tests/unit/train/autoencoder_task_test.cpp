@@ -89,7 +89,7 @@ TEST(AutoencoderTask, AResumeKeepsTheMeasuredScale) {
       .image = folder / "images/0001.png", .mask = folder / "masks/0001.png", .name = "0001"};
   const data::Dataset dataset({pair}, config.data);
   const auto task = make_autoencoder_task(config, c10::kCPU);
-  EXPECT_GT(task->validate(dataset).at("latent_rms"), 0.0);
+  EXPECT_GT(task->validate(dataset, {}).at("latent_rms"), 0.0);
   const auto resumed = make_autoencoder_task(config, c10::kCPU);
   resumed->load_state(task->state());
   expect_equal(saved(*resumed), saved(*task));

@@ -6,7 +6,9 @@
 
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/image_io.h"
 #include "support/exif_bytes.h"
+#include "support/images.h"
 #include "support/temporary_folder.h"
 #include "train/tensorboard.h"
 
@@ -139,6 +141,29 @@ TEST(Tensorboard, ScalarRecord) {
   EXPECT_EQ(
       tensorboard::scalar_record(1.5, 300, "train/loss", 0.25F),
       record(leaf::str("\x09", wall_time, step, "\x2A", test::little_endian(19, 1), summary)));
+}
+
+TEST(Tensorboard, ImageRecord) {
+  const std::string wall_time("\0\0\0\0\0\0\xF8\x3F", 8);
+  const std::string image = "\x08\x02\x10\xAC\x02\x18\x03\x22\x03PNG";  // 2 x 300, RGB
+  const std::string value = leaf::str("\x0A\x03", "a/b", "\x22", test::little_endian(12, 1), image);
+  const std::string summary = leaf::str("\x0A", test::little_endian(19, 1), value);
+  EXPECT_EQ(tensorboard::image_record(1.5, 7, "a/b", {.height = 2, .width = 300, .encoded = "PNG"}),
+            record(leaf::str("\x09", wall_time, "\x10\x07", "\x2A", test::little_endian(21, 1),
+                             summary)));
+}
+
+TEST(RunLog, WritesPicturesAsEvents) {
+  const test::TemporaryFolder folder;
+  data::write_jpeg(folder / "overlays/a/1.jpg", test::picture(16, 32));
+  {
+    RunLog log(folder.path(), 0);
+    log.write_images(1, "validation", folder / "overlays");
+    log.write_images(1, "validation", folder / "nowhere");
+  }
+  const std::string bytes = read_file(list_folder(folder / "tensorboard").at(0));
+  EXPECT_NE(bytes.find("validation/a/1"), std::string::npos);
+  EXPECT_NE(bytes.find(read_file(folder / "overlays/a/1.jpg")), std::string::npos);
 }
 
 }  // namespace leaf

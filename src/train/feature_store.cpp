@@ -1,0 +1,100 @@
+#include "feature_store.h"
+
+#include <ATen/ATen.h>
+
+#include <map>
+#include <utility>
+
+#include "core/memory.h"
+#include "hash.h"
+#include "leaf/core/files.h"
+#include "leaf/core/log.h"
+#include "leaf/core/strings.h"
+#include "leaf/train/process_group.h"
+
+namespace leaf {
+namespace fs = std::filesystem;
+namespace {
+
+std::int64_t size_of(const FrozenFeatures& features) {
+  const at::Tensor& tokens = features.teacher_tokens;
+  return static_cast<std::int64_t>(features.mask_latents.nbytes() +
+                                   (tokens.defined() ? tokens.nbytes() : 0));
+}
+
+/// Nothing is ever thrown out: every epoch visits every sample.
+class MemoryStore : public FeatureStore {
+ public:
+  explicit MemoryStore(std::int64_t bytes) : limit_(bytes), room_(bytes) {}
+
+  std::optional<FrozenFeatures> find(const FeatureKey& key) override {
+    const auto found = kept_.find(key);
+    return found == kept_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  void keep(const FeatureKey& key, const FrozenFeatures& features) override {
+    const std::int64_t bytes = size_of(features);
+    if (bytes <= room_ && kept_.emplace(key, features).second) {
+      room_ -= bytes;
+    }
+  }
+
+  void start_anew() override {
+    kept_.clear();
+    room_ = limit_;
+  }
+
+ private:
+  std::int64_t limit_;
+  std::int64_t room_;
+  std::map<FeatureKey, FrozenFeatures> kept_;
+};
+
+/// A quarter of what is free, where the configuration does not say.
+std::int64_t limit(const TrainSection& train, double free_bytes) {
+  constexpr double kShare = 0.25;
+  return train.feature_cache_mb > 0 ? train.feature_cache_mb * 1'000'000
+                                    : static_cast<std::int64_t>(kShare * free_bytes);
+}
+
+std::unique_ptr<FeatureStore> file_store(const Config& config, const std::string& identity) {
+  fs::path folder = config.train.feature_cache_dir;
+  if (folder.empty()) {
+    folder = config.output.dir.parent_path() / "feature-cache";
+  }
+  make_folder(folder);
+  const std::int64_t bytes = limit(config.train, static_cast<double>(fs::space(folder).available));
+  log::info(str("what the frozen networks give is kept in ", folder.string(), ", up to ",
+                bytes_text(static_cast<double>(bytes))));
+  return make_file_store({.folder = folder, .identity = identity, .bytes = bytes});
+}
+
+}  // namespace
+
+FeatureKey feature_key(const at::Tensor& image, const at::Tensor& mask) {
+  Hasher hasher;
+  hasher.add(image);
+  hasher.add(mask);
+  return hasher.digest();
+}
+
+std::unique_ptr<FeatureStore> make_memory_store(std::int64_t bytes) {
+  return std::make_unique<MemoryStore>(bytes);
+}
+
+std::unique_ptr<FeatureStore> make_feature_store(const Config& config,
+                                                 const std::function<std::string()>& identity) {
+  switch (config.train.feature_cache) {
+    case FeatureCache::kOff:
+      return nullptr;
+    case FeatureCache::kDisk:
+      return file_store(config, identity());
+    case FeatureCache::kMemory:
+      break;
+  }
+  // Processes side by side share what is free.
+  const double free_bytes = available_memory_bytes() / process_place().local_count;
+  return make_memory_store(limit(config.train, free_bytes));
+}
+
+}  // namespace leaf
