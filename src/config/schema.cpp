@@ -315,9 +315,9 @@ Fields validation_fields(ValidationSection& v) {
               "Denoising steps per image."),
       number("validation.threshold", v.threshold, between(0, 1),
              "Mask probabilities above this are foreground."),
-      integer("validation.overlays", v.overlays, at_least(0),
-              "Pictures with the outlines of prediction and truth that each validation leaves in "
-              "the run folder and in TensorBoard."),
+      harmless(integer("validation.overlays", v.overlays, at_least(0),
+                       "Pictures with the outlines of prediction and truth that each validation "
+                       "leaves in the run folder and in TensorBoard.")),
   };
 }
 
