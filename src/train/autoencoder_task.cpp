@@ -113,7 +113,7 @@ class AutoencoderTask : public TrainingTask {
       encoder->rescale(1.0 / latent_rms_);
       decoder->rescale(1.0 / latent_rms_);
     }
-    save_autoencoder(folder, models::Autoencoder(encoder, decoder), shape);
+    save_autoencoder(folder, *std::make_shared<models::Autoencoder>(encoder, decoder), shape);
   }
 
  private:

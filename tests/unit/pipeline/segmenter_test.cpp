@@ -290,7 +290,7 @@ std::vector<at::Tensor> prepared_weights(const SegmenterOptions& options) {
   prepare_for_inference(model, options);
   std::vector<at::Tensor> weights;
   for (const torch::nn::Module* part :
-       {static_cast<const torch::nn::Module*>(model.autoencoder.get()),
+       {static_cast<const torch::nn::Module*>(model.decoder.get()),
         static_cast<const torch::nn::Module*>(model.latent_encoder.get()),
         static_cast<const torch::nn::Module*>(model.unet.get())}) {
     EXPECT_FALSE(part->is_training());
