@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "io/json_util.h"
 #include "config/field_types.h"
 #include "core/checksum.h"
+#include "io/json_util.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
@@ -92,7 +92,7 @@ void read_unlogged_sums(const json& state, Checkpoint& checkpoint) {
   if (!fits) {
     throw ConfigError("unlogged_sums expects an object of numbers");
   }
-  checkpoint.unlogged_sums = sums;
+  sums.get_to(checkpoint.unlogged_sums);
 }
 
 void read_state(const json& state, const fs::path& folder, Checkpoint& checkpoint) {
