@@ -11,6 +11,7 @@ set(uses_models ops nn)
 set(uses_pipeline config ops nn models diffusion losses metrics io data)
 set(uses_train ${uses_pipeline} pipeline)
 set(uses_leaf.h ${uses_pipeline} pipeline)
+set(uses_c_api ${uses_pipeline} pipeline)
 set(uses_apps ${uses_train} train)
 
 # The one place where a library may be included; torch/torch.h (17 s to compile) has none.

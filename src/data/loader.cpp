@@ -57,21 +57,27 @@ Batch to_float(Batch batch) {
   return batch;
 }
 
+/// `threads` itself; ConfigError where the system allows fewer than are wanted.
+Workers& require_all(Workers& threads, std::int64_t wanted) {
+  if (static_cast<std::int64_t>(threads.count()) < wanted) {
+    throw ConfigError(str("data.num_workers ", wanted, ": only ", threads.count(),
+                          " threads could be started (the system allows no more); lower it"));
+  }
+  return threads;
+}
+
 }  // namespace
 
 /// Batches made ahead; at most a few steps ahead of the consumer.
 struct Loader::Workers {
   Workers(const Dataset& dataset, const LoaderOptions& options, std::int64_t first_step)
       : threads(static_cast<std::size_t>(options.num_workers)),
-        batches(threads, {}, threads.count() + 2, [&dataset, options, first_step](std::size_t i) {
-          return make_byte_batch(dataset, options,
-                                 first_step + static_cast<std::int64_t>(i) * options.stride);
-        }) {
-    if (threads.count() < static_cast<std::size_t>(options.num_workers)) {
-      throw ConfigError(str("data.num_workers ", options.num_workers, ": only ", threads.count(),
-                            " threads could be started (the system allows no more); lower it"));
-    }
-  }
+        batches(require_all(threads, options.num_workers), {}, threads.count() + 2,
+                [&dataset, options, first_step](std::size_t i) {
+                  return make_byte_batch(
+                      dataset, options,
+                      first_step + static_cast<std::int64_t>(i) * options.stride);
+                }) {}
 
   leaf::Workers threads;
   Prefetcher<Batch> batches;

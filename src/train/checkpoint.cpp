@@ -88,7 +88,7 @@ void read_unlogged_sums(const json& state, Checkpoint& checkpoint) {
   if (!fits) {
     throw ConfigError("unlogged_sums expects an object of numbers");
   }
-  checkpoint.unlogged_sums = sums;
+  sums.get_to(checkpoint.unlogged_sums);
 }
 
 void read_state(const json& state, const fs::path& folder, Checkpoint& checkpoint) {

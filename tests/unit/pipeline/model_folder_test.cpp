@@ -408,11 +408,25 @@ TEST_F(DamagedModel, EveryValueFollowsTheRulesOfAConfiguration) {
   expect(preprocessing, "channel_order", "\"BGR\"",
          "channel_order is \"BGR\"; only \"RGB\" is supported");
   expect(preprocessing, "classes", "[\"one\"]", "classes expects two names");
+  expect(preprocessing, "intensity", "\"odd\"", "intensity expects one of full, range, window");
+  expect(preprocessing, "window", "[5, 5]",
+         "window needs window (preprocessing.json): [low, high]");
+  expect(preprocessing, "window", "[5]", "window expects a list of two numbers");
   expect(preprocessing, "format_version", "\"1\"", "format_version expects a whole number");
   expect("model_index.json", "vae", "[\"diffusers\", \"VQModel\"]",
          "vae is \"VQModel\", but in vae/config.json \"AutoencoderKL\"");
   expect("model_index.json", "unet", "5", "unet expects a list of a library and a class");
   EXPECT_EQ(load_error(), "");
+}
+
+TEST_F(DamagedModel, ADecoderOfItsOwnFollowsThemToo) {
+  save_model(model_, fresh_model(kl_with_tiny_decoder()));
+  write_file(model_ / "decoder/config.json",
+             R"({"_class_name": "AutoencoderKL", "ch": 40, "ch_mult": [1, 1, 1, 1]})");
+  expect_named("of the decoder: ch (");
+  expect_named("40 times 1");
+  write_file(model_ / "decoder/config.json", R"({"_class_name": "AutoencoderTiny"})");
+  expect_named("decoder/config.json': it lacks latent_channels");
 }
 
 TEST_F(DamagedModel, OnlyRegularFilesAreRead) {

@@ -180,6 +180,10 @@ TEST(Checkpoint, ValuesThatCannotBeAreRefused) {
   expect(version + R"("step": 5, "best_score": 0, "best_step": 9)", "step 5 and best_step 9 do");
   expect(version + R"("step": 5, "validation_due": 1)" + rest,
          "validation_due expects true or false, not '1'");
+  expect(version + R"("step": 5, "unlogged_steps": -1)" + rest,
+         "unlogged_steps expects a whole number >= 0, not '-1'");
+  expect(version + R"("step": 5, "unlogged_sums": {"loss": "low"})" + rest,
+         "unlogged_sums expects an object of numbers");
   expect(R"("format_version": "1", "step": 5)" + rest, "format_version expects a whole number");
   expect(R"("format_version": 0, "step": 5)" + rest, "format_version expects a whole number");
 }
