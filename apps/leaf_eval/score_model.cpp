@@ -12,6 +12,7 @@
 #include "leaf/pipeline/folders.h"
 #include "leaf_eval/options.h"
 #include "leaf_eval/report.h"
+#include "leaf_eval/scoring.h"
 
 namespace leaf::apps {
 namespace {
@@ -91,41 +92,55 @@ SegmenterOptions segmenter_options(const EvalOptions& o, const Runtime& runtime,
 }
 
 EvaluationFacts facts_of(const EvalOptions& o, const std::filesystem::path& model,
-                         const SegmenterOptions& segmenter, const Preprocessing& preprocessing) {
-  return {{"model", model.string()},
-          {"config", o.config.string()},
-          {"overrides", join(o.overrides, " ")},
-          {"split", o.split},
-          {"resolution", std::to_string(preprocessing.resolution)},
-          {"threshold", str(preprocessing.threshold)},
-          {"seed", std::to_string(segmenter.seed)},
-          {"num_inference_steps", std::to_string(segmenter.num_inference_steps)},
-          {"device", segmenter.device.str()},
-          {"precision", o.common.precision}};
+                         const std::string& split, const SegmenterOptions& segmenter,
+                         const Preprocessing& preprocessing) {
+  EvaluationFacts facts = {{"model", model.string()},
+                           {"config", o.config.string()},
+                           {"overrides", join(o.overrides, " ")},
+                           {"split", split},
+                           {"resolution", std::to_string(preprocessing.resolution)},
+                           {"threshold", str(preprocessing.threshold)},
+                           {"seed", std::to_string(segmenter.seed)},
+                           {"num_inference_steps", std::to_string(segmenter.num_inference_steps)},
+                           {"device", segmenter.device.str()},
+                           {"precision", o.common.precision}};
+  const EvaluationFacts scoring = scoring_facts(o.scoring);
+  facts.insert(facts.end(), scoring.begin(), scoring.end());
+  return facts;
+}
+
+EvaluationOptions evaluation_options(const EvalOptions& o, const Config& config,
+                                     const fs::path& output) {
+  EvaluationOptions options;
+  options.batch_size = o.batch_size > 0 ? o.batch_size : config.validation.batch_size;
+  options.native = o.native;
+  options.overlays = o.overlays;
+  options.overlay_folder = output / "overlays";
+  options.scoring = score_options(o.scoring);
+  options.spacing = spacing_of(o.scoring);
+  return options;
 }
 
 }  // namespace
 
 int score_model(const EvalOptions& o) {
   const Runtime runtime = apply(o.common);
+  const metrics::BreakdownOptions breakdown = breakdown_options(o.scoring);
   const Config config = config::load_config(o.config, o.overrides);
+  const std::string split = o.split.empty() ? "test" : o.split;
   const auto folder = find_model_folder(o.model);
-  const auto output = o.output.empty() ? sibling(folder, "-eval-" + o.split) : o.output;
+  const auto output = o.output.empty() ? sibling(folder, "-eval-" + split) : o.output;
   const Preprocessing preprocessing = load_description(folder).preprocessing;
-  const data::Dataset dataset = make_dataset(config, folder, o.split, preprocessing.resolution);
+  const data::Dataset dataset = make_dataset(config, folder, split, preprocessing.resolution);
   make_folder(output);
   const SegmenterOptions options = segmenter_options(o, runtime, preprocessing, config.validation);
   const Segmenter segmenter = Segmenter::load(folder, options);
   note_earlier_results(output);
-  EvaluationOptions evaluation;
-  evaluation.batch_size = o.batch_size > 0 ? o.batch_size : config.validation.batch_size;
-  evaluation.native = o.native;
-  evaluation.overlays = o.overlays;
-  evaluation.overlay_folder = output / "overlays";
+  const EvaluationOptions how = evaluation_options(o, config, output);
+  Evaluation evaluation = score(segmenter, dataset, how, o.common.quiet);
   const std::string size = std::to_string(preprocessing.resolution);
-  report(score(segmenter, dataset, evaluation, o.common.quiet),
-         facts_of(o, folder, segmenter.options(), preprocessing),
-         str(o.split, " part at the model's ", size, "x", size), output);
+  report(evaluation, facts_of(o, folder, split, segmenter.options(), preprocessing), breakdown,
+         str(split, " part at the model's ", size, "x", size), output);
   return kExitSuccess;
 }
 

@@ -26,11 +26,27 @@ Loaded load(const data::Dataset& dataset, std::size_t index, bool native) {
   return loaded;
 }
 
+/// How to score a picture of this size.
+metrics::ScoreOptions scoring_of(const EvaluationOptions& options, const data::Sample& sample,
+                                 std::int64_t height, std::int64_t width) {
+  metrics::ScoreOptions scoring = options.scoring;
+  if (options.spacing) {
+    const auto ratio = [](std::int64_t a, std::int64_t b) {
+      return static_cast<double>(a) / static_cast<double>(b);
+    };
+    scoring.spacing = {options.spacing->row * ratio(sample.height, height),
+                       options.spacing->column * ratio(sample.width, width)};
+  }
+  return scoring;
+}
+
 metrics::ImageScore score_native(const Segmenter& segmenter, const Loaded& loaded,
-                                 const at::Tensor& probability) {
+                                 const at::Tensor& probability, const EvaluationOptions& options) {
   const at::Tensor& truth = loaded.native_truth;
-  const at::Tensor mask = segmenter.finish(probability, truth.size(0), truth.size(1)).mask;
-  return metrics::score_image(loaded.sample.name, mask, truth);
+  const Segmentation result = segmenter.finish(probability, truth.size(0), truth.size(1));
+  return metrics::score_image(loaded.sample.name, result.mask, truth,
+                              scoring_of(options, loaded.sample, truth.size(0), truth.size(1)),
+                              result.probability);
 }
 
 /// True for `wanted` of `count` indices, evenly spread and the first among them.
@@ -58,10 +74,14 @@ void score_batch(const Segmenter& segmenter, const data::Dataset& dataset,
     const at::Tensor predicted = probability[static_cast<std::int64_t>(i)][0];
     const data::Sample& sample = batch[i].sample;
     require_finite(predicted, sample.name);
-    result.scores.push_back(
-        metrics::score_image(sample.name, segmenter.foreground(predicted), sample.mask[0]));
+    result.scores.push_back(metrics::score_image(
+        sample.name, segmenter.foreground(predicted), sample.mask[0],
+        scoring_of(options, sample, predicted.size(0), predicted.size(1)), predicted));
+    if (options.scoring.groups.has(metrics::MetricGroup::kProbability)) {
+      result.curves.add(predicted, sample.mask[0]);
+    }
     if (options.native) {
-      result.native.push_back(score_native(segmenter, batch[i], predicted));
+      result.native.push_back(score_native(segmenter, batch[i], predicted, options));
     }
     if (is_chosen(index, dataset.size(), overlays)) {
       write_overlay(segmenter, dataset, index, predicted, options.overlay_folder);

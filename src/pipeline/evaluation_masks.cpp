@@ -55,16 +55,28 @@ void warn_about_extra(const FilesByName& predictions, const FilesByName& truths)
   }
 }
 
-metrics::ImageScore score_pair(const MaskPair& pair, std::int64_t threshold) {
-  const at::Tensor prediction = data::read_mask(pair.prediction);
-  const at::Tensor truth = data::read_mask(pair.truth);
-  if (prediction.sizes() != truth.sizes()) {
-    throw DataError(leaf::str("'", pair.prediction.string(), "' is ", prediction.size(1), "x",
-                              prediction.size(0), " but '", pair.truth.string(), "' is ",
-                              truth.size(1), "x", truth.size(0),
-                              "; masks of the same size are needed"));
+/// Reads a picture that must have the truth's size.
+at::Tensor read_like(const fs::path& path, const at::Tensor& truth, const fs::path& truth_path) {
+  const at::Tensor picture = data::read_mask(path);
+  if (picture.sizes() != truth.sizes()) {
+    throw DataError(leaf::str("'", path.string(), "' is ", picture.size(1), "x", picture.size(0),
+                              " but '", truth_path.string(), "' is ", truth.size(1), "x",
+                              truth.size(0), "; masks of the same size are needed"));
   }
-  return metrics::score_image(pair.name, prediction > threshold, truth > threshold);
+  return picture;
+}
+
+void score_pair(const MaskPair& pair, std::int64_t threshold, const metrics::ScoreOptions& scoring,
+                Evaluation& result) {
+  const at::Tensor grey = data::read_mask(pair.truth);
+  const at::Tensor prediction = read_like(pair.prediction, grey, pair.truth) > threshold;
+  const at::Tensor truth = grey > threshold;
+  std::optional<at::Tensor> probability;
+  if (!pair.probability.empty()) {
+    probability = read_like(pair.probability, grey, pair.truth).to(at::kFloat).div(255);
+    result.curves.add(*probability, truth);
+  }
+  result.scores.push_back(metrics::score_image(pair.name, prediction, truth, scoring, probability));
 }
 
 }  // namespace
@@ -72,6 +84,8 @@ metrics::ImageScore score_pair(const MaskPair& pair, std::int64_t threshold) {
 std::vector<MaskPair> pair_masks(const MaskFolders& folders) {
   const FilesByName predictions = predicted_masks(folders.predictions);
   const FilesByName truths = files_by_name(folders.truths, folders.truth_suffix);
+  const FilesByName probabilities =
+      folders.probabilities.empty() ? FilesByName{} : files_by_name(folders.probabilities, "");
   std::vector<MaskPair> pairs;
   for (const auto& [name, truth] : truths) {
     const auto prediction = predictions.find(name);
@@ -79,7 +93,13 @@ std::vector<MaskPair> pair_masks(const MaskFolders& folders) {
       throw DataError(str("'", truth.string(), "' has no prediction '",
                           (folders.predictions / name).string(), ".*'"));
     }
-    pairs.push_back({name, prediction->second, truth});
+    const auto probability = probabilities.find(name);
+    if (!folders.probabilities.empty() && probability == probabilities.end()) {
+      throw DataError(str("'", truth.string(), "' has no probability '",
+                          (folders.probabilities / name).string(), ".*'"));
+    }
+    pairs.push_back({name, prediction->second, truth,
+                     probability == probabilities.end() ? fs::path() : probability->second});
   }
   warn_about_extra(predictions, truths);
   std::sort(pairs.begin(), pairs.end(), [](const MaskPair& a, const MaskPair& b) {
@@ -88,17 +108,16 @@ std::vector<MaskPair> pair_masks(const MaskFolders& folders) {
   return pairs;
 }
 
-std::vector<metrics::ImageScore> evaluate_masks(const std::vector<MaskPair>& pairs,
-                                                std::int64_t threshold,
-                                                const OnProgress& on_progress) {
-  std::vector<metrics::ImageScore> scores;
+Evaluation evaluate_masks(const std::vector<MaskPair>& pairs, std::int64_t threshold,
+                          const metrics::ScoreOptions& scoring, const OnProgress& on_progress) {
+  Evaluation result;
   for (const MaskPair& pair : pairs) {
-    scores.push_back(score_pair(pair, threshold));
+    score_pair(pair, threshold, scoring, result);
     if (on_progress) {
-      on_progress(scores.size());
+      on_progress(result.scores.size());
     }
   }
-  return scores;
+  return result;
 }
 
 }  // namespace leaf

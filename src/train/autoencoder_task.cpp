@@ -8,7 +8,7 @@
 #include "leaf/core/strings.h"
 #include "leaf/io/weights.h"
 #include "leaf/losses/losses.h"
-#include "leaf/metrics/segmentation.h"
+#include "leaf/metrics/summary.h"
 #include "leaf/models/autoencoder_kl.h"
 #include "leaf/pipeline/mask_codec.h"
 #include "leaf/pipeline/model.h"

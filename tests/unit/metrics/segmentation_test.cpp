@@ -9,6 +9,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
+#include "leaf/metrics/summary.h"
 #include "support/temporary_folder.h"
 
 namespace leaf::metrics {
@@ -59,17 +60,21 @@ TEST(Scores, StayInTheirRange) {
     const ImageScore s = score(c);
     ASSERT_EQ(s.values.size(), all_metrics().size());
     for (const Metric& metric : all_metrics()) {
-      EXPECT_GE(s.value(metric.key), metric.lowest) << metric.key;
-      EXPECT_LE(s.value(metric.key), metric.highest) << metric.key;
+      if (is_defined(s.value(metric.key))) {
+        EXPECT_GE(s.value(metric.key), metric.lowest) << metric.key;
+        EXPECT_LE(s.value(metric.key), metric.highest) << metric.key;
+      }
     }
   }
 }
 
 TEST(Scores, BothEmptyCountsOneAndIsFlagged) {
   const ImageScore s = score({0, 0, 0, 9});
-  for (const Metric& metric : all_metrics()) {
-    EXPECT_EQ(s.value(metric.key), 1.0) << metric.key;
+  for (const char* key : {"dice", "iou", "precision", "recall", "specificity", "accuracy"}) {
+    EXPECT_EQ(s.value(key), 1.0) << key;
   }
+  EXPECT_EQ(s.value("area_difference"), 0.0);
+  EXPECT_FALSE(is_defined(s.value("relative_area_difference")));
   EXPECT_TRUE(s.c.both_empty());
   EXPECT_FALSE(s.c.one_sided_empty());
 }
@@ -114,7 +119,7 @@ TEST(Summary, OneImage) {
   EXPECT_DOUBLE_EQ(s.of("dice").mean, 0.8);
   EXPECT_DOUBLE_EQ(s.of("dice").median, 0.8);
   EXPECT_EQ(s.of("dice").std, 0.0);
-  EXPECT_FALSE(s.confidence);
+  EXPECT_FALSE(s.of("dice").interval);
   EXPECT_NE(summary_json(s).find("\"dice_confidence_95\": null"), std::string::npos);
 }
 
@@ -125,13 +130,18 @@ TEST(Summary, ConfidenceIntervalIsSeededAndOfTheRightWidth) {
   for (int i = 0; i < 400; ++i) {
     scores.push_back(score({i, 0, 400 - i, 0}));
   }
-  const Summary s = summarise(scores, 3);
-  ASSERT_TRUE(s.confidence);
-  EXPECT_EQ(s.confidence->low, summarise(scores, 3).confidence->low);
-  EXPECT_NE(s.confidence->low, summarise(scores, 4).confidence->low);
+  const auto interval = [&](std::uint64_t seed) {
+    SummaryOptions options;
+    options.seed = seed;
+    return summarise(scores, options).of("dice").interval;
+  };
+  const Summary s = summarise(scores);
+  ASSERT_TRUE(interval(3));
+  EXPECT_EQ(interval(3)->low, interval(3)->low);
+  EXPECT_NE(interval(3)->low, interval(4)->low);
   const double half_width = 1.96 * s.of("dice").std / 20;  // of a normal mean over 400
-  EXPECT_NEAR(s.confidence->low, s.of("dice").mean - half_width, 0.2 * half_width);
-  EXPECT_NEAR(s.confidence->high, s.of("dice").mean + half_width, 0.2 * half_width);
+  EXPECT_NEAR(interval(3)->low, s.of("dice").mean - half_width, 0.2 * half_width);
+  EXPECT_NEAR(interval(3)->high, s.of("dice").mean + half_width, 0.2 * half_width);
 }
 
 TEST(Summary, JsonStatesTheConvention) {
@@ -140,24 +150,28 @@ TEST(Summary, JsonStatesTheConvention) {
   EXPECT_NE(json.find("empty_convention"), std::string::npos);
 }
 
-TEST(ScoresCsv, OneRowPerImage) {
+TEST(ScoresCsv, WhatWasThereBeforeKeepsItsPlace) {
   const test::TemporaryFolder folder;
   write_scores_csv(folder / "scores.csv", {score({2, 1, 0, 6}, "a,b"), score({0, 0, 0, 9}, "c")});
+  const std::string content = read_file(folder / "scores.csv");
+  EXPECT_EQ(content,
+            "name,dice,iou,precision,recall,specificity,tp,fp,fn,tn,both_empty,one_sided_empty,"
+            "accuracy,area_difference,relative_area_difference\n"
+            "\"a,b\",0.800000,0.666667,0.666667,1.000000,0.857143,2,1,0,6,0,0,"
+            "0.888889,1.000000,0.500000\n"
+            "c,1.000000,1.000000,1.000000,1.000000,1.000000,0,0,0,9,1,0,1.000000,0.000000,\n");
+}
+
+TEST(ScoresCsv, HasTheGroupsThatWereScored) {
+  const test::TemporaryFolder folder;
+  ScoreOptions options;
+  options.groups = {MetricGroup::kObjects};
+  const at::Tensor one = at::eye(3).to(at::kBool);
+  write_scores_csv(folder / "scores.csv", {score_image("x", one, one, options)});
   const auto rows = read_csv(folder / "scores.csv");
-  ASSERT_EQ(rows.size(), 3U);
-  const std::size_t metrics = all_metrics().size();
-  ASSERT_EQ(rows[0].size(), 7 + metrics);
-  for (std::size_t i = 0; i < metrics; ++i) {
-    EXPECT_EQ(rows[0][1 + i], all_metrics()[i].key);
-  }
-  const auto part = [&](std::size_t first, std::size_t count) {
-    const auto begin = rows[1].begin() + static_cast<std::ptrdiff_t>(first);
-    return std::vector<std::string>(begin, begin + static_cast<std::ptrdiff_t>(count));
-  };
-  EXPECT_EQ(part(0, 6), (std::vector<std::string>{"a,b", "0.800000", "0.666667", "0.666667",
-                                                  "1.000000", "0.857143"}));
-  EXPECT_EQ(part(1 + metrics, 6), (std::vector<std::string>{"2", "1", "0", "6", "0", "0"}));
-  EXPECT_EQ(rows[2][5 + metrics], "1");
+  EXPECT_EQ(rows[0].back(), "false_objects");
+  EXPECT_EQ(rows[1].back(), "0");  // diagonal neighbours are one object
+  EXPECT_EQ(rows[1][rows[1].size() - 3], "1");
 }
 
 }  // namespace
