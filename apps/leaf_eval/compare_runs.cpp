@@ -4,6 +4,7 @@
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/comparison.h"
+#include "leaf/report/report.h"
 #include "leaf_eval/options.h"
 #include "leaf_eval/report.h"
 
@@ -32,6 +33,9 @@ int compare_runs(const EvalOptions& o) {
   const fs::path output = output_of(o);
   metrics::write_comparison_csv(output / "comparison.csv", comparison);
   write_file(output / "comparison.json", metrics::comparison_json(comparison));
+  if (o.report) {
+    report::write_comparison_report(output / "comparison.html", comparison, runs);
+  }
   std::cout << metrics::comparison_text(comparison) << "comparison.csv and comparison.json are in '"
             << output.string() << "'" << std::endl;
   return kExitSuccess;

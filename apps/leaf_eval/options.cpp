@@ -29,6 +29,11 @@ void add_model_options(CLI::App& app, EvalOptions& o) {
   app.add_flag("--native,!--no-native", o.native, "Also score at the images' own sizes [on]")
       ->group(group)
       ->needs(model);
+  app.add_flag("--tune-threshold", o.tune_threshold,
+               "Score the validation part and store the threshold of its highest mean Dice in the "
+               "model folder [off]")
+      ->group(group)
+      ->needs(model);
   add("--overlays", o.overlays,
       "Write that many pictures, spread over the part, with the outlines of prediction (yellow) "
       "and truth (green)")
@@ -111,6 +116,21 @@ void add_comparison_options(CLI::App& app, EvalOptions& o) {
       ->needs(compare);
 }
 
+void add_page_options(CLI::App& app, EvalOptions& o) {
+  const std::string group = "Pages and pictures";
+  app.add_flag("--report", o.report,
+               "Write report.html too, one file to look at; with --compare comparison.html [off]")
+      ->group(group);
+  app.add_flag("--figure", o.figure,
+               "Write figure.png too: image, truth, prediction and errors of chosen cases [off]")
+      ->group(group)
+      ->excludes(app.get_option("--compare"));
+  app.add_option("--images", o.images,
+                 "Folder of the images of mask files, to be shown in both; same names [none]")
+      ->group(group)
+      ->needs(app.get_option("--predictions"));
+}
+
 }  // namespace
 
 void add_options(CLI::App& app, EvalOptions& o) {
@@ -119,6 +139,7 @@ void add_options(CLI::App& app, EvalOptions& o) {
   add_comparison_options(app, o);
   add_scoring_options(app, o.scoring);
   add_summary_options(app, o.scoring);
+  add_page_options(app, o);
   app.add_option("--output", o.output,
                  "Folder for scores.csv, summary.json and overlays/ [beside the scored folder: "
                  "MODEL-eval-SPLIT, PREDICTIONS-eval or FIRST-compared]");

@@ -51,6 +51,11 @@ struct EvalOptions {
   // Earlier evaluations.
   std::vector<std::filesystem::path> compare;
   std::vector<std::string> columns;
+  // Pictures and pages.
+  bool report = false;
+  bool figure = false;
+  std::filesystem::path images;
+  bool tune_threshold = false;
 };
 
 /// Declares all options; `options` must outlive the parsing.

@@ -1,10 +1,11 @@
+#include "leaf_eval/report.h"
+
 #include <iomanip>
 #include <iostream>
 #include <optional>
 #include <vector>
 
 #include "leaf/core/strings.h"
-#include "leaf_eval/report.h"
 
 namespace leaf::apps {
 namespace {
@@ -98,9 +99,9 @@ void print(const std::string& title, const metrics::Breakdown& breakdown) {
 
 }  // namespace
 
-EvaluationSummary report(Evaluation& evaluation, const EvaluationFacts& facts,
-                         const metrics::BreakdownOptions& options, const std::string& title,
-                         const std::filesystem::path& folder) {
+EvaluationSummary publish(Evaluation& evaluation, const EvaluationFacts& facts,
+                          const metrics::BreakdownOptions& options, const std::string& title,
+                          const std::filesystem::path& folder) {
   const auto summarise = [&](std::vector<metrics::ImageScore>& scores) {
     metrics::apply_convention(*options.convention, scores);
     return metrics::break_down(scores, options);
@@ -116,6 +117,18 @@ EvaluationSummary report(Evaluation& evaluation, const EvaluationFacts& facts,
   }
   std::cout << "scores.csv and summary.json are in '" << folder.string() << "'" << std::endl;
   return summary;
+}
+
+void write_pages(const EvalOptions& options, const std::string& title, const Evaluation& evaluation,
+                 const EvaluationSummary& summary, const report::LoadCase& load_case,
+                 const std::filesystem::path& folder) {
+  const report::Report page{title, &evaluation, &summary, load_case};
+  if (options.report) {
+    report::write_report(folder / "report.html", page);
+  }
+  if (options.figure) {
+    report::write_figure(folder / "figure.png", page);
+  }
 }
 
 std::filesystem::path sibling(const std::filesystem::path& path, const std::string& suffix) {

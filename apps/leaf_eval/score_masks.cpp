@@ -1,12 +1,18 @@
+#include <ATen/ATen.h>
+
 #include "common/earlier_results.h"
 #include "common/progress.h"
 #include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+#include "leaf/data/image_io.h"
 #include "leaf_eval/options.h"
 #include "leaf_eval/report.h"
 #include "leaf_eval/scoring.h"
 
 namespace leaf::apps {
 namespace {
+
+namespace fs = std::filesystem;
 
 metrics::ScoreOptions mask_scoring(const EvalOptions& o) {
   metrics::ScoreOptions scoring = score_options(o.scoring);
@@ -30,6 +36,25 @@ EvaluationFacts facts_of(const EvalOptions& o) {
   return facts;
 }
 
+/// The image of a pair below --images: nothing where there is none of the masks' size.
+std::optional<at::Tensor> image_of(const MaskPair& pair, const fs::path& folder,
+                                   data::ImageSize size) {
+  for (const char* extension : {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}) {
+    const fs::path file = folder / (pair.name + extension);
+    if (!folder.empty() && fs::exists(file)) {
+      const at::Tensor rgb = data::read_image(file).rgb;
+      return data::size_of(rgb) == size ? std::optional(rgb) : std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+report::Case mask_case(const MaskPair& pair, const EvalOptions& o) {
+  const at::Tensor truth = data::read_mask(pair.truth) > o.threshold;
+  return {image_of(pair, o.images, {truth.size(0), truth.size(1)}), truth,
+          data::read_mask(pair.prediction) > o.threshold};
+}
+
 }  // namespace
 
 int score_masks(const EvalOptions& o) {
@@ -44,7 +69,11 @@ int score_masks(const EvalOptions& o) {
     progress.update(static_cast<std::int64_t>(done));
   });
   progress.finish();
-  report(evaluation, facts_of(o), breakdown, "at the masks' sizes", output);
+  const std::string title = "at the masks' sizes";
+  const EvaluationSummary summary = publish(evaluation, facts_of(o), breakdown, title, output);
+  const auto load_case = [&](std::size_t i) { return mask_case(pairs[i], o); };
+  write_pages(o, str("Masks of ", o.predictions.string(), ", ", title), evaluation, summary,
+              load_case, output);
   return kExitSuccess;
 }
 

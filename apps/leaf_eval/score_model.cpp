@@ -1,4 +1,9 @@
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <iostream>
 #include <optional>
 
 #include "common/earlier_results.h"
@@ -117,8 +122,51 @@ EvaluationOptions evaluation_options(const EvalOptions& o, const Config& config,
   options.overlays = o.overlays;
   options.overlay_folder = output / "overlays";
   options.scoring = score_options(o.scoring);
+  if (o.report || o.tune_threshold) {  // they show or use curves of the probabilities
+    options.scoring.groups.add(metrics::MetricGroup::kProbability);
+  }
   options.spacing = spacing_of(o.scoring);
   return options;
+}
+
+/// The part to score; ConfigError where a threshold would be tuned on another than validation.
+std::string part_of(const EvalOptions& o) {
+  const std::string tuned = enum_text(data::Split::kValidation);
+  if (o.tune_threshold && !o.split.empty() && o.split != tuned) {
+    throw ConfigError(str("--tune-threshold on the ", o.split,
+                          " part would spoil its scores; it takes the validation part"));
+  }
+  const std::string asked = o.split.empty() ? "test" : o.split;
+  return o.tune_threshold ? tuned : asked;
+}
+
+/// ConfigError where validation is the test part, as the published protocol has it.
+void check_tuning(const EvalOptions& o, const Config& config) {
+  if (o.tune_threshold && config.data.split.strategy == data::SplitStrategy::kPublished) {
+    throw ConfigError(
+        "--tune-threshold: data.split.strategy 'published' validates on the test part, whose "
+        "scores a threshold tuned there would spoil; use another strategy");
+  }
+}
+
+report::Case model_case(const Segmenter& segmenter, const data::Dataset& dataset,
+                        std::size_t index) {
+  const data::DecodedSample sample = dataset.decoded(index);
+  const at::Tensor images = dataset.load(index).image.unsqueeze(0);
+  return {sample.image, sample.mask, segmenter.foreground(segmenter.probability(images)[0][0])};
+}
+
+void store_threshold(const fs::path& folder, const metrics::ThresholdCurve& curve, double before) {
+  const double best = curve.best();
+  set_threshold(folder, best);
+  const auto dice_at = [&](double threshold) {
+    const long near = std::lround(threshold * 100) - 1;
+    return curve.dice(
+        static_cast<int>(std::clamp<long>(near, 0, metrics::ThresholdCurve::kCount - 1)));
+  };
+  std::cout << "the threshold of '" << folder.string() << "' is now " << fixed(best, 2) << " (was "
+            << before << "): mean Dice of the validation part " << fixed(dice_at(best), 4)
+            << " instead of " << fixed(dice_at(before), 4) << std::endl;
 }
 
 }  // namespace
@@ -127,7 +175,8 @@ int score_model(const EvalOptions& o) {
   const Runtime runtime = apply(o.common);
   const metrics::BreakdownOptions breakdown = breakdown_options(o.scoring);
   const Config config = config::load_config(o.config, o.overrides);
-  const std::string split = o.split.empty() ? "test" : o.split;
+  check_tuning(o, config);
+  const std::string split = part_of(o);
   const auto folder = find_model_folder(o.model);
   const auto output = o.output.empty() ? sibling(folder, "-eval-" + split) : o.output;
   const Preprocessing preprocessing = load_description(folder).preprocessing;
@@ -139,8 +188,15 @@ int score_model(const EvalOptions& o) {
   const EvaluationOptions how = evaluation_options(o, config, output);
   Evaluation evaluation = score(segmenter, dataset, how, o.common.quiet);
   const std::string size = std::to_string(preprocessing.resolution);
-  report(evaluation, facts_of(o, folder, split, segmenter.options(), preprocessing), breakdown,
-         str(split, " part at the model's ", size, "x", size), output);
+  const std::string title = str(split, " part at the model's ", size, "x", size);
+  const EvaluationSummary summary =
+      publish(evaluation, facts_of(o, folder, split, segmenter.options(), preprocessing), breakdown,
+              title, output);
+  const auto load_case = [&](std::size_t i) { return model_case(segmenter, dataset, i); };
+  write_pages(o, str(folder.string(), ", ", title), evaluation, summary, load_case, output);
+  if (o.tune_threshold) {
+    store_threshold(folder, evaluation.curves.thresholds, preprocessing.threshold);
+  }
   return kExitSuccess;
 }
 

@@ -92,7 +92,11 @@ TEST(Eval, HelpAndVersion) {
                                   "--bootstrap-seed",
                                   "--probabilities",
                                   "--compare",
-                                  "--columns"});
+                                  "--columns",
+                                  "--report",
+                                  "--figure",
+                                  "--images",
+                                  "--tune-threshold"});
 }
 
 TEST(Eval, ScoresAPartOfADataSetAtBothSizes) {

@@ -1,0 +1,74 @@
+#include <gtest/gtest.h>
+
+#include "leaf/core/csv.h"
+#include "leaf/core/files.h"
+#include "leaf/metrics/tables.h"
+#include "leaf/pipeline/evaluation.h"
+#include "report_fixture.h"
+#include "support/json_schema.h"
+#include "support/temporary_folder.h"
+
+namespace leaf {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+test::JsonSchema schema(const std::string& name) {
+  return test::JsonSchema(Json::parse(read_file(std::filesystem::path(LEAF_SOURCE_DIR) /
+                                                "docs/schemas" / (name + ".schema.json"))));
+}
+
+/// A row of a table as the schema means it: numbers, and null for an empty cell.
+Json row_json(const std::vector<std::string>& header, const std::vector<std::string>& row) {
+  Json json{{"name", row[0]}};
+  for (std::size_t i = 1; i < row.size(); ++i) {
+    const double value = metrics::cell_number(row[i]).value();
+    const bool whole = row[i].find('.') == std::string::npos;
+    json[header[i]] = !metrics::is_defined(value) ? Json()
+                      : whole                     ? Json(static_cast<std::int64_t>(value))
+                                                  : Json(value);
+  }
+  return json;
+}
+
+TEST(Schemas, FitWhatIsWritten) {
+  const test::TemporaryFolder folder;
+  const test::ReportFixture fixture(12);
+  write_evaluation(folder.path(), fixture.evaluation, fixture.summary);
+  EXPECT_EQ(schema("summary").fault(Json::parse(read_file(folder / "summary.json"))), "");
+  const auto rows = read_csv(folder / "scores.csv");
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    EXPECT_EQ(schema("scores").fault(row_json(rows[0], rows[i])), "") << i;
+  }
+}
+
+TEST(Schemas, StateTheColumnsInTheirOrder) {
+  const test::TemporaryFolder folder;
+  const test::ReportFixture fixture(2);
+  write_evaluation(folder.path(), fixture.evaluation, fixture.summary);
+  std::vector<std::string> columns;
+  const test::JsonSchema scores = schema("scores");
+  for (const auto& [name, property] : scores.root().at("properties").items()) {
+    columns.push_back(name);
+  }
+  EXPECT_EQ(columns, read_csv(folder / "scores.csv").front());
+}
+
+TEST(Schemas, NoticeWhatDoesNotFit) {
+  const test::TemporaryFolder folder;
+  const test::ReportFixture fixture(2);
+  write_evaluation(folder.path(), fixture.evaluation, fixture.summary);
+  const Json good = Json::parse(read_file(folder / "summary.json"));
+  Json bad = good;
+  bad["scores"]["dice"].erase("mean");
+  EXPECT_EQ(schema("summary").fault(bad), "$.scores.dice: lacks mean");
+  bad = good;
+  bad["scores"]["dyce"] = 1;
+  EXPECT_NE(schema("summary").fault(bad), "");
+  bad = good;
+  bad["scores"]["count"] = "12";
+  EXPECT_NE(schema("summary").fault(bad), "");
+}
+
+}  // namespace
+}  // namespace leaf
