@@ -3,7 +3,6 @@
 #include <iomanip>
 #include <iostream>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "leaf/core/files.h"
@@ -12,16 +11,20 @@
 namespace leaf::apps {
 namespace {
 
-void print_row(const char* name, const metrics::Statistics& values, const std::string& interval) {
-  std::cout << "  " << std::left << std::setw(11) << name << std::right;
-  for (const double value : {values.mean, values.median, values.std}) {
-    std::cout << std::setw(9) << fixed(value, 4);
-  }
-  std::cout << (interval.empty() ? "" : "   ") << interval << '\n';
-}
+constexpr int kNameWidth = 15;
 
-std::string text_of(const std::optional<metrics::Interval>& interval) {
-  return interval ? str(fixed(interval->low, 4), " to ", fixed(interval->high, 4)) : "";
+void print_row(const metrics::Metric& metric, const metrics::Statistics& s) {
+  std::cout << "  " << std::left << std::setw(kNameWidth) << metric.title << std::right;
+  for (const double value : {s.mean, s.median, s.std, s.q1, s.q3}) {
+    std::cout << std::setw(10) << (metrics::is_defined(value) ? fixed(value, 4) : "-");
+  }
+  std::cout << "   " << std::left << std::setw(20)
+            << (s.interval ? str(fixed(s.interval->low, 4), " to ", fixed(s.interval->high, 4))
+                           : "");
+  if (s.undefined > 0) {
+    std::cout << s.undefined << " undefined";
+  }
+  std::cout << '\n';
 }
 
 /// "Dice 0.8312, IoU 0.7222"
@@ -36,18 +39,28 @@ std::string target_means(const metrics::Summary& s) {
   return join(parts, ", ");
 }
 
-void print_table(const std::string& title, const std::vector<metrics::ImageScore>& scores) {
-  const metrics::Summary s = metrics::summarise(scores);
+std::string empties_text(const metrics::Summary& s) {
+  const bool ours = s.convention == &metrics::all_conventions().front();
+  const char* both = ours ? " (every score 1), one of them empty: " : ", one of them empty: ";
+  const char* one = ours ? " (every score 0, but specificity)" : "";
+  const std::string rule =
+      ours ? "" : str("\n  Dice and IoU as in ", s.convention->title, ": ", s.convention->rule);
+  return str("  both empty: ", s.both_empty, both, s.one_sided_empty, one, rule, "\n");
+}
+
+void print_table(const std::string& title, const metrics::Summary& s) {
   const std::vector<metrics::Metric>& table = metrics::all_metrics();
+  const bool interval = s.values.front().interval.has_value();
   std::cout << title << ": " << s.count << (s.count == 1 ? " image\n" : " images\n")
-            << "                  mean   median      std"
-            << (s.confidence ? "   95 % CI of the mean\n" : "\n");
+            << std::string(kNameWidth, ' ')
+            << "        mean    median       std        q1        q3"
+            << (interval ? "   95 % CI of the mean\n" : "\n");
   for (std::size_t i = 0; i < table.size(); ++i) {
-    print_row(table[i].title, s.values[i], i == 0 ? text_of(s.confidence) : "");
+    if (metrics::is_shown(table[i], s.groups)) {
+      print_row(table[i], s.values[i]);
+    }
   }
-  std::cout << "  both empty: " << s.both_empty
-            << " (every score 1), one of them empty: " << s.one_sided_empty
-            << " (every score 0, but specificity)\n";
+  std::cout << empties_text(s);
   if (s.with_target > 0 && s.with_target < s.count) {
     std::cout << "  the " << s.with_target << " images with a target alone: " << target_means(s)
               << '\n';
@@ -55,34 +68,102 @@ void print_table(const std::string& title, const std::vector<metrics::ImageScore
 }
 
 /// "  over 10 noise samples: Dice 0.8312 (deviation 0.0005), IoU 0.7222 (0.0006)"
-void print_seeds(const Evaluation& evaluation) {
+void print_seeds(const EvaluationSummary& summary) {
   std::vector<std::string> parts;
   for (std::size_t i = 0; i < metrics::all_metrics().size(); ++i) {
     const metrics::Metric& metric = metrics::all_metrics()[i];
     if (metric.headline) {
-      const metrics::Statistics over_seeds = seed_statistics(evaluation, i);
+      const metrics::Statistics over_seeds = seed_statistics(summary, i);
       parts.push_back(str(metric.title, " ", fixed(over_seeds.mean, 4), " (deviation ",
                           fixed(over_seeds.std, 5), ")"));
     }
   }
-  std::cout << "  over " << evaluation.seed_means.size() << " noise samples: " << join(parts, ", ")
+  std::cout << "  over " << summary.seed_means.size() << " noise samples: " << join(parts, ", ")
             << '\n';
+}
+
+/// The mean of every metric, in the order of the table.
+std::vector<double> means_of(const metrics::Summary& summary) {
+  std::vector<double> means;
+  for (const metrics::Statistics& metric : summary.values) {
+    means.push_back(metric.mean);
+  }
+  return means;
+}
+
+/// "0.8312 (0.7911 to 0.8620)"
+std::string mean_text(const metrics::Statistics& s) {
+  const std::string mean = metrics::is_defined(s.mean) ? fixed(s.mean, 4) : "-";
+  return s.interval
+             ? str(mean, " (", fixed(s.interval->low, 4), " to ", fixed(s.interval->high, 4), ")")
+             : mean;
+}
+
+void print_strata(const std::vector<metrics::StratumSummary>& strata) {
+  std::string by;
+  for (const metrics::StratumSummary& row : strata) {
+    if (row.stratum.by != by) {
+      by = row.stratum.by;
+      std::cout << "by " << by << "\n";
+    }
+    std::cout << "  " << std::left << std::setw(28) << row.stratum.level << std::right
+              << std::setw(7) << row.summary.count
+              << (row.summary.count == 1 ? " image " : " images") << "  Dice " << std::left
+              << std::setw(27) << mean_text(row.summary.of("dice")) << "IoU "
+              << mean_text(row.summary.of("iou")) << '\n';
+  }
+}
+
+void print(const std::string& title, const metrics::Breakdown& breakdown) {
+  print_table(title, breakdown.summary);
+  print_strata(breakdown.strata);
+  if (!breakdown.conventions.empty()) {
+    std::cout << metrics::conventions_text(breakdown.conventions);
+  }
 }
 
 }  // namespace
 
-void report(const Evaluation& evaluation, const EvaluationFacts& facts, const std::string& title,
-            const std::filesystem::path& folder) {
-  remove_leftovers(folder);
-  write_evaluation(folder, evaluation, facts);
-  print_table(title, evaluation.scores);
-  if (!evaluation.seed_means.empty()) {
-    print_seeds(evaluation);
+EvaluationSummary publish(Evaluation& evaluation, const EvaluationFacts& facts,
+                          const metrics::BreakdownOptions& options, const std::string& title,
+                          const std::filesystem::path& folder) {
+  const auto summarise = [&](std::vector<metrics::ImageScore>& scores) {
+    metrics::apply_convention(*options.convention, scores);
+    return metrics::break_down(scores, options);
+  };
+  EvaluationSummary summary{facts, summarise(evaluation.scores), std::nullopt, {}};
+  metrics::SummaryOptions of_seeds;
+  of_seeds.convention = options.convention;
+  for (std::vector<metrics::ImageScore>& scores : evaluation.seeds) {
+    metrics::apply_convention(*options.convention, scores);
+    summary.seed_means.push_back(means_of(metrics::summarise(scores, of_seeds)));
   }
   if (!evaluation.native.empty()) {
-    print_table("at the images' own sizes", evaluation.native);
+    summary.native = summarise(evaluation.native);
+  }
+  remove_leftovers(folder);
+  write_evaluation(folder, evaluation, summary);
+  print(title, summary.scores);
+  if (!summary.seed_means.empty()) {
+    print_seeds(summary);
+  }
+  if (summary.native) {
+    print("at the images' own sizes", *summary.native);
   }
   std::cout << "scores.csv and summary.json are in '" << folder.string() << "'" << std::endl;
+  return summary;
+}
+
+void write_pages(const EvalOptions& options, const std::string& title, const Evaluation& evaluation,
+                 const EvaluationSummary& summary, const report::LoadCase& load_case,
+                 const std::filesystem::path& folder) {
+  const report::Report page{title, &evaluation, &summary, load_case};
+  if (options.report) {
+    report::write_report(folder / "report.html", page);
+  }
+  if (options.figure) {
+    report::write_figure(folder / "figure.png", page);
+  }
 }
 
 std::filesystem::path sibling(const std::filesystem::path& path, const std::string& suffix) {

@@ -1,11 +1,18 @@
+#include <ATen/ATen.h>
+
 #include "common/earlier_results.h"
 #include "common/progress.h"
 #include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+#include "leaf/data/image_io.h"
 #include "leaf_eval/options.h"
 #include "leaf_eval/report.h"
+#include "leaf_eval/scoring.h"
 
 namespace leaf::apps {
 namespace {
+
+namespace fs = std::filesystem;
 
 data::MaskOptions mask_options(const EvalOptions& o) {
   data::MaskOptions options;
@@ -17,24 +24,69 @@ data::MaskOptions mask_options(const EvalOptions& o) {
   return options;
 }
 
+metrics::ScoreOptions mask_scoring(const EvalOptions& o) {
+  metrics::ScoreOptions scoring = score_options(o.scoring);
+  if (!o.probabilities.empty()) {
+    scoring.groups.add(metrics::MetricGroup::kProbability);
+  } else if (scoring.groups.has(metrics::MetricGroup::kProbability)) {
+    throw ConfigError("--metrics: the group 'probability' needs --probabilities");
+  }
+  return scoring;
+}
+
+EvaluationFacts facts_of(const EvalOptions& o) {
+  EvaluationFacts facts = {{"predictions", o.predictions.string()},
+                           {"ground_truth", o.ground_truth.string()},
+                           {"threshold", std::to_string(o.threshold)},
+                           {"ignore_value", std::to_string(o.ignore_value)}};
+  if (!o.probabilities.empty()) {
+    facts.emplace_back("probabilities", o.probabilities.string());
+  }
+  const EvaluationFacts scoring = scoring_facts(o.scoring);
+  facts.insert(facts.end(), scoring.begin(), scoring.end());
+  return facts;
+}
+
+/// The image of a pair below --images: nothing where there is none of the masks' size.
+std::optional<at::Tensor> image_of(const MaskPair& pair, const fs::path& folder,
+                                   data::ImageSize size) {
+  for (const char* extension : {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}) {
+    const fs::path file = folder / (pair.name + extension);
+    if (!folder.empty() && fs::exists(file)) {
+      const at::Tensor rgb = data::read_image(file).rgb;
+      return data::size_of(rgb) == size ? std::optional(rgb) : std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+report::Case mask_case(const MaskPair& pair, const EvalOptions& o) {
+  const ScoredPixels masks = load_masks(pair, mask_options(o));
+  return {image_of(pair, o.images, data::size_of(masks.truth)),
+          metrics::without_ignored(masks.truth, masks.ignored),
+          metrics::without_ignored(masks.prediction, masks.ignored)};
+}
+
 }  // namespace
 
 int score_masks(const EvalOptions& o) {
   apply(o.common);
+  const metrics::ScoreOptions scoring = mask_scoring(o);
+  const metrics::BreakdownOptions breakdown = breakdown_options(o.scoring);
   const auto output = o.output.empty() ? sibling(o.predictions, "-eval") : o.output;
-  const auto pairs = pair_masks({o.predictions, o.ground_truth, {o.truth_prefix, o.truth_suffix}});
+  const auto pairs = pair_masks(
+      {o.predictions, o.ground_truth, {o.truth_prefix, o.truth_suffix}, o.probabilities});
   note_earlier_results(output);
   Progress progress(static_cast<std::int64_t>(pairs.size()), "eval", stderr_output(o.common.quiet));
-  Evaluation evaluation;
-  evaluation.scores = evaluate_masks(pairs, mask_options(o), [&](std::size_t done) {
+  Evaluation evaluation = evaluate_masks(pairs, mask_options(o), scoring, [&](std::size_t done) {
     progress.update(static_cast<std::int64_t>(done));
   });
   progress.finish();
-  const EvaluationFacts facts = {{"predictions", o.predictions.string()},
-                                 {"ground_truth", o.ground_truth.string()},
-                                 {"threshold", std::to_string(o.threshold)},
-                                 {"ignore_value", std::to_string(o.ignore_value)}};
-  report(evaluation, facts, "at the masks' sizes", output);
+  const std::string title = "at the masks' sizes";
+  const EvaluationSummary summary = publish(evaluation, facts_of(o), breakdown, title, output);
+  const auto load_case = [&](std::size_t i) { return mask_case(pairs[i], o); };
+  write_pages(o, str("Masks of ", o.predictions.string(), ", ", title), evaluation, summary,
+              load_case, output);
   return kExitSuccess;
 }
 

@@ -1,4 +1,9 @@
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <iostream>
 #include <optional>
 
 #include "common/earlier_results.h"
@@ -12,6 +17,7 @@
 #include "leaf/pipeline/folders.h"
 #include "leaf_eval/options.h"
 #include "leaf_eval/report.h"
+#include "leaf_eval/scoring.h"
 
 namespace leaf::apps {
 namespace {
@@ -101,44 +107,112 @@ SegmenterOptions segmenter_options(const EvalOptions& o, const Runtime& runtime,
 }
 
 EvaluationFacts facts_of(const EvalOptions& o, const std::filesystem::path& model,
-                         const SegmenterOptions& segmenter, const Preprocessing& preprocessing) {
-  return {{"model", model.string()},
-          {"config", o.config.string()},
-          {"overrides", join(o.overrides, " ")},
-          {"split", o.split},
-          {"resolution", std::to_string(preprocessing.resolution)},
-          {"intensity", data::intensity_text(preprocessing.intensity)},
-          {"threshold", str(preprocessing.threshold)},
-          {"seed", std::to_string(segmenter.seed)},
-          {"noise", enum_text(segmenter.noise)},
-          {"num_inference_steps", std::to_string(segmenter.num_inference_steps)},
-          {"device", segmenter.device.str()},
-          {"precision", o.common.precision}};
+                         const std::string& split, const SegmenterOptions& segmenter,
+                         const Preprocessing& preprocessing) {
+  EvaluationFacts facts = {{"model", model.string()},
+                           {"config", o.config.string()},
+                           {"overrides", join(o.overrides, " ")},
+                           {"split", split},
+                           {"resolution", std::to_string(preprocessing.resolution)},
+                           {"intensity", data::intensity_text(preprocessing.intensity)},
+                           {"threshold", str(preprocessing.threshold)},
+                           {"seed", std::to_string(segmenter.seed)},
+                           {"noise", enum_text(segmenter.noise)},
+                           {"num_inference_steps", std::to_string(segmenter.num_inference_steps)},
+                           {"device", segmenter.device.str()},
+                           {"precision", o.common.precision}};
+  const EvaluationFacts scoring = scoring_facts(o.scoring);
+  facts.insert(facts.end(), scoring.begin(), scoring.end());
+  return facts;
+}
+
+EvaluationOptions evaluation_options(const EvalOptions& o, const Config& config,
+                                     const fs::path& output) {
+  EvaluationOptions options;
+  options.batch_size = o.batch_size > 0 ? o.batch_size : config.validation.batch_size;
+  options.seeds = o.seeds;
+  options.native = o.native;
+  options.overlays = o.overlays;
+  options.overlay_folder = output / "overlays";
+  options.scoring = score_options(o.scoring);
+  if (o.report || o.tune_threshold) {  // they show or use curves of the probabilities
+    options.scoring.groups.add(metrics::MetricGroup::kProbability);
+  }
+  options.spacing = spacing_of(o.scoring);
+  return options;
+}
+
+/// The part to score; ConfigError where a threshold would be tuned on another than validation.
+std::string part_of(const EvalOptions& o) {
+  const std::string tuned = enum_text(data::Split::kValidation);
+  if (o.tune_threshold && !o.split.empty() && o.split != tuned) {
+    throw ConfigError(str("--tune-threshold on the ", o.split,
+                          " part would spoil its scores; it takes the validation part"));
+  }
+  const std::string asked = o.split.empty() ? "test" : o.split;
+  return o.tune_threshold ? tuned : asked;
+}
+
+/// ConfigError where validation is the test part, as the published protocol has it.
+void check_tuning(const EvalOptions& o, const Config& config) {
+  if (o.tune_threshold && config.data.split.strategy == data::SplitStrategy::kPublished) {
+    throw ConfigError(
+        "--tune-threshold: data.split.strategy 'published' validates on the test part, whose "
+        "scores a threshold tuned there would spoil; use another strategy");
+  }
+}
+
+report::Case model_case(const Segmenter& segmenter, const data::Dataset& dataset,
+                        std::size_t index) {
+  const data::DecodedSample shown = dataset.decoded(index);
+  const data::Sample sample = dataset.load(index);
+  const at::Tensor probability =
+      segmenter.probability(sample.image.unsqueeze(0), ImageNames{sample.name})[0][0];
+  return {shown.image, metrics::without_ignored(shown.mask, shown.ignored),
+          metrics::without_ignored(segmenter.foreground(probability), shown.ignored)};
+}
+
+void store_threshold(const fs::path& folder, const metrics::ThresholdCurve& curve, double before) {
+  const double best = curve.best();
+  set_threshold(folder, best);
+  const auto dice_at = [&](double threshold) {
+    const long near = std::lround(threshold * 100) - 1;
+    return curve.dice(
+        static_cast<int>(std::clamp<long>(near, 0, metrics::ThresholdCurve::kCount - 1)));
+  };
+  std::cout << "the threshold of '" << folder.string() << "' is now " << fixed(best, 2) << " (was "
+            << before << "): mean Dice of the validation part " << fixed(dice_at(best), 4)
+            << " instead of " << fixed(dice_at(before), 4) << std::endl;
 }
 
 }  // namespace
 
 int score_model(const EvalOptions& o) {
   const Runtime runtime = apply(o.common);
+  const metrics::BreakdownOptions breakdown = breakdown_options(o.scoring);
   const Config config = config::load_config(o.config, o.overrides);
+  check_tuning(o, config);
+  const std::string split = part_of(o);
   const auto folder = find_model_folder(o.model);
-  const auto output = o.output.empty() ? sibling(folder, "-eval-" + o.split) : o.output;
+  const auto output = o.output.empty() ? sibling(folder, "-eval-" + split) : o.output;
   const Preprocessing preprocessing = load_description(folder).preprocessing;
-  const data::Dataset dataset = make_dataset(config, folder, o.split, preprocessing);
+  const data::Dataset dataset = make_dataset(config, folder, split, preprocessing);
   make_folder(output);
   const SegmenterOptions options = segmenter_options(o, runtime, preprocessing, config.validation);
   const Segmenter segmenter = Segmenter::load(folder, options);
   note_earlier_results(output);
-  EvaluationOptions evaluation;
-  evaluation.batch_size = o.batch_size > 0 ? o.batch_size : config.validation.batch_size;
-  evaluation.seeds = o.seeds;
-  evaluation.native = o.native;
-  evaluation.overlays = o.overlays;
-  evaluation.overlay_folder = output / "overlays";
+  const EvaluationOptions how = evaluation_options(o, config, output);
+  Evaluation evaluation = score(segmenter, dataset, how, o.common.quiet);
   const std::string size = std::to_string(preprocessing.resolution);
-  report(score(segmenter, dataset, evaluation, o.common.quiet),
-         facts_of(o, folder, segmenter.options(), preprocessing),
-         str(o.split, " part at the model's ", size, "x", size), output);
+  const std::string title = str(split, " part at the model's ", size, "x", size);
+  const EvaluationSummary summary =
+      publish(evaluation, facts_of(o, folder, split, segmenter.options(), preprocessing), breakdown,
+              title, output);
+  const auto load_case = [&](std::size_t i) { return model_case(segmenter, dataset, i); };
+  write_pages(o, str(folder.string(), ", ", title), evaluation, summary, load_case, output);
+  if (o.tune_threshold) {
+    store_threshold(folder, evaluation.curves.thresholds, preprocessing.threshold);
+  }
   return kExitSuccess;
 }
 

@@ -35,7 +35,8 @@ cv::Mat view(const at::Tensor& image) {
           image.data_ptr()};
 }
 
-void write_encoded(const fs::path& path, const at::Tensor& image, const char* extension,
+/// Image bytes of the type that `extension` names; empty where OpenCV cannot.
+std::string encode(const at::Tensor& image, const char* extension,
                    const std::vector<int>& options) {
   calm_opencv();
   const at::Tensor dense = image.contiguous();
@@ -47,9 +48,18 @@ void write_encoded(const fs::path& path, const at::Tensor& image, const char* ex
   }
   std::vector<unsigned char> bytes;
   if (!cv::imencode(extension, pixels, bytes, options)) {
+    return {};
+  }
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+void write_encoded(const fs::path& path, const at::Tensor& image, const char* extension,
+                   const std::vector<int>& options) {
+  const std::string bytes = encode(image, extension, options);
+  if (bytes.empty()) {
     throw FileError(str("cannot encode '", path.string(), "' as ", extension + 1));
   }
-  write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  write_file(path, bytes);
 }
 
 void draw_outline(cv::Mat& canvas, const at::Tensor& mask, const cv::Scalar& colour) {
@@ -68,6 +78,10 @@ void write_png(const fs::path& path, const at::Tensor& image) {
 
 void write_jpeg(const fs::path& path, const at::Tensor& image, int quality) {
   write_encoded(path, image, ".jpg", {cv::IMWRITE_JPEG_QUALITY, quality});
+}
+
+std::string encode_jpeg(const at::Tensor& image, int quality) {
+  return encode(image, ".jpg", {cv::IMWRITE_JPEG_QUALITY, quality});
 }
 
 at::Tensor overlay(const at::Tensor& rgb, const at::Tensor& mask,

@@ -6,7 +6,7 @@
 #include "leaf/core/log.h"
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
-#include "leaf/metrics/segmentation.h"
+#include "leaf/metrics/summary.h"
 #include "leaf/pipeline/model.h"
 #include "leaf/train/build_model.h"
 #include "losses/losses.h"

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/csv.h"
@@ -9,8 +10,8 @@
 #include "leaf/data/data_config.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/mask_values.h"
-#include "leaf/metrics/segmentation.h"
 #include "support/images.h"
+#include "support/json_schema.h"
 #include "tiny_project.h"
 
 namespace leaf {
@@ -48,6 +49,19 @@ std::vector<std::string> column(const fs::path& path, std::size_t index) {
   return values;
 }
 
+std::vector<std::string> named_column(const fs::path& path, const std::string& name) {
+  const auto header = read_csv(path).front();
+  const auto found = std::find(header.begin(), header.end(), name);
+  EXPECT_NE(found, header.end()) << name;
+  return column(path, static_cast<std::size_t>(found - header.begin()));
+}
+
+void expect_schema(const nlohmann::ordered_json& summary) {
+  const test::JsonSchema schema(nlohmann::ordered_json::parse(
+      read_file(std::string(LEAF_SOURCE_DIR) + "/docs/schemas/summary.schema.json")));
+  EXPECT_EQ(schema.faults(summary), test::JsonSchema::Faults{});
+}
+
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
@@ -55,12 +69,46 @@ bool contains(const std::string& text, const std::string& part) {
 }  // namespace
 
 TEST(Eval, HelpAndVersion) {
-  test::expect_help(
-      "leaf_eval",
-      {"--model", "--config", "--set", "--split", "=test", "--output", "--seed", "--seeds",
-       "--noise", "--num-inference-steps", "--batch-size", "--native", "--overlays",
-       "--predictions", "--ground-truth", "--truth-prefix", "--truth-suffix", "--threshold",
-       "=128", "--ignore-value", "MODEL-eval-SPLIT"});
+  test::expect_help("leaf_eval", {"--model",
+                                  "--config",
+                                  "--set",
+                                  "--split",
+                                  "=test",
+                                  "--output",
+                                  "--seed",
+                                  "--seeds",
+                                  "--noise",
+                                  "--num-inference-steps",
+                                  "--batch-size",
+                                  "--native",
+                                  "--overlays",
+                                  "--predictions",
+                                  "--ground-truth",
+                                  "--truth-prefix",
+                                  "--truth-suffix",
+                                  "--threshold",
+                                  "=128",
+                                  "--ignore-value",
+                                  "MODEL-eval-SPLIT",
+                                  "--metrics",
+                                  "--spacing",
+                                  "--tolerance",
+                                  "=2",
+                                  "--object-overlap",
+                                  "--convention",
+                                  "=leaf",
+                                  "--compare-conventions",
+                                  "--by-size",
+                                  "--by",
+                                  "--groups",
+                                  "--bootstrap-seed",
+                                  "--probabilities",
+                                  "--compare",
+                                  "--columns",
+                                  "--report",
+                                  "--figure",
+                                  "--images",
+                                  "--tune-threshold"});
 }
 
 TEST(Eval, ScoresAPartOfADataSetAtBothSizes) {
@@ -89,9 +137,8 @@ TEST(Eval, ScoresAPartOfADataSetAtBothSizes) {
   // tp + fp + fn + tn is the number of pixels.
   const auto pixels = [&](const std::string& file) {
     std::int64_t total = 0;
-    const std::size_t first = 1 + metrics::all_metrics().size();
-    for (std::size_t i = first; i < first + 4; ++i) {
-      total += std::stoll(column(project / file, i).front());
+    for (const char* count : {"tp", "fp", "fn", "tn"}) {
+      total += std::stoll(named_column(project / file, count).front());
     }
     return total;
   };
@@ -122,6 +169,10 @@ TEST(Eval, SeveralSeedsAddTheirMeansAndLeaveTheScores) {
   for (const double value : means) {
     squares += (value - mean) * (value - mean);
   }
+  for (const char* metric : {"iou", "accuracy", "nsd", "lesions_found"}) {
+    EXPECT_NEAR(seeds[metric]["means"][0], three["scores"][metric]["mean"], 1e-12) << metric;
+  }
+  expect_schema(three);
   EXPECT_NEAR(seeds["dice"]["mean"], mean, 1e-12);
   EXPECT_NEAR(seeds["dice"]["std"], std::sqrt(squares / 2), 1e-12);
 }
@@ -383,9 +434,10 @@ TEST(Eval, IgnoredPixelsAreNotScored) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_FALSE(contains(outcome.err, "holds the values")) << outcome.err;
   EXPECT_EQ(std::stod(column(project / "eval/scores.csv", 1).front()), 1);
-  const std::size_t first = 1 + metrics::all_metrics().size();
-  EXPECT_EQ(column(project / "eval/scores.csv", first).front(), "32");
-  EXPECT_EQ(column(project / "eval/scores.csv", first + 3).front(), "16");
+  EXPECT_EQ(named_column(project / "eval/scores.csv", "tp").front(), "32");
+  EXPECT_EQ(named_column(project / "eval/scores.csv", "tn").front(), "16");
+  EXPECT_EQ(std::stod(named_column(project / "eval/scores.csv", "hausdorff").front()), 0);
+  expect_schema(project.json("eval/summary.json"));
 }
 
 TEST(Eval, AModelsTruthsAreLookedAtToo) {

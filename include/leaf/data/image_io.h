@@ -53,6 +53,9 @@ void write_jpeg(const std::filesystem::path& path, const at::Tensor& image, int 
 at::Tensor overlay(const at::Tensor& rgb, const at::Tensor& mask,
                    const std::optional<at::Tensor>& truth = std::nullopt);
 
+/// The bytes of a JPEG file of uint8 [H,W] or [H,W,3].
+std::string encode_jpeg(const at::Tensor& image, int quality = 92);
+
 /// Height and width of uint8 [H,W] or [H,W,3].
 ImageSize size_of(const at::Tensor& image);
 

@@ -2,13 +2,17 @@
 
 #include <ATen/core/TensorBody.h>
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "leaf/core/enum_names.h"
+#include "leaf/metrics/scores.h"
 
 namespace leaf::metrics {
 
@@ -29,19 +33,38 @@ struct Confusion {
 /// shapes differ.
 Confusion confusion(const at::Tensor& prediction, const at::Tensor& truth);
 
-/// The sides of a pixel in millimetres, or 1 where they are not known.
-struct Spacing {
-  double row = 1;     ///< from one row to the next
-  double column = 1;  ///< from one column to the next
+/// What a metric looks at; whoever scores chooses the groups, since they differ in cost.
+enum class MetricGroup { kOverlap, kBoundary, kObjects, kProbability };
+inline EnumNames<MetricGroup> enum_names(MetricGroup /*tag*/) {
+  return {{MetricGroup::kOverlap, "overlap"},
+          {MetricGroup::kBoundary, "boundary"},
+          {MetricGroup::kObjects, "objects"},
+          {MetricGroup::kProbability, "probability"}};
+}
+
+/// A set of groups; kOverlap is always in it.
+class MetricGroups {
+ public:
+  MetricGroups() = default;
+  MetricGroups(std::initializer_list<MetricGroup> groups);
+  void add(MetricGroup group);
+  bool has(MetricGroup group) const;
+
+ private:
+  std::bitset<4> has_{1};
 };
 
-/// What a metric sees of one image: not 0 is target.
+/// What a metric sees of one image; groups that were not asked for are undefined.
 struct Observation {
-  at::Tensor prediction;  ///< bool or uint8 [H, W]
-  at::Tensor truth;       ///< as prediction
-  Spacing spacing;
-  Confusion c;  ///< the counts of the two
+  Confusion c;
+  double pixel_area = 1;  ///< in the unit of the spacing, squared
+  BoundaryScores boundary;
+  ObjectScores objects;
+  ProbabilityScores probability;
 };
+
+/// Which of two scores is better.
+enum class Best { kHighest, kLowest, kNearestToZero };
 
 /// One row of the table of metrics. Scores, their summaries, files and tables iterate over it.
 struct Metric {
@@ -49,78 +72,58 @@ struct Metric {
   const char* title;    ///< in tables on the terminal: "Dice"
   const char* formula;  ///< for documents: "2 TP / (2 TP + FP + FN)"
   double (*score)(const Observation& observation);
-  bool higher_is_better = true;
+  MetricGroup group = MetricGroup::kOverlap;
+  Best best = Best::kHighest;
   double lowest = 0;  ///< the scores' range
   double highest = 1;
+  int decimals = 6;  ///< in scores.csv
   /// Also recorded by validation, and summarised for the images with a target alone.
   bool headline = false;
 };
 
-/// All metrics in the order of the files; the first is the one that models are chosen by. Those of
-/// the target class are 1 where prediction and truth are both empty and 0 where one of them is.
+/// All metrics in the order of the files; the first is the one that models are chosen by. Ratios of
+/// target pixels are 1 where prediction and truth are both empty and 0 where one of them is; what
+/// has no value is kUndefined.
 const std::vector<Metric>& all_metrics();
 
 /// The index of a key in the table. Error for a key that is not there.
 std::size_t metric_index(std::string_view key);
 
-/// The scores of one image, in the order of the table.
+/// The Dice of these counts, as the table has it.
+double dice_of(const Confusion& c);
+
+/// The scores of one image, in the order of the table; those of other groups are undefined.
 struct ImageScore {
   std::string name;
   Confusion c;
   std::vector<double> values;
+  MetricGroups groups;
 
   double value(std::string_view key) const { return values.at(metric_index(key)); }
 };
 
-/// Scores a prediction: bool or uint8 [H, W], the shape of `truth`. Pixels that are not 0 in
-/// `ignored`, where it is given, are in no count. DataError when shapes differ.
+/// Sides of pixels and what counts as near or covered, stated with every result.
+struct ScoreOptions {
+  MetricGroups groups;
+  Spacing spacing;
+  double tolerance = 2;  ///< of nsd and boundary_iou, in the unit of the spacing
+  double object_overlap =
+      0;  ///< share of an object that the other mask must hold, at least a pixel
+};
+
+/// The mask without the pixels that are not 0 in `ignored` (undefined: there are none): they become
+/// background.
+at::Tensor without_ignored(const at::Tensor& mask, const at::Tensor& ignored);
+
+/// Scores a prediction: bool or uint8 [H, W], the shape of `truth`. Throws DataError when shapes
+/// differ. The group kProbability needs `probability`, float32 [H, W] in [0, 1].
+///
+/// Pixels that are not 0 in `ignored`, where it is given, change no score, whatever prediction,
+/// truth and probability say there: they are in no count, area or probability, and background on
+/// both sides for outlines and objects, which need every pixel's neighbours.
 ImageScore score_image(const std::string& name, const at::Tensor& prediction,
-                       const at::Tensor& truth, const Spacing& spacing = {},
+                       const at::Tensor& truth, const ScoreOptions& options = {},
+                       const std::optional<at::Tensor>& probability = std::nullopt,
                        const at::Tensor& ignored = {});
-
-/// Mean, median and standard deviation (n - 1; 0 for one image) over images.
-struct Statistics {
-  double mean = 0;
-  double median = 0;
-  double std = 0;
-};
-
-/// Of one value or more.
-Statistics statistics(const std::vector<double>& values);
-
-struct Interval {
-  double low = 0;
-  double high = 0;
-};
-
-struct Summary {
-  std::int64_t count = 0;
-  std::int64_t both_empty = 0;
-  std::int64_t one_sided_empty = 0;
-  /// Statistics of each metric, in the order of the table.
-  std::vector<Statistics> values;
-  /// Images whose truth holds a target, and each metric's mean over them (0 when there are none).
-  std::int64_t with_target = 0;
-  std::vector<double> means_with_target;
-  /// 95 % confidence interval of the first metric's mean: percentiles of the means of 1000 seeded
-  /// resamples. Empty for a single image.
-  std::optional<Interval> confidence;
-
-  const Statistics& of(std::string_view key) const { return values.at(metric_index(key)); }
-  double with_target_mean(std::string_view key) const {
-    return means_with_target.at(metric_index(key));
-  }
-};
-
-/// DataError when there are no scores.
-Summary summarise(const std::vector<ImageScore>& scores, std::uint64_t seed = 1337);
-
-/// A JSON object with everything in `summary` (null for an empty interval) and the
-/// convention for empty images.
-std::string summary_json(const Summary& summary);
-
-/// One row per image: its name, every metric by its key, tp,fp,fn,tn,both_empty,one_sided_empty.
-/// Atomic.
-void write_scores_csv(const std::filesystem::path& path, const std::vector<ImageScore>& scores);
 
 }  // namespace leaf::metrics

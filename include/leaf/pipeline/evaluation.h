@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,8 @@
 #include "leaf/data/dataset.h"
 #include "leaf/data/mask_values.h"
 #include "leaf/data/name_pairs.h"
+#include "leaf/metrics/breakdown.h"
+#include "leaf/metrics/curves.h"
 #include "leaf/metrics/segmentation.h"
 #include "leaf/pipeline/segmenter.h"
 
@@ -30,7 +33,7 @@ std::vector<metrics::ImageScore> evaluate(const Segmenter& segmenter, const data
 struct EvaluationOptions {
   /// Images at a time.
   std::int64_t batch_size = 8;
-  /// Noise samples, 1 or more. All scores are those of the first; see Evaluation::seed_means.
+  /// Noise samples, 1 or more. All scores are those of the first; see Evaluation::seeds.
   std::int64_t seeds = 1;
   /// Also at the images' own sizes: the probability is resized, then thresholded.
   bool native = false;
@@ -38,13 +41,19 @@ struct EvaluationOptions {
   /// over the data set, as NAME.jpg into overlay_folder.
   std::int64_t overlays = 0;
   std::filesystem::path overlay_folder;
+  metrics::ScoreOptions scoring;
+  /// The sides of the images' own pixels, in place of scoring.spacing; it is scaled where the
+  /// images are. Without it, lengths are in pixels of the scored size.
+  std::optional<metrics::Spacing> spacing;
 };
 
 struct Evaluation {
   std::vector<metrics::ImageScore> scores;
   std::vector<metrics::ImageScore> native;  ///< empty unless asked for
-  /// Of several noise samples: each one's mean score over the images, [sample][metric]. Else empty.
-  std::vector<std::vector<double>> seed_means;
+  /// Of several noise samples: the scores of each, in their order; the first are `scores`. Else
+  /// empty.
+  std::vector<std::vector<metrics::ImageScore>> seeds;
+  metrics::Curves curves;  ///< of `scores`, where the group kProbability was asked for
 };
 
 /// evaluate() with more to ask for. Every file is read once.
@@ -57,6 +66,9 @@ struct MaskFolders {
   std::filesystem::path truths;
   /// What a truth's file name has beyond its prediction's ("_segmentation").
   data::NameAffix truth_affix;
+  /// Where given: probabilities as leaf_infer writes them (PNG of 8 or 16 bits, white is 1), under
+  /// the predictions' names.
+  std::filesystem::path probabilities;
 };
 
 /// A prediction and its truth; `name` is the path below their folders, without extension.
@@ -64,32 +76,54 @@ struct MaskPair {
   std::string name;
   std::filesystem::path prediction;
   std::filesystem::path truth;
+  std::filesystem::path probability;  ///< empty where there is none
 };
 
 /// Pairs the image files of the two folders, and all below, by name (data::match_names); in natural
 /// order. DataError for a truth without prediction, which proposes the affix that would pair most,
-/// or two files of one name; predictions without truth and truths without the affix are warned
-/// about, but for leaf_infer's overlays/ and probabilities/, which are no predictions.
+/// for a prediction without probability, or two files of one name; predictions without truth and
+/// truths without the affix are warned about, but for leaf_infer's overlays/ and probabilities/,
+/// which are no predictions.
 std::vector<MaskPair> pair_masks(const MaskFolders& folders);
 
-/// Scores mask files, at their size and as displayed, by the rules of data sets (MaskOptions), for
-/// both; only a truth has pixels to be ignored. What is odd about the masks is logged at the end, a
-/// line for each kind and side. Throws DataError, naming both files, when sizes differ, and where
-/// all masks of a side are empty because no value is above the threshold.
-std::vector<metrics::ImageScore> evaluate_masks(const std::vector<MaskPair>& pairs,
-                                                const data::MaskOptions& options,
-                                                const OnProgress& on_progress = {});
+/// The pixels of a pair as they are scored, as displayed.
+struct ScoredPixels {
+  at::Tensor prediction;                  ///< uint8 [H,W], 0 or 1
+  at::Tensor truth;                       ///< the same
+  at::Tensor ignored;                     ///< uint8 [H,W]; undefined where nothing is ignored
+  std::optional<at::Tensor> probability;  ///< float32 [H,W] in [0,1]
+};
 
-/// Mean and deviation of one metric's mean score over noise samples, as the paper's Table 4 has
-/// it.
-metrics::Statistics seed_statistics(const Evaluation& evaluation, std::size_t metric);
+/// Reads a pair by the rules of data sets (MaskOptions), for both sides; only a truth has pixels to
+/// be ignored. Throws DataError, naming both files, when sizes differ.
+ScoredPixels load_masks(const MaskPair& pair, const data::MaskOptions& options);
+
+/// Scores mask files, at their size, as load_masks reads them. What is odd about the masks is
+/// logged at the end, a line for each kind and side. Throws DataError as load_masks does, and where
+/// all masks of a side are empty because no value is above the threshold.
+Evaluation evaluate_masks(const std::vector<MaskPair>& pairs, const data::MaskOptions& options,
+                          const metrics::ScoreOptions& scoring = {},
+                          const OnProgress& on_progress = {});
 
 /// Facts about an evaluation for its summary.json, in this order: {"model", "runs/a/best"}.
 using EvaluationFacts = std::vector<std::pair<std::string, std::string>>;
 
-/// Writes scores.csv, scores-native.csv where there are such scores, and summary.json, each
-/// atomically.
+/// What is said of an evaluation; `native` where there are such scores.
+struct EvaluationSummary {
+  EvaluationFacts facts;
+  metrics::Breakdown scores;
+  std::optional<metrics::Breakdown> native;
+  /// Of several noise samples: each one's mean score over the images, [sample][metric]. Else empty.
+  std::vector<std::vector<double>> seed_means;
+};
+
+/// Mean and deviation of one metric's mean score over noise samples, as the paper's Table 4 has
+/// it.
+metrics::Statistics seed_statistics(const EvaluationSummary& summary, std::size_t metric);
+
+/// Writes scores.csv, strata.csv where there are strata, both also with "-native" where there are
+/// such scores, and summary.json, each atomically.
 void write_evaluation(const std::filesystem::path& folder, const Evaluation& evaluation,
-                      const EvaluationFacts& facts);
+                      const EvaluationSummary& summary);
 
 }  // namespace leaf

@@ -121,6 +121,9 @@ struct SaveOptions {
 void save_model(const std::filesystem::path& folder, const TrainingModel& model,
                 const SaveOptions& options = {});
 
+/// Replaces the threshold in a model folder's preprocessing.json, atomically; all else stays.
+void set_threshold(const std::filesystem::path& folder, double threshold);
+
 /// Writes a folder that holds `vae/` alone, complete or not at all: the start of a segmentation
 /// model. The same errors.
 void save_autoencoder(const std::filesystem::path& folder, const models::Autoencoder& autoencoder,

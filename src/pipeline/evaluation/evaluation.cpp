@@ -36,52 +36,54 @@ Loaded load(const data::Dataset& dataset, std::size_t index, const EvaluationOpt
           full.pair.ignored};
 }
 
-/// The mask at the size of the image.
-at::Tensor native_mask(const Segmenter& segmenter, const Loaded& loaded,
-                       const at::Tensor& probability) {
-  return segmenter.finish(probability, loaded.truth.size(0), loaded.truth.size(1)).mask;
+/// How to score a picture of this size.
+metrics::ScoreOptions scoring_of(const EvaluationOptions& options, const data::Sample& sample,
+                                 std::int64_t height, std::int64_t width) {
+  metrics::ScoreOptions scoring = options.scoring;
+  if (options.spacing) {
+    const auto ratio = [](std::int64_t a, std::int64_t b) {
+      return static_cast<double>(a) / static_cast<double>(b);
+    };
+    scoring.spacing = {options.spacing->row * ratio(sample.height, height),
+                       options.spacing->column * ratio(sample.width, width)};
+  }
+  return scoring;
 }
 
 /// The score of a probability [R,R] at the data set's resolution.
-metrics::ImageScore score(const Segmenter& segmenter, const data::Sample& sample,
-                          const at::Tensor& probability) {
-  return metrics::score_image(sample.name, segmenter.foreground(probability), sample.mask[0], {},
-                              sample.ignored);
+metrics::ImageScore score(const Segmenter& segmenter, const EvaluationOptions& options,
+                          const data::Sample& sample, const at::Tensor& probability) {
+  return metrics::score_image(sample.name, segmenter.foreground(probability), sample.mask[0],
+                              scoring_of(options, sample, probability.size(0), probability.size(1)),
+                              probability, sample.ignored);
 }
 
-/// Adds the scores of every noise sample, probability [R,R] each, of one image.
-void add_seeds(const Segmenter& segmenter, const data::Sample& sample,
-               const std::vector<at::Tensor>& predicted, Evaluation& result) {
-  result.seed_means.resize(predicted.size(),
-                           std::vector<double>(metrics::all_metrics().size(), 0.0));
-  for (std::size_t seed = 0; seed < predicted.size(); ++seed) {
-    const metrics::ImageScore scored = score(segmenter, sample, predicted[seed]);
-    for (std::size_t metric = 0; metric < scored.values.size(); ++metric) {
-      result.seed_means[seed][metric] += scored.values[metric];
-    }
-  }
-}
-
-/// Sums become means.
-void finish_seeds(Evaluation& result) {
-  for (std::vector<double>& means : result.seed_means) {
-    for (double& mean : means) {
-      mean /= static_cast<double>(result.scores.size());
-    }
+/// Adds the scores of every noise sample, probability [R,R] each, of one image; the first is scored
+/// already.
+void add_seeds(const Segmenter& segmenter, const EvaluationOptions& options,
+               const data::Sample& sample, const std::vector<at::Tensor>& predicted,
+               Evaluation& result) {
+  result.seeds.resize(predicted.size());
+  result.seeds.front().push_back(result.scores.back());
+  for (std::size_t seed = 1; seed < predicted.size(); ++seed) {
+    result.seeds[seed].push_back(score(segmenter, options, sample, predicted[seed]));
   }
 }
 
 /// What is asked for at the image's own size.
 void finish_native(const Segmenter& segmenter, const EvaluationOptions& options,
                    const Loaded& loaded, const at::Tensor& probability, Evaluation& result) {
-  const at::Tensor mask = native_mask(segmenter, loaded, probability);
+  const at::Tensor& truth = loaded.truth;
+  const Segmentation found = segmenter.finish(probability, truth.size(0), truth.size(1));
   const std::string& name = loaded.sample.name;
   if (options.native) {
-    result.native.push_back(metrics::score_image(name, mask, loaded.truth, {}, loaded.ignored));
+    result.native.push_back(metrics::score_image(
+        name, found.mask, truth, scoring_of(options, loaded.sample, truth.size(0), truth.size(1)),
+        found.probability, loaded.ignored));
   }
   if (loaded.rgb.defined()) {
     data::write_jpeg(options.overlay_folder / (name + ".jpg"),
-                     data::overlay(loaded.rgb, mask, loaded.truth));
+                     data::overlay(loaded.rgb, found.mask, truth));
   }
 }
 
@@ -95,9 +97,12 @@ void score_batch(const Segmenter& segmenter, const EvaluationOptions& options,
     const at::Tensor& predicted = seeds.front();
     const Loaded& loaded = batch[i];
     require_finite(predicted, loaded.sample.name);
-    result.scores.push_back(score(segmenter, loaded.sample, predicted));
+    result.scores.push_back(score(segmenter, options, loaded.sample, predicted));
+    if (options.scoring.groups.has(metrics::MetricGroup::kProbability)) {
+      result.curves.add(predicted, loaded.sample.mask[0], loaded.sample.ignored);
+    }
     if (seeds.size() > 1) {
-      add_seeds(segmenter, loaded.sample, seeds, result);
+      add_seeds(segmenter, options, loaded.sample, seeds, result);
     }
     if (loaded.truth.defined()) {
       finish_native(segmenter, options, loaded, predicted, result);
@@ -138,7 +143,6 @@ Evaluation evaluate(const Segmenter& segmenter, const data::Dataset& dataset,
       on_progress(result.scores.size());
     }
   }
-  finish_seeds(result);
   return result;
 }
 

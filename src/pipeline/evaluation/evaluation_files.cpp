@@ -5,6 +5,7 @@
 #include "leaf/core/device.h"
 #include "leaf/core/files.h"
 #include "leaf/pipeline/evaluation.h"
+#include "metrics/json.h"
 
 namespace leaf {
 
@@ -12,48 +13,59 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json seeds_json(const Evaluation& evaluation) {
-  Json json = {{"count", evaluation.seed_means.size()}};
-  for (std::size_t metric = 0; metric < metrics::all_metrics().size(); ++metric) {
-    const metrics::Statistics statistics = seed_statistics(evaluation, metric);
-    Json means = Json::array();
-    for (const std::vector<double>& seed : evaluation.seed_means) {
-      means.push_back(seed[metric]);
+Json seeds_json(const EvaluationSummary& summary) {
+  Json json = {{"count", summary.seed_means.size()}};
+  for (std::size_t i = 0; i < metrics::all_metrics().size(); ++i) {
+    const metrics::Metric& metric = metrics::all_metrics()[i];
+    if (metrics::is_shown(metric, summary.scores.summary.groups)) {
+      const metrics::Statistics statistics = seed_statistics(summary, i);
+      Json means = Json::array();
+      for (const std::vector<double>& seed : summary.seed_means) {
+        means.push_back(metrics::number_json(seed[i]));
+      }
+      json[metric.key] = {{"mean", metrics::number_json(statistics.mean)},
+                          {"std", metrics::number_json(statistics.std)},
+                          {"means", means}};
     }
-    json[metrics::all_metrics()[metric].key] = {
-        {"mean", statistics.mean}, {"std", statistics.std}, {"means", means}};
   }
   return json;
 }
 
+/// scores.csv and strata.csv, `suffix` behind their names.
+void write_tables(const std::filesystem::path& folder, const std::string& suffix,
+                  const std::vector<metrics::ImageScore>& scores,
+                  const metrics::Breakdown& breakdown) {
+  metrics::write_scores_csv(folder / ("scores" + suffix + ".csv"), scores);
+  if (!breakdown.strata.empty()) {
+    metrics::write_strata_csv(folder / ("strata" + suffix + ".csv"), breakdown.strata);
+  }
+}
+
 }  // namespace
 
-metrics::Statistics seed_statistics(const Evaluation& evaluation, std::size_t metric) {
+metrics::Statistics seed_statistics(const EvaluationSummary& summary, std::size_t metric) {
   std::vector<double> means;
-  for (const std::vector<double>& seed : evaluation.seed_means) {
+  for (const std::vector<double>& seed : summary.seed_means) {
     means.push_back(seed.at(metric));
   }
   return metrics::statistics(means);
 }
 
 void write_evaluation(const std::filesystem::path& folder, const Evaluation& evaluation,
-                      const EvaluationFacts& facts) {
-  const auto summary_of = [](const std::vector<metrics::ImageScore>& scores) {
-    return Json::parse(metrics::summary_json(metrics::summarise(scores)));
-  };
+                      const EvaluationSummary& summary) {
   Json json;
-  for (const auto& [name, value] : facts) {
+  for (const auto& [name, value] : summary.facts) {
     json[name] = value;
   }
   json["versions"] = {{"leaf", version()}, {"libtorch", TORCH_VERSION}};
-  json["scores"] = summary_of(evaluation.scores);
-  metrics::write_scores_csv(folder / "scores.csv", evaluation.scores);
-  if (!evaluation.seed_means.empty()) {
-    json["seeds"] = seeds_json(evaluation);
+  json["scores"] = Json::parse(metrics::breakdown_json(summary.scores));
+  write_tables(folder, "", evaluation.scores, summary.scores);
+  if (!summary.seed_means.empty()) {
+    json["seeds"] = seeds_json(summary);
   }
-  if (!evaluation.native.empty()) {
-    json["native"] = summary_of(evaluation.native);
-    metrics::write_scores_csv(folder / "scores-native.csv", evaluation.native);
+  if (summary.native) {
+    json["native"] = Json::parse(metrics::breakdown_json(*summary.native));
+    write_tables(folder, "-native", evaluation.native, *summary.native);
   }
   write_file(folder / "summary.json",
              json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");

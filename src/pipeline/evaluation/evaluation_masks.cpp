@@ -2,10 +2,10 @@
 
 #include <utility>
 
+#include "data/image_folder.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
-#include "data/image_folder.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/mask_census.h"
 #include "leaf/data/name_pairs.h"
@@ -69,29 +69,72 @@ void warn_about_extra(const std::vector<std::string>& extra, const FilesByName& 
   }
 }
 
-/// The masks of one side, and what is odd about them.
-struct MaskSide {
-  data::MaskOptions options;
-  data::MaskCensus census;
+/// A mask as displayed.
+data::Mask load_displayed(const fs::path& path, const data::MaskOptions& options) {
+  data::Mask mask = data::load_mask(path, options);
+  const int orientation = mask.orientation;
+  return data::turned(std::move(mask), orientation);
+}
 
-  data::Mask load(std::size_t index, const fs::path& path) {
-    data::Mask mask = data::load_mask(path, options);
-    census.add(index, mask.remarks, mask.target.any().item<bool>());
-    const int orientation = mask.orientation;
-    return data::turned(std::move(mask), orientation);
-  }
+/// What is odd about the masks of both sides.
+struct Censuses {
+  explicit Censuses(std::size_t count) : predictions(count), truths(count) {}
+  data::MaskCensus predictions;
+  data::MaskCensus truths;
 };
 
-metrics::ImageScore score_pair(const MaskPair& pair, const data::Mask& prediction,
-                               const data::Mask& truth) {
-  if (prediction.target.sizes() != truth.target.sizes()) {
-    const data::ImageSize a = data::size_of(prediction.target);
-    const data::ImageSize b = data::size_of(truth.target);
-    throw DataError(leaf::str("'", pair.prediction.string(), "' is ", a.width, "x", a.height,
-                              " but '", pair.truth.string(), "' is ", b.width, "x", b.height,
+void add(data::MaskCensus& census, std::size_t index, const data::Mask& mask) {
+  census.add(index, mask.remarks, mask.target.any().item<bool>());
+}
+
+/// DataError when a picture has not the truth's size.
+void require_size(const fs::path& path, const at::Tensor& pixels, const fs::path& truth_path,
+                  const at::Tensor& truth) {
+  if (pixels.sizes() != truth.sizes()) {
+    const data::ImageSize a = data::size_of(pixels);
+    const data::ImageSize b = data::size_of(truth);
+    throw DataError(leaf::str("'", path.string(), "' is ", a.width, "x", a.height, " but '",
+                              truth_path.string(), "' is ", b.width, "x", b.height,
                               "; masks of the same size are needed"));
   }
-  return metrics::score_image(pair.name, prediction.target, truth.target, {}, truth.ignored);
+}
+
+at::Tensor load_probability(const fs::path& path) {
+  const data::MaskValues found = load_displayed(path, {}).values;
+  return found.values.to(at::kFloat).div(found.white);
+}
+
+ScoredPixels load(const MaskPair& pair, const data::MaskOptions& options, std::size_t index,
+                  Censuses* censuses) {
+  data::MaskOptions of_predictions = options;
+  of_predictions.ignore_value = data::kNoIgnoreValue;
+  const data::Mask prediction = load_displayed(pair.prediction, of_predictions);
+  const data::Mask truth = load_displayed(pair.truth, options);
+  if (censuses != nullptr) {
+    add(censuses->predictions, index, prediction);
+    add(censuses->truths, index, truth);
+  }
+  require_size(pair.prediction, prediction.target, pair.truth, truth.target);
+  ScoredPixels pixels{prediction.target, truth.target, truth.ignored, std::nullopt};
+  if (!pair.probability.empty()) {
+    pixels.probability = load_probability(pair.probability);
+    require_size(pair.probability, *pixels.probability, pair.truth, truth.target);
+  }
+  return pixels;
+}
+
+/// The probability of every pair; DataError where one is missing.
+void add_probabilities(const fs::path& folder, std::vector<MaskPair>& pairs) {
+  const data::FoundImages found = data::find_images(folder, {.enter_results = true});
+  const FilesByName files = data::files_by_name(folder, found.images);
+  for (MaskPair& pair : pairs) {
+    const auto file = files.find(pair.name);
+    if (file == files.end()) {
+      throw DataError(str("'", pair.prediction.string(), "' has no probability '",
+                          (folder / pair.name).string(), ".*'"));
+    }
+    pair.probability = file->second;
+  }
 }
 
 }  // namespace
@@ -114,30 +157,40 @@ std::vector<MaskPair> pair_masks(const MaskFolders& folders) {
   warn_about_extra(matched.without_second, predictions);
   std::vector<MaskPair> pairs;
   for (const data::NamePair& pair : matched.pairs) {
-    pairs.push_back({pair.name, pair.first, pair.second});
+    pairs.push_back({pair.name, pair.first, pair.second, {}});
+  }
+  if (!folders.probabilities.empty()) {
+    add_probabilities(folders.probabilities, pairs);
   }
   return pairs;
 }
 
-std::vector<metrics::ImageScore> evaluate_masks(const std::vector<MaskPair>& pairs,
-                                                const data::MaskOptions& options,
-                                                const OnProgress& on_progress) {
-  MaskSide predictions{options, data::MaskCensus(pairs.size())};
-  predictions.options.ignore_value = data::kNoIgnoreValue;
-  MaskSide truths{options, data::MaskCensus(pairs.size())};
-  std::vector<metrics::ImageScore> scores;
+ScoredPixels load_masks(const MaskPair& pair, const data::MaskOptions& options) {
+  return load(pair, options, 0, nullptr);
+}
+
+Evaluation evaluate_masks(const std::vector<MaskPair>& pairs, const data::MaskOptions& options,
+                          const metrics::ScoreOptions& scoring, const OnProgress& on_progress) {
+  Censuses censuses(pairs.size());
+  Evaluation result;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
-    scores.push_back(score_pair(pairs[i], predictions.load(i, pairs[i].prediction),
-                                truths.load(i, pairs[i].truth)));
+    const ScoredPixels pixels = load(pairs[i], options, i, &censuses);
+    result.scores.push_back(metrics::score_image(pairs[i].name, pixels.prediction, pixels.truth,
+                                                 scoring, pixels.probability, pixels.ignored));
+    if (pixels.probability) {
+      result.curves.add(*pixels.probability, pixels.truth, pixels.ignored);
+    }
     if (on_progress) {
-      on_progress(scores.size());
+      on_progress(result.scores.size());
     }
   }
-  predictions.census.require_target();
-  truths.census.require_target();
-  predictions.census.log_lines();
-  truths.census.log_lines();
-  return scores;
+  for (data::MaskCensus* census : {&censuses.predictions, &censuses.truths}) {
+    census->require_target();
+  }
+  for (data::MaskCensus* census : {&censuses.predictions, &censuses.truths}) {
+    census->log_lines();
+  }
+  return result;
 }
 
 }  // namespace leaf

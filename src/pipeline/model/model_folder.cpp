@@ -146,6 +146,12 @@ void save_model(const fs::path& folder, const TrainingModel& model, const SaveOp
   });
 }
 
+void set_threshold(const fs::path& folder, double threshold) {
+  Preprocessing preprocessing = load_description(folder).preprocessing;
+  preprocessing.threshold = threshold;
+  write_json(folder / kPreprocessingFile, to_json(preprocessing));
+}
+
 void save_autoencoder(const fs::path& folder, const models::Autoencoder& autoencoder,
                       const models::AutoencoderConfig& config, const SaveOptions& options) {
   replace_folder(folder, [&](const fs::path& target) {

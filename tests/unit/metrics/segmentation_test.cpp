@@ -4,11 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <utility>
+#include <vector>
 
 #include "core/csv.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
+#include "leaf/metrics/curves.h"
+#include "leaf/metrics/summary.h"
 #include "support/temporary_folder.h"
 
 namespace leaf::metrics {
@@ -59,17 +63,21 @@ TEST(Scores, StayInTheirRange) {
     const ImageScore s = score(c);
     ASSERT_EQ(s.values.size(), all_metrics().size());
     for (const Metric& metric : all_metrics()) {
-      EXPECT_GE(s.value(metric.key), metric.lowest) << metric.key;
-      EXPECT_LE(s.value(metric.key), metric.highest) << metric.key;
+      if (is_defined(s.value(metric.key))) {
+        EXPECT_GE(s.value(metric.key), metric.lowest) << metric.key;
+        EXPECT_LE(s.value(metric.key), metric.highest) << metric.key;
+      }
     }
   }
 }
 
 TEST(Scores, BothEmptyCountsOneAndIsFlagged) {
   const ImageScore s = score({0, 0, 0, 9});
-  for (const Metric& metric : all_metrics()) {
-    EXPECT_EQ(s.value(metric.key), 1.0) << metric.key;
+  for (const char* key : {"dice", "iou", "precision", "recall", "specificity", "accuracy"}) {
+    EXPECT_EQ(s.value(key), 1.0) << key;
   }
+  EXPECT_EQ(s.value("area_difference"), 0.0);
+  EXPECT_FALSE(is_defined(s.value("relative_area_difference")));
   EXPECT_TRUE(s.c.both_empty());
   EXPECT_FALSE(s.c.one_sided_empty());
 }
@@ -114,7 +122,7 @@ TEST(Summary, OneImage) {
   EXPECT_DOUBLE_EQ(s.of("dice").mean, 0.8);
   EXPECT_DOUBLE_EQ(s.of("dice").median, 0.8);
   EXPECT_EQ(s.of("dice").std, 0.0);
-  EXPECT_FALSE(s.confidence);
+  EXPECT_FALSE(s.of("dice").interval);
   EXPECT_NE(summary_json(s).find("\"dice_confidence_95\": null"), std::string::npos);
 }
 
@@ -125,13 +133,18 @@ TEST(Summary, ConfidenceIntervalIsSeededAndOfTheRightWidth) {
   for (int i = 0; i < 400; ++i) {
     scores.push_back(score({i, 0, 400 - i, 0}));
   }
-  const Summary s = summarise(scores, 3);
-  ASSERT_TRUE(s.confidence);
-  EXPECT_EQ(s.confidence->low, summarise(scores, 3).confidence->low);
-  EXPECT_NE(s.confidence->low, summarise(scores, 4).confidence->low);
+  const auto interval = [&](std::uint64_t seed) {
+    SummaryOptions options;
+    options.seed = seed;
+    return summarise(scores, options).of("dice").interval;
+  };
+  const Summary s = summarise(scores);
+  ASSERT_TRUE(interval(3));
+  EXPECT_EQ(interval(3)->low, interval(3)->low);
+  EXPECT_NE(interval(3)->low, interval(4)->low);
   const double half_width = 1.96 * s.of("dice").std / 20;  // of a normal mean over 400
-  EXPECT_NEAR(s.confidence->low, s.of("dice").mean - half_width, 0.2 * half_width);
-  EXPECT_NEAR(s.confidence->high, s.of("dice").mean + half_width, 0.2 * half_width);
+  EXPECT_NEAR(interval(3)->low, s.of("dice").mean - half_width, 0.2 * half_width);
+  EXPECT_NEAR(interval(3)->high, s.of("dice").mean + half_width, 0.2 * half_width);
 }
 
 TEST(Summary, JsonStatesTheConvention) {
@@ -140,35 +153,85 @@ TEST(Summary, JsonStatesTheConvention) {
   EXPECT_NE(json.find("empty_convention"), std::string::npos);
 }
 
-TEST(ScoresCsv, OneRowPerImage) {
+TEST(ScoresCsv, WhatWasThereBeforeKeepsItsPlace) {
   const test::TemporaryFolder folder;
   write_scores_csv(folder / "scores.csv", {score({2, 1, 0, 6}, "a,b"), score({0, 0, 0, 9}, "c")});
+  const std::string content = read_file(folder / "scores.csv");
+  EXPECT_EQ(content,
+            "name,dice,iou,precision,recall,specificity,tp,fp,fn,tn,both_empty,one_sided_empty,"
+            "accuracy,area_difference,relative_area_difference\n"
+            "\"a,b\",0.800000,0.666667,0.666667,1.000000,0.857143,2,1,0,6,0,0,"
+            "0.888889,1.000000,0.500000\n"
+            "c,1.000000,1.000000,1.000000,1.000000,1.000000,0,0,0,9,1,0,1.000000,0.000000,\n");
+}
+
+TEST(ScoresCsv, HasTheGroupsThatWereScored) {
+  const test::TemporaryFolder folder;
+  ScoreOptions options;
+  options.groups = {MetricGroup::kObjects};
+  const at::Tensor one = at::eye(3).to(at::kBool);
+  write_scores_csv(folder / "scores.csv", {score_image("x", one, one, options)});
   const auto rows = read_csv(folder / "scores.csv");
-  ASSERT_EQ(rows.size(), 3U);
-  const std::size_t metrics = all_metrics().size();
-  ASSERT_EQ(rows[0].size(), 7 + metrics);
-  for (std::size_t i = 0; i < metrics; ++i) {
-    EXPECT_EQ(rows[0][1 + i], all_metrics()[i].key);
-  }
-  const auto part = [&](std::size_t first, std::size_t count) {
-    const auto begin = rows[1].begin() + static_cast<std::ptrdiff_t>(first);
-    return std::vector<std::string>(begin, begin + static_cast<std::ptrdiff_t>(count));
-  };
-  EXPECT_EQ(part(0, 6), (std::vector<std::string>{"a,b", "0.800000", "0.666667", "0.666667",
-                                                  "1.000000", "0.857143"}));
-  EXPECT_EQ(part(1 + metrics, 6), (std::vector<std::string>{"2", "1", "0", "6", "0", "0"}));
-  EXPECT_EQ(rows[2][5 + metrics], "1");
+  EXPECT_EQ(rows[0].back(), "false_objects");
+  EXPECT_EQ(rows[1].back(), "0");  // diagonal neighbours are one object
+  EXPECT_EQ(rows[1][rows[1].size() - 3], "1");
 }
 
 TEST(Scores, IgnoredPixelsAreInNoCount) {
   const at::Tensor prediction = at::tensor({1, 1, 0, 0, 1, 0}).to(at::kByte).view({2, 3});
   const at::Tensor truth = at::tensor({1, 0, 1, 0, 0, 0}).to(at::kByte).view({2, 3});
   const at::Tensor ignored = at::tensor({0, 1, 0, 0, 0, 1}).to(at::kByte).view({2, 3});
-  const ImageScore score = score_image("a", prediction, truth, {}, ignored);
+  const ImageScore score = score_image("a", prediction, truth, {}, {}, ignored);
   EXPECT_EQ(score.c, (Confusion{.tp = 1, .fp = 1, .fn = 1, .tn = 1}));
   EXPECT_DOUBLE_EQ(score.value("dice"), 0.5);
-  const ImageScore none = score_image("a", prediction, truth, {}, at::zeros_like(ignored));
+  const ImageScore none = score_image("a", prediction, truth, {}, {}, at::zeros_like(ignored));
   EXPECT_EQ(none.c, score_image("a", prediction, truth).c);
+}
+
+/// Every score of a picture whose ignored pixels hold `there`, and its curves.
+std::pair<std::vector<double>, Curves> scores_with(double there) {
+  ScoreOptions options;
+  options.groups = {MetricGroup::kBoundary, MetricGroup::kObjects, MetricGroup::kProbability};
+  const at::Tensor truth = at::zeros({12, 12}, at::kByte);
+  truth.narrow(0, 2, 6).narrow(1, 2, 5).fill_(1);
+  at::Tensor probability = at::full({12, 12}, 0.2, at::kFloat);
+  probability.narrow(0, 3, 6).narrow(1, 1, 5).fill_(0.7);
+  const at::Tensor ignored = at::zeros({12, 12}, at::kByte);
+  ignored.narrow(0, 5, 6).narrow(1, 4, 7).fill_(1);
+  truth.masked_fill_(ignored.ne(0), there > 0.5 ? 1 : 0);
+  probability.masked_fill_(ignored.ne(0), there);
+  Curves curves;
+  curves.add(probability, truth, ignored);
+  return {score_image("a", probability > 0.5, truth, options, probability, ignored).values, curves};
+}
+
+TEST(Scores, IgnoredPixelsChangeNoScore) {
+  const auto [low, low_curves] = scores_with(0.1);
+  const auto [high, high_curves] = scores_with(0.95);
+  for (std::size_t i = 0; i < all_metrics().size(); ++i) {
+    EXPECT_TRUE(is_defined(low[i])) << all_metrics()[i].key;
+    EXPECT_EQ(low[i], high[i]) << all_metrics()[i].key;
+  }
+  EXPECT_NE(low[metric_index("hausdorff")], 0);
+  EXPECT_NE(low[metric_index("brier")], 0);
+  EXPECT_EQ(low_curves.calibration.error(), high_curves.calibration.error());
+  EXPECT_EQ(low_curves.calibration.error(), low[metric_index("ece")]);
+  for (int k = 0; k < ThresholdCurve::kCount; ++k) {
+    EXPECT_EQ(low_curves.thresholds.dice(k), high_curves.thresholds.dice(k)) << k;
+  }
+}
+
+TEST(Scores, APictureThatIsIgnoredAltogetherHasNoCounts) {
+  const at::Tensor all = at::ones({3, 3}, at::kByte);
+  ScoreOptions options;
+  options.groups = {MetricGroup::kBoundary, MetricGroup::kProbability};
+  const ImageScore score =
+      score_image("a", all, all, options, at::full({3, 3}, 0.5, at::kFloat), all);
+  EXPECT_EQ(score.c, Confusion{});
+  EXPECT_EQ(score.value("dice"), 1);
+  for (const char* key : {"accuracy", "hausdorff", "auroc", "average_precision", "ece", "brier"}) {
+    EXPECT_FALSE(is_defined(score.value(key))) << key;
+  }
 }
 
 }  // namespace

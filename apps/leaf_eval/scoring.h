@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+
+#include "leaf/metrics/breakdown.h"
+#include "leaf/metrics/segmentation.h"
+#include "leaf/pipeline/evaluation.h"
+#include "leaf_eval/options.h"
+
+namespace leaf::apps {
+
+/// What the arguments stand for; ConfigError for groups, conventions and spacings that are none.
+metrics::MetricGroups metric_groups(const ScoringArguments& arguments);
+std::optional<metrics::Spacing> spacing_of(const ScoringArguments& arguments);
+metrics::ScoreOptions score_options(const ScoringArguments& arguments);
+
+/// Reads the tables that it names.
+metrics::BreakdownOptions breakdown_options(const ScoringArguments& arguments);
+
+/// How was scored, for summary.json.
+EvaluationFacts scoring_facts(const ScoringArguments& arguments);
+
+}  // namespace leaf::apps

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <ATen/core/TensorBody.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "leaf/metrics/comparison.h"
+#include "leaf/pipeline/evaluation.h"
+
+namespace leaf::report {
+
+/// An image to look at; all of one size.
+struct Case {
+  std::optional<at::Tensor> image;  ///< uint8 [H,W,3]
+  at::Tensor truth;                 ///< [H,W], not 0 is target
+  at::Tensor prediction;
+};
+
+/// Loads an image of an evaluation by its place in the scores, as it was scored.
+using LoadCase = std::function<Case(std::size_t index)>;
+
+/// An image that is shown, and why.
+struct Choice {
+  std::size_t index = 0;
+  std::string why;  ///< "worst", "typical" or "best"
+};
+
+/// The images with the lowest, middle and highest Dice; of equal ones the larger target first, so
+/// that empty images do not fill the page. Each image once; fewer where there are fewer.
+std::vector<Choice> choose_cases(const std::vector<metrics::ImageScore>& scores);
+
+/// What a report tells.
+struct Report {
+  std::string title;
+  const Evaluation* evaluation = nullptr;
+  const EvaluationSummary* summary = nullptr;
+  LoadCase load_case;
+};
+
+/// Writes one HTML file that needs nothing else: summary, distributions, threshold curve and
+/// reliability where probabilities were scored, chosen cases, a table of the images (the 5000 with
+/// the lowest Dice, where there are more) and how was scored. Atomic.
+void write_report(const std::filesystem::path& path, const Report& report);
+
+/// The same for a comparison: tests, differences, the images that decide.
+void write_comparison_report(const std::filesystem::path& path,
+                             const metrics::Comparison& comparison,
+                             const std::vector<metrics::ScoreTable>& runs);
+
+/// A contact sheet of chosen cases as PNG, a row each: image, truth, prediction, and where they
+/// differ (green: both, red: prediction alone, blue: truth alone). Atomic.
+void write_figure(const std::filesystem::path& path, const Report& report);
+
+}  // namespace leaf::report

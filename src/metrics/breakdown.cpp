@@ -1,0 +1,77 @@
+#include "leaf/metrics/breakdown.h"
+
+#include "json.h"
+#include "leaf/core/log.h"
+#include "leaf/core/strings.h"
+
+namespace leaf::metrics {
+namespace {
+
+/// An image without a group is one of its own.
+std::vector<std::string> groups_of(const std::vector<ImageScore>& scores,
+                                   const ImageColumn& column) {
+  std::vector<std::string> groups = values_of(column, scores);
+  std::size_t missing = 0;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    if (groups[i].empty()) {
+      groups[i] = str("image ", scores[i].name);
+      ++missing;
+    }
+  }
+  if (missing > 0) {
+    log::warn(str(missing, " of ", scores.size(), " images have no '", column.name(),
+                  "'; each of them is a group of its own"));
+  }
+  return groups;
+}
+
+void append(std::vector<Stratum>& strata, const std::vector<Stratum>& more) {
+  strata.insert(strata.end(), more.begin(), more.end());
+}
+
+Json to_json(const ConventionScores& row) {
+  return {{"convention", row.convention->key},
+          {"dice", number_json(row.dice)},
+          {"iou", number_json(row.iou)},
+          {"left_out", row.left_out},
+          {"rule", row.convention->rule}};
+}
+
+}  // namespace
+
+Breakdown break_down(const std::vector<ImageScore>& scores, const BreakdownOptions& options) {
+  SummaryOptions summary{
+      .seed = options.seed, .all_intervals = true, .groups = {}, .convention = options.convention};
+  if (options.groups) {
+    summary.groups = groups_of(scores, *options.groups);
+  }
+  std::vector<Stratum> strata;
+  if (!options.by_size.empty()) {
+    append(strata, by_size(scores, options.by_size));
+  }
+  for (const ImageColumn& column : options.by) {
+    append(strata, by_column(scores, column));
+  }
+  Breakdown result;
+  result.summary = summarise(scores, summary);
+  result.strata = summarise_strata(scores, strata, summary);
+  if (options.conventions) {
+    result.conventions = compare_conventions(scores);
+  }
+  return result;
+}
+
+std::string breakdown_json(const Breakdown& breakdown) {
+  Json json = Json::parse(summary_json(breakdown.summary));
+  for (const StratumSummary& row : breakdown.strata) {
+    json["strata"].push_back({{"by", row.stratum.by},
+                              {"level", row.stratum.level},
+                              {"summary", Json::parse(summary_json(row.summary))}});
+  }
+  for (const ConventionScores& row : breakdown.conventions) {
+    json["conventions"].push_back(to_json(row));
+  }
+  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace leaf::metrics

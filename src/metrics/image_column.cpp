@@ -1,0 +1,86 @@
+#include <algorithm>
+#include <array>
+
+#include "core/csv.h"
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+#include "leaf/metrics/strata.h"
+#include "leaf/metrics/tables.h"
+
+namespace leaf::metrics {
+namespace {
+
+namespace fs = std::filesystem;
+using Rows = std::vector<std::vector<std::string>>;
+
+/// "a/b.png" -> "a/b"; a dot that no file type follows belongs to the name.
+std::string without_extension(const std::string& name) {
+  static constexpr std::array kTypes{".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"};
+  const std::string extension = to_lower(fs::path(name).extension().string());
+  const bool is_type =
+      std::any_of(kTypes.begin(), kTypes.end(), [&](const char* t) { return extension == t; });
+  return is_type ? name.substr(0, name.size() - extension.size()) : name;
+}
+
+std::size_t column_of(const Rows& rows, const std::string& name, const std::string& path) {
+  const std::vector<std::string>& header = rows.front();
+  const auto found = std::find(header.begin(), header.end(), name);
+  if (found == header.end()) {
+    throw DataError(str("'", path, "' has no column '", name, "'", did_you_mean(name, header),
+                        "; it has ", join(header, ", ")));
+  }
+  return static_cast<std::size_t>(found - header.begin());
+}
+
+std::size_t column_of_names(const std::vector<std::string>& header) {
+  for (const char* known : {"name", "image", "file"}) {
+    const auto found = std::find(header.begin(), header.end(), known);
+    if (found != header.end()) {
+      return static_cast<std::size_t>(found - header.begin());
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+ImageColumn ImageColumn::read(const std::string& spec) {
+  const std::size_t colon = spec.rfind(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == spec.size()) {
+    throw ConfigError(str("'", spec, "': expected FILE.csv:COLUMN"));
+  }
+  ImageColumn column;
+  column.name_ = spec.substr(colon + 1);
+  const std::string path = spec.substr(0, colon);
+  const Rows rows = read_csv(path);
+  if (rows.empty()) {
+    throw DataError(str("'", path, "' is empty; expected a header and a row per image"));
+  }
+  const std::size_t names = column_of_names(rows.front());
+  const std::size_t wanted = column_of(rows, column.name_, path);
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    if (rows[i].size() <= std::max(names, wanted)) {
+      throw DataError(str("'", path, "' row ", i + 1, ": expected ", rows.front().size(),
+                          " cells, found ", rows[i].size()));
+    }
+    const std::string& cell = rows[i][wanted];
+    const std::string value = is_missing(cell) ? "" : cell;
+    const auto [earlier, is_new] = column.values_.emplace(without_extension(rows[i][names]), value);
+    if (!is_new && earlier->second != value) {
+      throw DataError(str("'", path, "' row ", i + 1, ": '", rows[i][names],
+                          "' has two values of '", column.name_, "'; keep one"));
+    }
+  }
+  return column;
+}
+
+std::string ImageColumn::of(const std::string& image) const {
+  const auto whole = values_.find(image);
+  if (whole != values_.end()) {
+    return whole->second;
+  }
+  const auto last = values_.find(fs::path(image).filename().string());
+  return last == values_.end() ? "" : last->second;
+}
+
+}  // namespace leaf::metrics

@@ -1,0 +1,41 @@
+#include "leaf/metrics/tables.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "leaf/core/strings.h"
+#include "leaf/metrics/scores.h"
+
+namespace leaf::metrics {
+namespace {
+
+std::string trimmed(const std::string& text) {
+  const auto first = text.find_first_not_of(" \t");
+  return first == std::string::npos ? ""
+                                    : text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+}  // namespace
+
+bool is_missing(const std::string& text) {
+  static constexpr std::array kWords{"", "nan", "na", "n/a", "null", "none", "-"};
+  const std::string word = to_lower(trimmed(text));
+  return std::any_of(kWords.begin(), kWords.end(), [&](const char* w) { return word == w; });
+}
+
+std::optional<double> cell_number(const std::string& text) {
+  if (is_missing(text)) {
+    return kUndefined;
+  }
+  const std::string word = to_lower(trimmed(text));
+  if (word == "true" || word == "false") {
+    return word == "true" ? 1.0 : 0.0;
+  }
+  double value = 0;
+  const char* end = word.data() + word.size();
+  const auto [rest, failure] = std::from_chars(word.data(), end, value);
+  return failure == std::errc() && rest == end ? std::optional(value) : std::nullopt;
+}
+
+}  // namespace leaf::metrics

@@ -1,0 +1,96 @@
+#include "picture.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <array>
+
+#include "data/transforms.h"
+#include "leaf/data/image_io.h"
+
+namespace leaf::report {
+namespace {
+
+std::string base64(const std::string& bytes) {
+  static constexpr char kDigits[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t group = 0;
+    for (std::size_t j = i; j < i + 3; ++j) {
+      group = group << 8 | (j < bytes.size() ? static_cast<unsigned char>(bytes[j]) : 0U);
+    }
+    for (std::size_t digit = 0; digit < 4; ++digit) {
+      const bool padding = i + digit > bytes.size();
+      text += padding ? '=' : kDigits[group >> (18 - 6 * digit) & 63U];
+    }
+  }
+  return text;
+}
+
+struct Size {
+  std::int64_t height;
+  std::int64_t width;
+};
+
+Size shrunk(Size size, std::int64_t longest) {
+  const std::int64_t side = std::max(size.height, size.width);
+  if (side <= longest) {
+    return size;
+  }
+  return {std::max<std::int64_t>(1, size.height * longest / side),
+          std::max<std::int64_t>(1, size.width * longest / side)};
+}
+
+/// float [H,W] in [0,1], averaged where it shrinks.
+at::Tensor resized(const at::Tensor& plane, Size size) {
+  return data::resize_probability(plane.contiguous(), size.height, size.width);
+}
+
+at::Tensor resized_mask(const at::Tensor& mask, Size size) {
+  return resized(mask.ne(0).to(at::kFloat), size) > 0.5;
+}
+
+/// uint8 [H,W,3] -> float [h,w,3] in [0,1]
+at::Tensor resized_rgb(const at::Tensor& rgb, Size size) {
+  std::vector<at::Tensor> planes;
+  for (std::int64_t channel = 0; channel < 3; ++channel) {
+    planes.push_back(resized(rgb.select(2, channel).to(at::kFloat).div(255), size));
+  }
+  return at::stack(planes, 2);
+}
+
+at::Tensor to_bytes(const at::Tensor& picture) {
+  return picture.mul(255).round().clamp(0, 255).to(at::kByte).contiguous();
+}
+
+at::Tensor white(const at::Tensor& mask) {
+  return (mask.to(at::kByte) * 255).unsqueeze(2).expand({-1, -1, 3}).contiguous();
+}
+
+void paint(at::Tensor& picture, const at::Tensor& where, std::array<float, 3> colour) {
+  const at::Tensor ink = at::tensor(at::ArrayRef<float>(colour.data(), colour.size()));
+  picture = at::where(where.unsqueeze(2), picture * 0.35 + ink * 0.65, picture);
+}
+
+}  // namespace
+
+Pictures make_pictures(const Case& one, std::int64_t longest) {
+  const Size size = shrunk({one.truth.size(0), one.truth.size(1)}, longest);
+  const at::Tensor truth = resized_mask(one.truth, size);
+  const at::Tensor prediction = resized_mask(one.prediction, size);
+  const at::Tensor image =
+      one.image ? resized_rgb(*one.image, size) : at::zeros({size.height, size.width, 3});
+  at::Tensor errors = image * 0.7;
+  paint(errors, truth & prediction, {0.1F, 0.75F, 0.3F});
+  paint(errors, prediction & ~truth, {0.95F, 0.2F, 0.15F});
+  paint(errors, truth & ~prediction, {0.2F, 0.5F, 1.0F});
+  return {to_bytes(image), white(truth), white(prediction), to_bytes(errors)};
+}
+
+std::string data_uri(const at::Tensor& picture) {
+  return "data:image/jpeg;base64," + base64(data::encode_jpeg(picture, 85));
+}
+
+}  // namespace leaf::report

@@ -1,0 +1,214 @@
+// Conventions, parts, comparisons, pages and the threshold of leaf_eval.
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "core/csv.h"
+#include "leaf/core/files.h"
+#include "leaf/data/image_io.h"
+#include "leaf/data/maps.h"
+#include "support/images.h"
+#include "tiny_project.h"
+
+namespace leaf {
+namespace {
+
+namespace fs = std::filesystem;
+using test::expect_usage_error;
+using test::run_cpu;
+using test::TinyProject;
+
+/// Three masks: right, too large, both empty; a second set of predictions is right everywhere.
+void write_masks(const TinyProject& project) {
+  const at::Tensor half = test::half_mask(16, 16);
+  const at::Tensor none = at::zeros({16, 16}, at::kByte);
+  const auto write = [&](const char* folder, const char* name, const at::Tensor& mask) {
+    data::write_png(project / folder / name, mask);
+  };
+  for (const char* folder : {"truth", "better"}) {
+    write(folder, "a.png", half);
+    write(folder, "b.png", half);
+    write(folder, "c.png", none);
+  }
+  write("predicted", "a.png", half);
+  write("predicted", "b.png", at::full({16, 16}, 255, at::kByte));
+  write("predicted", "c.png", none);
+  write_file(project / "sex.csv", "image,sex\na.jpg,f\nb.jpg,m\nc.jpg,NaN\n");
+}
+
+test::Outcome eval(const TinyProject& project, const std::string& predictions,
+                   const std::vector<std::string>& more = {}) {
+  std::vector<std::string> arguments{"--predictions",  project.path(predictions),
+                                     "--ground-truth", project.path("truth"),
+                                     "--output",       project.path(predictions + "-eval")};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return run_cpu("leaf_eval", arguments);
+}
+
+std::string cell(const fs::path& path, const std::string& name, const std::string& image) {
+  const auto rows = read_csv(path);
+  const auto place = std::find(rows[0].begin(), rows[0].end(), name) - rows[0].begin();
+  for (const auto& row : rows) {
+    if (row[0] == image) {
+      return row.at(static_cast<std::size_t>(place));
+    }
+  }
+  return "no such row";
+}
+
+void expect_parts(const std::string& text, const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
+  }
+}
+
+double threshold_of(const TinyProject& project) {
+  return project.json("model/preprocessing.json")["threshold"];
+}
+
+test::Outcome eval_model(const TinyProject& project, const std::vector<std::string>& more) {
+  std::vector<std::string> arguments{"--model",  project.path("model"),
+                                     "--config", project.path("config.yaml"),
+                                     "--output", project.path("eval")};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return run_cpu("leaf_eval", arguments);
+}
+
+TEST(EvalScores, LengthsAreInTheUnitOfTheSpacing) {
+  const TinyProject project;
+  write_masks(project);
+  ASSERT_EQ(eval(project, "predicted", {"--spacing", "2,0.5", "--tolerance", "1"}).exit_code, 0);
+  const fs::path scores = project / "predicted-eval/scores.csv";
+  EXPECT_EQ(cell(scores, "hausdorff", "a"), "0.000000");
+  EXPECT_EQ(cell(scores, "hausdorff", "b"), "4.000000");  // 8 columns of 0.5 mm
+  EXPECT_EQ(cell(scores, "area_difference", "b"), "128.000000");
+  EXPECT_EQ(cell(scores, "hausdorff", "c"), "");
+  const auto summary = project.json("predicted-eval/summary.json");
+  EXPECT_EQ(summary["spacing"], "2,0.5 mm");
+  EXPECT_EQ(summary["scores"]["hausdorff"]["undefined"], 1);
+  ASSERT_EQ(eval(project, "predicted", {"--metrics", "overlap"}).exit_code, 0);
+  EXPECT_EQ(read_csv(scores)[0].back(), "relative_area_difference");
+}
+
+TEST(EvalScores, ConventionsAndParts) {
+  const TinyProject project;
+  write_masks(project);
+  const auto outcome =
+      eval(project, "predicted",
+           {"--convention", "nnunet", "--compare-conventions", "--by-size", "200", "--by",
+            project.path("sex.csv") + ":sex", "--groups", project.path("sex.csv") + ":sex"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  expect_parts(outcome.out, {"1 undefined", "as in nnU-Net v2", "by size of target", "no target",
+                             "by sex", "not stated", "torchmetrics (published LEAF)"});
+  EXPECT_EQ(cell(project / "predicted-eval/scores.csv", "dice", "c"), "");
+  const auto scores = project.json("predicted-eval/summary.json")["scores"];
+  EXPECT_EQ(scores["convention"], "nnunet");
+  EXPECT_NEAR(scores["dice"]["mean"], (1 + 2.0 / 3) / 2, 1e-9);
+  EXPECT_EQ(scores["conventions"].size(), 6U);
+  EXPECT_EQ(scores["strata"].size(), 2 + 3U);
+  EXPECT_TRUE(fs::exists(project / "predicted-eval/strata.csv"));
+}
+
+TEST(EvalScores, ProbabilitiesOfFiles) {
+  const TinyProject project;
+  write_masks(project);
+  for (const char* name : {"a.png", "b.png", "c.png"}) {
+    data::write_png(project / "grey" / name, test::half_mask(16, 16, 204));
+  }
+  ASSERT_EQ(eval(project, "predicted", {"--probabilities", project.path("grey")}).exit_code, 0);
+  const fs::path scores = project / "predicted-eval/scores.csv";
+  EXPECT_EQ(cell(scores, "auroc", "a"), "1.000000");
+  EXPECT_EQ(cell(scores, "brier", "a"), "0.020000");  // half of the pixels are 0.2 off
+  EXPECT_EQ(cell(scores, "auroc", "c"), "");
+  data::write_png16(project / "grey/a.png", test::half_mask(16, 16, 1).to(at::kFloat).mul(0.9));
+  ASSERT_EQ(eval(project, "predicted", {"--probabilities", project.path("grey")}).exit_code, 0);
+  EXPECT_EQ(cell(scores, "brier", "a"), "0.005000");  // half of the pixels are 0.1 off
+  fs::remove(project / "grey/b.png");
+  expect_usage_error(eval(project, "predicted", {"--probabilities", project.path("grey")}),
+                     "leaf_eval", {"b.png' has no probability"});
+}
+
+TEST(EvalScores, ComparesEarlierRuns) {
+  const TinyProject project;
+  write_masks(project);
+  ASSERT_EQ(eval(project, "predicted").exit_code, 0);
+  ASSERT_EQ(eval(project, "better").exit_code, 0);
+  const auto outcome = run_cpu("leaf_eval", {"--compare", project.path("predicted-eval"),
+                                             project.path("better-eval/scores.csv"), "--report"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  expect_parts(outcome.out,
+               {"3 images that all runs have", "1 / 0 / 2", "largest differences b +"});
+  const auto json = project.json("predicted-eval-compared/comparison.json");
+  EXPECT_EQ(json["pairs"][0]["column"], "dice");
+  EXPECT_NEAR(json["pairs"][0]["difference"], 1.0 / 9, 1e-6);
+  EXPECT_TRUE(fs::exists(project / "predicted-eval-compared/comparison.csv"));
+  EXPECT_TRUE(fs::exists(project / "predicted-eval-compared/comparison.html"));
+}
+
+TEST(EvalScores, PagesOfMasksAndModels) {
+  const TinyProject project;
+  write_masks(project);
+  data::write_png(project / "images/a.png", test::picture(16, 16));
+  ASSERT_EQ(eval(project, "predicted", {"--report", "--figure", "--images", project.path("images")})
+                .exit_code,
+            0);
+  EXPECT_TRUE(fs::exists(project / "predicted-eval/figure.png"));
+  expect_parts(read_file(project / "predicted-eval/report.html"), {"<svg", "case-1", "worst"});
+  project.with_model();
+  ASSERT_EQ(eval_model(project, {"--report", "--figure"}).exit_code, 0);
+  expect_parts(read_file(project / "eval/report.html"),
+               {"mean Dice by threshold", "share of target pixels by probability", "AUROC"});
+}
+
+TEST(EvalScores, TunesTheThresholdOnTheValidationPart) {
+  const TinyProject project;
+  project.with_model();
+  const double before = threshold_of(project);
+  const auto outcome = eval_model(project, {"--tune-threshold", "--no-native"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  expect_parts(outcome.out, {"validation part at the model's 64x64: 1 image", "is now"});
+  const double after = threshold_of(project);
+  EXPECT_NE(after, before);
+  const auto dice = [&] { return project.json("eval/summary.json")["scores"]["dice"]["mean"]; };
+  const double dice_before = dice();
+  ASSERT_EQ(eval_model(project, {"--split", "validation", "--no-native"}).exit_code, 0);
+  EXPECT_GE(dice().get<double>(), dice_before);
+  EXPECT_EQ(project.json("eval/summary.json")["threshold"].get<std::string>().substr(0, 4),
+            std::to_string(after).substr(0, 4));
+}
+
+TEST(EvalScores, NoThresholdIsTunedOnTheTestPart) {
+  const TinyProject project;
+  project.with_model();
+  const double before = threshold_of(project);
+  expect_usage_error(eval_model(project, {"--tune-threshold", "--split", "test"}), "leaf_eval",
+                     {"--tune-threshold", "test part"});
+  expect_usage_error(
+      eval_model(project, {"--tune-threshold", "--set", "data.split.strategy=published"}),
+      "leaf_eval", {"published", "test part"});
+  EXPECT_EQ(threshold_of(project), before);
+}
+
+TEST(EvalScores, WrongValuesAreOneLine) {
+  const TinyProject project;
+  write_masks(project);
+  const auto refused = [&](const std::vector<std::string>& more,
+                           const std::vector<std::string>& parts) {
+    expect_usage_error(eval(project, "predicted", more), "leaf_eval", parts);
+  };
+  refused({"--metrics", "boundry"}, {"boundry", "did you mean 'boundary'"});
+  refused({"--metrics", "all"}, {"probability", "--probabilities"});
+  refused({"--spacing", "1,x"}, {"--spacing", "'1,x'"});
+  refused({"--convention", "monay"}, {"did you mean 'monai'"});
+  refused({"--by", "nowhere.csv:sex"}, {"nowhere.csv"});
+  refused({"--by", project.path("sex.csv") + ":sax"}, {"did you mean 'sex'"});
+  refused({"--by-size", "large"}, {"--by-size", "terciles"});
+  expect_usage_error(run_cpu("leaf_eval", {"--compare", project.path("truth")}), "leaf_eval",
+                     {"scores.csv"});
+  EXPECT_FALSE(fs::exists(project / "predicted-eval/scores.csv"));
+}
+
+}  // namespace
+}  // namespace leaf

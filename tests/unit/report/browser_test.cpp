@@ -1,0 +1,159 @@
+// The pages in a browser: they sort, filter and open cases, fit a phone, and ask nobody for
+// anything.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "leaf/core/files.h"
+#include "leaf/core/strings.h"
+#include "report_fixture.h"
+#include "support/temporary_folder.h"
+
+namespace leaf::report {
+namespace {
+
+using nlohmann::json;
+
+/// Runs in the page behind its own script and leaves what it saw in the document.
+constexpr const char* kProbe = R"js(<script>
+const seen = {};
+const shown = () => [...document.querySelectorAll("#table tbody tr")].filter((row) => !row.hidden);
+const column = (title) => [...document.querySelectorAll("#table thead th")].findIndex(
+    (cell) => cell.textContent.trim().startsWith(title));
+const values = (at) => shown().map((row) => row.cells[at].textContent.trim());
+const press = (at) => document.querySelectorAll("#table thead button")[at].click();
+const type = (id, text) => {
+  document.getElementById(id).value = text;
+  document.getElementById(id).dispatchEvent(new Event("input"));
+};
+const score = column("Dice") < 0 ? 1 : column("Dice");
+press(score); seen.rising = values(score);
+press(score); seen.falling = values(score);
+const distance = column("HD95");
+if (distance > 0) { press(distance); seen.distances = values(distance); }
+type("filter-name", "IMAGE-1"); seen.named = values(0); type("filter-name", "");
+if (document.getElementById("filter-state")) {
+  type("filter-state", "one empty"); seen.empty = shown().length; type("filter-state", "");
+}
+seen.all = shown().length;
+seen.count = document.getElementById("count").textContent;
+seen.overflow = document.documentElement.scrollWidth - innerWidth;
+seen.width = innerWidth;
+seen.requests = performance.getEntriesByType("resource").filter((r) => !r.name.startsWith("data:")).length;
+const first = document.querySelector(".case");
+seen.before = first.open;
+location.hash = first.id;
+setTimeout(() => {
+  seen.after = first.open;
+  const picture = first.querySelector("img");
+  seen.picture = picture ? picture.naturalWidth : 0;
+  const note = document.createElement("pre");
+  note.id = "seen";
+  note.textContent = "SEEN" + encodeURIComponent(JSON.stringify(seen)) + "NEES";
+  document.body.append(note);
+}, 500);
+</script></body>)js";
+
+std::string browser() {
+  for (const char* name :
+       {"/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"}) {
+    if (std::filesystem::exists(name)) {
+      return name;
+    }
+  }
+  return "";
+}
+
+std::string output_of(const std::string& command) {
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  std::string output;
+  char buffer[4096];
+  for (std::size_t got = 0; (got = std::fread(buffer, 1, sizeof(buffer), pipe)) > 0;) {
+    output.append(buffer, got);
+  }
+  ::pclose(pipe);
+  return output;
+}
+
+std::string decoded(const std::string& text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%') {
+      result += static_cast<char>(std::stoi(text.substr(i + 1, 2), nullptr, 16));
+      i += 2;
+    } else {
+      result += text[i];
+    }
+  }
+  return result;
+}
+
+/// What the probe sees of a page in a window of this width; null where it says nothing.
+json probe(const std::filesystem::path& page, int width) {
+  std::string content = read_file(page);
+  content.replace(content.rfind("</body>"), 7, kProbe);
+  const test::TemporaryFolder folder;
+  write_file(folder / "probe.html", content);
+  const std::string dom = output_of(
+      str("timeout 100 ", browser(), " --headless --no-sandbox --disable-gpu --no-first-run ",
+          "--user-data-dir='", (folder / "profile").string(), "' --window-size=", width,
+          ",800 --virtual-time-budget=3000 --dump-dom 'file://", (folder / "probe.html").string(),
+          "' 2>/dev/null"));
+  const auto begin = dom.rfind("SEEN%7B");
+  const auto end = dom.rfind("NEES</pre>");
+  return begin == std::string::npos ? json()
+                                    : json::parse(decoded(dom.substr(begin + 4, end - begin - 4)));
+}
+
+std::vector<double> numbers(const json& texts) {
+  std::vector<double> values;
+  for (const std::string text : texts) {
+    if (!text.empty()) {
+      values.push_back(std::stod(text));
+    }
+  }
+  return values;
+}
+
+class Browser : public ::testing::TestWithParam<int> {
+ protected:
+  void SetUp() override {
+    if (browser().empty()) {
+      GTEST_SKIP() << "no Chromium: apt-get install chromium";
+    }
+  }
+};
+
+TEST_P(Browser, TheReportSortsFiltersAndOpens) {
+  const test::TemporaryFolder folder;
+  const test::ReportFixture fixture(12);
+  write_report(folder / "report.html", fixture.report);
+  const json seen = probe(folder / "report.html", GetParam());
+  ASSERT_TRUE(seen.is_object()) << "the browser says nothing";
+  const std::vector<double> rising = numbers(seen["rising"]);
+  EXPECT_TRUE(std::is_sorted(rising.begin(), rising.end())) << seen["rising"];
+  EXPECT_LT(rising.front(), rising.back());
+  const std::vector<double> falling = numbers(seen["falling"]);
+  EXPECT_TRUE(std::is_sorted(falling.rbegin(), falling.rend())) << seen["falling"];
+  const std::vector<double> distances = numbers(seen["distances"]);
+  EXPECT_TRUE(std::is_sorted(distances.begin(), distances.end()));
+  EXPECT_EQ(seen["distances"].back(), "");  // what is undefined comes last
+  EXPECT_EQ(seen["named"].size(), 3U);      // image-1, image-10, image-11
+  EXPECT_EQ(seen["empty"], 5);
+  EXPECT_EQ(seen["all"], 12);
+  EXPECT_EQ(seen["count"], "12 of 12 images");
+  EXPECT_EQ(seen["before"], false);
+  EXPECT_EQ(seen["after"], true);
+  EXPECT_GT(seen["picture"].get<int>(), 0);
+  EXPECT_LE(seen["overflow"].get<int>(), 0) << "wider than the window of " << seen["width"];
+  EXPECT_EQ(seen["requests"], 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Widths, Browser, ::testing::Values(1280, 390));
+
+}  // namespace
+}  // namespace leaf::report

@@ -1,0 +1,104 @@
+#include "leaf/report/report.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "leaf/core/files.h"
+#include "leaf/data/image_io.h"
+#include "report_fixture.h"
+#include "support/temporary_folder.h"
+
+namespace leaf::report {
+namespace {
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+    ++found;
+  }
+  return found;
+}
+
+std::string page_of(const test::ReportFixture& fixture) {
+  const test::TemporaryFolder folder;
+  write_report(folder / "report.html", fixture.report);
+  return read_file(folder / "report.html");
+}
+
+TEST(Report, IsOneFileThatAsksForNothing) {
+  const std::string page = page_of(test::ReportFixture(9));
+  EXPECT_EQ(count(page, "http://") + count(page, "https://") + count(page, "<link"), 0U);
+  EXPECT_EQ(count(page, "src=\""), count(page, "src=\"data:image/jpeg;base64,"));
+  EXPECT_EQ(count(page, "default-src 'none'"), 1U);
+}
+
+TEST(Report, NamesAreEscaped) {
+  const std::string page = page_of(test::ReportFixture(9));
+  EXPECT_EQ(count(page, "<script>alert"), 0U);
+  EXPECT_GE(count(page, "&lt;script&gt;alert(1)&lt;/script&gt;&amp;"), 2U);  // table and case
+  EXPECT_GE(count(page, "{{title}}"), 2U);  // as it is: a name is no template
+  EXPECT_EQ(count(page, "<title>Phantoms &lt;of&gt; a test</title>"), 1U);
+}
+
+TEST(Report, HasEverythingWithoutItsScript) {
+  const std::string page = page_of(test::ReportFixture(9));
+  EXPECT_EQ(count(page, "<tr data-state="), 9U);
+  EXPECT_EQ(count(page, "<details class=\"case\""), 9U);
+  EXPECT_EQ(count(page, "<img "), 4 * 9U);
+  EXPECT_EQ(count(page, "<svg "), 6 + 2U);  // distributions; threshold curve and reliability
+  EXPECT_EQ(count(page, "runs/a &amp; b"), 1U);
+  for (const char* text : {"nnU-Net v2", "size of target", "no target", "HD95", "Brier"}) {
+    EXPECT_GE(count(page, text), 1U) << text;
+  }
+}
+
+TEST(Report, ManyImagesStaySmall) {
+  const std::string page = page_of(test::ReportFixture(2000));
+  EXPECT_EQ(count(page, "<tr data-state="), 2000U);
+  EXPECT_LT(page.size(), std::size_t{30} << 20);
+}
+
+TEST(Report, CasesAreTheWorstTheTypicalAndTheBest) {
+  const test::ReportFixture fixture(60);
+  const auto choices = choose_cases(fixture.evaluation.scores);
+  ASSERT_EQ(choices.size(), 16 + 8 + 4U);
+  std::set<std::size_t> different;
+  double worst = 0;
+  double best = 1;
+  for (const Choice& choice : choices) {
+    different.insert(choice.index);
+    const double dice = fixture.evaluation.scores[choice.index].values.front();
+    worst = choice.why == "worst" ? std::max(worst, dice) : worst;
+    best = choice.why == "best" ? std::min(best, dice) : best;
+  }
+  EXPECT_EQ(different.size(), choices.size());
+  EXPECT_EQ(worst, 0);
+  EXPECT_GT(best, 0.8);
+  EXPECT_EQ(choose_cases({fixture.evaluation.scores.front()}).size(), 1U);
+}
+
+TEST(Figure, HasARowPerCase) {
+  const test::TemporaryFolder folder;
+  const test::ReportFixture fixture(60);
+  write_figure(folder / "figure.png", fixture.report);
+  const data::ImageSize size = data::size_of(data::read_image(folder / "figure.png").rgb);
+  EXPECT_EQ(size, (data::ImageSize{8 * 196 + 4, 4 * 196 + 4}));
+}
+
+TEST(ComparisonReport, ShowsTestsAndImages) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "a.csv", "name,dice\n<b>x,0.5\ny,0.25\nz,1\n");
+  write_file(folder / "b.csv", "name,dice\n<b>x,0.75\ny,0.5\nz,1\n");
+  const std::vector<metrics::ScoreTable> runs{metrics::read_scores(folder / "a.csv"),
+                                              metrics::read_scores(folder / "b.csv")};
+  write_comparison_report(folder / "c.html", metrics::compare(runs, {}), runs);
+  const std::string page = read_file(folder / "c.html");
+  EXPECT_EQ(count(page, "<tr data-state="), 3U);
+  EXPECT_EQ(count(page, "<b>"), 0U);
+  EXPECT_EQ(count(page, "<svg "), 2U);
+  EXPECT_EQ(count(page, "2 / 0 / 1"), 1U);
+}
+
+}  // namespace
+}  // namespace leaf::report
