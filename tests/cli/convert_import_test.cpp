@@ -167,8 +167,8 @@ TEST(ConvertImport, MissingNetworksAreErrorsUnlessRandom) {
   const TinyProject project;
   project.with_model();
   const auto run_import = [&](std::vector<std::string> more) {
-    more.insert(more.begin(), {"import", (project / "model/unet").string(), "--quiet", "--to",
-                               project.path("start")});
+    more.insert(more.begin(),
+                {"import", (project / "model/unet").string(), "--to", project.path("start")});
     return run_cpu("leaf_convert", more);
   };
   expect_usage_error(run_import({}), "leaf_convert",

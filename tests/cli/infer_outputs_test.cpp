@@ -6,9 +6,9 @@
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/mask_values.h"
-#include "leaf_demo_data/phantom.h"
 #include "leaf/data/postprocess.h"
 #include "leaf/pipeline/segment_file.h"
+#include "leaf_demo_data/phantom.h"
 
 namespace leaf {
 namespace {
@@ -108,16 +108,17 @@ TEST(InferOutputs, SeveralSeedsGiveTheirMeanAndItsEntropy) {
   const at::Tensor input = file.input.unsqueeze(0);
   const at::Tensor samples = segmenter.probabilities(input, {"0001"}, 3);
   EXPECT_TRUE(samples[0].equal(segmenter.probability(input, ImageNames{"0001"})));
-  EXPECT_TRUE(samples[1].equal(segmenter.probability(input, segmenter.starting_noise(input, {"0001"}, 1))));
+  EXPECT_TRUE(
+      samples[1].equal(segmenter.probability(input, segmenter.starting_noise(input, {"0001"}, 1))));
   EXPECT_FALSE(samples[0].equal(samples[1]));
   const at::Tensor mean = samples.mean(0)[0][0];
   const at::Tensor written = read_npy(project / "three/probabilities/0001.npy", 64, 64);
   EXPECT_LT((written - mean).abs().max().item<double>(), 1e-6);
   EXPECT_TRUE(samples[0][0][0].equal(read_npy(project / "one/probabilities/0001.npy", 64, 64)));
   EXPECT_TRUE(data::read_mask(project / "three/0001.png").ne(0).equal(segmenter.foreground(mean)));
-  const at::Tensor high_byte = data::read_mask(project / "three/uncertainty/0001.png");
-  const at::Tensor expected = entropy(mean).mul(255);
-  EXPECT_LT((high_byte.to(at::kFloat) - expected).abs().max().item<double>(), 1.01);
+  const at::Tensor bits = data::read_mask(project / "three/uncertainty/0001.png");
+  const at::Tensor expected = entropy(mean).mul(65535);
+  EXPECT_LT((bits.to(at::kFloat) - expected).abs().max().item<double>(), 1.01);
   EXPECT_EQ(project.json("three/summary.json")["options"]["seeds"], 3);
 }
 
