@@ -171,9 +171,9 @@ TEST(ConvertImport, MissingNetworksAreErrorsUnlessRandom) {
                 {"import", (project / "model/unet").string(), "--to", project.path("start")});
     return run_cpu("leaf_convert", more);
   };
-  expect_usage_error(run_import({}), "leaf_convert",
+  expect_usage_error(run_import({"--quiet"}), "leaf_convert",
                      {"hold no autoencoder", "kl-f8", "--init-missing random"});
-  expect_usage_error(run_import({"--seed", "3"}), "leaf_convert",
+  expect_usage_error(run_import({"--quiet", "--seed", "3"}), "leaf_convert",
                      {"--seed is of use with --init-missing random only"});
   const Outcome random =
       run_import({"--init-missing", "random", "--config", project.path("config.yaml")});
