@@ -147,6 +147,9 @@ void restore_moved_aside(const fs::path& leftover) {
   }
 }
 
+/// Whether an errno is that of a disk, or of the share of it that one may use, without room.
+bool is_full(int error) { return error == ENOSPC || error == EDQUOT; }
+
 }  // namespace
 
 std::string read_file(const fs::path& path) {
@@ -177,7 +180,7 @@ void read_pieces(const fs::path& path, const std::function<void(std::string_view
 
 void throw_cannot_write(const fs::path& path, int error) {
   const std::string message = str("cannot write '", path.string(), "': ", std::strerror(error));
-  if (error == ENOSPC || error == EDQUOT) {
+  if (is_full(error)) {
     throw DiskFullError(message + "; free space");
   }
   throw FileError(message);
@@ -235,6 +238,9 @@ void remove_leftovers(const fs::path& folder) {
 void make_folder(const fs::path& path) {
   std::error_code failure;
   fs::create_directories(path, failure);
+  if (is_full(failure.value())) {
+    throw_cannot_write(path, failure.value());
+  }
   if (failure || !fs::is_directory(path)) {
     throw FileError(str("cannot make the folder '", path.string(),
                         "': ", failure ? failure.message() : "a file of that name exists"));
