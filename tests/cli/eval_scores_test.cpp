@@ -8,6 +8,7 @@
 #include "core/csv.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/maps.h"
 #include "support/images.h"
 #include "tiny_project.h"
 
@@ -121,6 +122,9 @@ TEST(EvalScores, ProbabilitiesOfFiles) {
   EXPECT_EQ(cell(scores, "auroc", "a"), "1.000000");
   EXPECT_EQ(cell(scores, "brier", "a"), "0.020000");  // half of the pixels are 0.2 off
   EXPECT_EQ(cell(scores, "auroc", "c"), "");
+  data::write_png16(project / "grey/a.png", test::half_mask(16, 16, 1).to(at::kFloat).mul(0.9));
+  ASSERT_EQ(eval(project, "predicted", {"--probabilities", project.path("grey")}).exit_code, 0);
+  EXPECT_EQ(cell(scores, "brier", "a"), "0.005000");  // half of the pixels are 0.1 off
   fs::remove(project / "grey/b.png");
   expect_usage_error(eval(project, "predicted", {"--probabilities", project.path("grey")}),
                      "leaf_eval", {"b.png' has no probability"});

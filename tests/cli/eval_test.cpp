@@ -11,6 +11,7 @@
 #include "leaf/data/image_io.h"
 #include "leaf/data/mask_values.h"
 #include "support/images.h"
+#include "support/json_schema.h"
 #include "tiny_project.h"
 
 namespace leaf {
@@ -53,6 +54,12 @@ std::vector<std::string> named_column(const fs::path& path, const std::string& n
   const auto found = std::find(header.begin(), header.end(), name);
   EXPECT_NE(found, header.end()) << name;
   return column(path, static_cast<std::size_t>(found - header.begin()));
+}
+
+void expect_schema(const nlohmann::ordered_json& summary) {
+  const test::JsonSchema schema(nlohmann::ordered_json::parse(
+      read_file(std::string(LEAF_SOURCE_DIR) + "/docs/schemas/summary.schema.json")));
+  EXPECT_EQ(schema.faults(summary), test::JsonSchema::Faults{});
 }
 
 bool contains(const std::string& text, const std::string& part) {
@@ -162,6 +169,10 @@ TEST(Eval, SeveralSeedsAddTheirMeansAndLeaveTheScores) {
   for (const double value : means) {
     squares += (value - mean) * (value - mean);
   }
+  for (const char* metric : {"iou", "accuracy", "nsd", "lesions_found"}) {
+    EXPECT_NEAR(seeds[metric]["means"][0], three["scores"][metric]["mean"], 1e-12) << metric;
+  }
+  expect_schema(three);
   EXPECT_NEAR(seeds["dice"]["mean"], mean, 1e-12);
   EXPECT_NEAR(seeds["dice"]["std"], std::sqrt(squares / 2), 1e-12);
 }
@@ -426,6 +437,7 @@ TEST(Eval, IgnoredPixelsAreNotScored) {
   EXPECT_EQ(named_column(project / "eval/scores.csv", "tp").front(), "32");
   EXPECT_EQ(named_column(project / "eval/scores.csv", "tn").front(), "16");
   EXPECT_EQ(std::stod(named_column(project / "eval/scores.csv", "hausdorff").front()), 0);
+  expect_schema(project.json("eval/summary.json"));
 }
 
 TEST(Eval, AModelsTruthsAreLookedAtToo) {
