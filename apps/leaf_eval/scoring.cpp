@@ -58,6 +58,9 @@ metrics::BreakdownOptions breakdown_options(const ScoringArguments& arguments) {
   options.convention = &metrics::find_convention(arguments.convention);
   options.conventions = arguments.compare_conventions;
   options.by_size = arguments.by_size;
+  if (!options.by_size.empty()) {
+    metrics::by_size({}, options.by_size);  // what is wrong with it is said before the scoring
+  }
   for (const std::string& spec : arguments.by) {
     options.by.push_back(metrics::ImageColumn::read(spec));
   }

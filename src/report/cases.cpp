@@ -43,7 +43,9 @@ std::vector<Choice> choose_cases(const std::vector<metrics::ImageScore>& scores)
   };
   const std::vector<std::size_t> rising = by_dice(scores, true);
   take(rising, 0, kWorst, "worst");
-  take(by_dice(scores, false), 0, kBest, "best");
+  std::vector<std::size_t> falling = by_dice(scores, false);
+  std::erase_if(falling, [&](std::size_t i) { return scores[i].c.both_empty(); });
+  take(falling, 0, kBest, "best");
   take(rising, rising.size() / 2 - std::min(rising.size() / 2, kTypical / 2), kTypical, "typical");
   return choices;
 }

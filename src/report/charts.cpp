@@ -74,7 +74,7 @@ Json histogram(const std::string& title, const std::vector<double>& values, doub
   }
   const auto most = static_cast<double>(*std::max_element(counts.begin(), counts.end()));
   const Axis x{low, high};
-  const Axis y{0, std::max(4.0, most)};
+  const Axis y{0, std::max(4.0, std::ceil(most / 4) * 4)};  // whole numbers at its four ticks
   Json json = chart(title, x, y);
   const double step = (high - low) / kBars;
   for (std::size_t i = 0; i < kBars; ++i) {

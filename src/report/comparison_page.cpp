@@ -21,6 +21,9 @@ std::string text_of(double value) { return is_defined(value) ? fixed(value, 4) :
 
 std::string p_text(double p) { return p < 0.0001 ? "< 0.0001" : fixed(p, 4); }
 
+/// By its place in the list above the table; whole paths would be too wide.
+std::string run_name(std::size_t run) { return str("run ", run + 1); }
+
 /// An image's score in each run; kUndefined where a run lacks it.
 using Scores = std::map<std::string, std::vector<double>>;
 
@@ -38,7 +41,7 @@ Scores scores_of(const std::vector<ScoreTable>& runs, const std::string& column)
   return scores;
 }
 
-Json pair_view(const PairComparison& pair, const Comparison& comparison) {
+Json pair_view(const PairComparison& pair) {
   const std::string interval =
       pair.interval ? str(fixed(pair.interval->low, 4), " to ", fixed(pair.interval->high, 4)) : "";
   Json deciding = Json::array();
@@ -46,8 +49,8 @@ Json pair_view(const PairComparison& pair, const Comparison& comparison) {
     deciding.push_back({{"image", difference.image}, {"value", text_of(difference.value)}});
   }
   return {{"column", pair.column},
-          {"a", comparison.runs[pair.a]},
-          {"b", comparison.runs[pair.b]},
+          {"a", run_name(pair.a)},
+          {"b", run_name(pair.b)},
           {"images", pair.images},
           {"to_turn", pair.images_to_turn},
           {"deciding", deciding},
@@ -103,17 +106,22 @@ void write_comparison_report(const std::filesystem::path& path, const Comparison
   Json pairs = Json::array();
   Json charts = Json::array();
   for (const PairComparison& pair : comparison.pairs) {
-    pairs.push_back(pair_view(pair, comparison));
+    pairs.push_back(pair_view(pair));
     for (const Json& chart : pair_charts(pair, scores_of(runs, pair.column))) {
       charts.push_back(chart);
     }
   }
   const Json rows = rows_view(scores_of(runs, first));
+  Json names = Json::array();
+  for (std::size_t run = 0; run < runs.size(); ++run) {
+    names.push_back(run_name(run));
+  }
   write_file(path, fill_page("comparison.html", {{"title", "Comparison of runs"},
                                                  {"images", comparison.images},
                                                  {"left_out", comparison.left_out},
                                                  {"tests", comparison.pairs.size()},
                                                  {"runs", comparison.runs},
+                                                 {"run_names", names},
                                                  {"column", first},
                                                  {"pairs", pairs},
                                                  {"charts", charts},

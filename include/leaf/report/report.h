@@ -30,8 +30,9 @@ struct Choice {
   std::string why;  ///< "worst", "typical" or "best"
 };
 
-/// The images with the lowest, middle and highest Dice; of equal ones the larger target first, so
-/// that empty images do not fill the page. Each image once; fewer where there are fewer.
+/// The images with the lowest, middle and highest Dice; of equal ones the larger target first. An
+/// image of two empty masks is none of the best: it shows nothing. Each image once; fewer where
+/// there are fewer.
 std::vector<Choice> choose_cases(const std::vector<metrics::ImageScore>& scores);
 
 /// What a report tells.

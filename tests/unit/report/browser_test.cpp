@@ -18,7 +18,7 @@ namespace {
 
 using nlohmann::json;
 
-/// Runs in the page behind its own script and leaves what it saw in the document.
+/// Runs in the page behind its own script and tells the page around it what it saw.
 constexpr const char* kProbe = R"js(<script>
 const seen = {};
 const shown = () => [...document.querySelectorAll("#table tbody tr")].filter((row) => !row.hidden);
@@ -51,12 +51,18 @@ setTimeout(() => {
   seen.after = first.open;
   const picture = first.querySelector("img");
   seen.picture = picture ? picture.naturalWidth : 0;
-  const note = document.createElement("pre");
-  note.id = "seen";
-  note.textContent = "SEEN" + encodeURIComponent(JSON.stringify(seen)) + "NEES";
-  document.body.append(note);
+  parent.postMessage(JSON.stringify(seen), "*");
 }, 500);
 </script></body>)js";
+
+/// A window is never narrower than 500 pixels, a frame may be.
+constexpr const char* kAround = R"html(<!DOCTYPE html><body><script>
+addEventListener("message", (event) => {
+  const note = document.createElement("pre");
+  note.textContent = "SEEN" + encodeURIComponent(event.data) + "NEES";
+  document.body.append(note);
+});
+</script><iframe src="probe.html" style="border:0;height:800px;width:)html";
 
 std::string browser() {
   for (const char* name :
@@ -98,10 +104,11 @@ json probe(const std::filesystem::path& page, int width) {
   content.replace(content.rfind("</body>"), 7, kProbe);
   const test::TemporaryFolder folder;
   write_file(folder / "probe.html", content);
+  write_file(folder / "around.html", str(kAround, width, "px\"></iframe></body>"));
   const std::string dom = output_of(
       str("timeout 100 ", browser(), " --headless --no-sandbox --disable-gpu --no-first-run ",
-          "--user-data-dir='", (folder / "profile").string(), "' --window-size=", width,
-          ",800 --virtual-time-budget=3000 --dump-dom 'file://", (folder / "probe.html").string(),
+          "--user-data-dir='", (folder / "profile").string(), "' --window-size=1300,800 ",
+          "--virtual-time-budget=3000 --dump-dom 'file://", (folder / "around.html").string(),
           "' 2>/dev/null"));
   const auto begin = dom.rfind("SEEN%7B");
   const auto end = dom.rfind("NEES</pre>");
@@ -131,9 +138,10 @@ class Browser : public ::testing::TestWithParam<int> {
 TEST_P(Browser, TheReportSortsFiltersAndOpens) {
   const test::TemporaryFolder folder;
   const test::ReportFixture fixture(12);
-  write_report(folder / "report.html", fixture.report);
+  write_report(folder / "report.html", fixture.page);
   const json seen = probe(folder / "report.html", GetParam());
   ASSERT_TRUE(seen.is_object()) << "the browser says nothing";
+  EXPECT_EQ(seen["width"], GetParam());
   const std::vector<double> rising = numbers(seen["rising"]);
   EXPECT_TRUE(std::is_sorted(rising.begin(), rising.end())) << seen["rising"];
   EXPECT_LT(rising.front(), rising.back());

@@ -33,8 +33,8 @@ struct ReportFixture {
                metrics::break_down(evaluation.scores, breakdown),
                std::nullopt,
                {}};
-    report = {"Phantoms <of> a test", &evaluation, &summary,
-              [count](std::size_t i) { return make_case(static_cast<int>(i), count); }};
+    page = {"Phantoms <of> a test", &evaluation, &summary,
+            [count](std::size_t i) { return make_case(static_cast<int>(i), count); }};
   }
   ReportFixture(const ReportFixture&) = delete;
   ReportFixture& operator=(const ReportFixture&) = delete;
@@ -54,7 +54,7 @@ struct ReportFixture {
 
   Evaluation evaluation;
   EvaluationSummary summary;
-  report::Report report;
+  report::Report page;
 };
 
 }  // namespace leaf::test

@@ -22,7 +22,7 @@ std::size_t count(const std::string& text, const std::string& part) {
 
 std::string page_of(const test::ReportFixture& fixture) {
   const test::TemporaryFolder folder;
-  write_report(folder / "report.html", fixture.report);
+  write_report(folder / "report.html", fixture.page);
   return read_file(folder / "report.html");
 }
 
@@ -75,13 +75,18 @@ TEST(Report, CasesAreTheWorstTheTypicalAndTheBest) {
   EXPECT_EQ(different.size(), choices.size());
   EXPECT_EQ(worst, 0);
   EXPECT_GT(best, 0.8);
+  const at::Tensor none = at::zeros({4, 4}, at::kByte);  // full scores of nothing to see
+  const std::vector<metrics::ImageScore> empty(40, metrics::score_image("x", none, none));
+  for (const Choice& choice : choose_cases(empty)) {
+    EXPECT_NE(choice.why, "best");
+  }
   EXPECT_EQ(choose_cases({fixture.evaluation.scores.front()}).size(), 1U);
 }
 
 TEST(Figure, HasARowPerCase) {
   const test::TemporaryFolder folder;
   const test::ReportFixture fixture(60);
-  write_figure(folder / "figure.png", fixture.report);
+  write_figure(folder / "figure.png", fixture.page);
   const data::ImageSize size = data::size_of(data::read_image(folder / "figure.png").rgb);
   EXPECT_EQ(size, (data::ImageSize{8 * 196 + 4, 4 * 196 + 4}));
 }
