@@ -112,12 +112,11 @@ class SegmentationTask : public TrainingTask {
                               {.device = device_,
                                .precision = precision_,
                                .num_inference_steps = config_.validation.num_inference_steps});
-    const std::vector<metrics::ImageScore> own =
-        evaluate(segmenter, share,
-                 EvaluationOptions{.batch_size = config_.validation.batch_size,
-                                   .overlays = options.overlays,
-                                   .overlay_folder = options.overlay_folder})
-            .scores;
+    EvaluationOptions wanted;
+    wanted.batch_size = config_.validation.batch_size;
+    wanted.overlays = options.overlays;
+    wanted.overlay_folder = options.overlay_folder;
+    const std::vector<metrics::ImageScore> own = evaluate(segmenter, share, wanted).scores;
     const metrics::Summary summary = metrics::summarise(from_rows(options.gather(to_rows(own))));
     set_training(networks_, true);
     Scores scores{{kScore, summary.values.front().mean},
