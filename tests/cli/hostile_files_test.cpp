@@ -135,7 +135,7 @@ TEST(ClosedOutput, DoesNotStopTheSaving) {
 TEST(FullDisk, InferenceSaysHowToGoOn) {
   const TinyProject project;
   project.with_model();
-  data::write_png(project / "in/a.png", data::make_phantom(64, 7, 1).image);
+  data::write_png(project / "in/a.png", apps::make_phantom(64, 7, 1).image);
   data::write_png(project / "in/b.png", test::picture(400, 400));  // its overlay is large
   const test::SmallDisk disk(project / "out", 64 << 10);
   if (!disk.is_there()) {
