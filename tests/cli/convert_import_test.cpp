@@ -237,10 +237,12 @@ TEST(ConvertImport, ExportNamesAnotherScaleOfTheLatents) {
     return run_cpu("leaf_convert", {"export", project.path("model"), "--to", project.path(to)}).err;
   };
   EXPECT_EQ(run_export("usual").find("scaling factor"), std::string::npos);
-  const fs::path config = project / "model/vae/config.json";
-  auto content = nlohmann::json::parse(read_file(config));
-  content["scaling_factor"] = 0.25;
-  write_file(config, content.dump());
+  for (const char* part : {"vae", "latent_encoder"}) {
+    const fs::path config = project / "model" / part / "config.json";
+    auto content = nlohmann::json::parse(read_file(config));
+    content["scaling_factor"] = 0.25;
+    write_file(config, content.dump());
+  }
   expect_contains(run_export("scaled"), {"scaling factor of the latents is 0.25", "vae/config.json",
                                          "scaling_factor=0.25"});
 }

@@ -54,9 +54,10 @@ TEST(HostileFiles, PipesAndDevicesAreNotRead) {
       } else {
         ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
       }
-      expect_usage_error(test::run_cpu("leaf_train", {"--config", project.path("config.yaml"),
-                                                      "--dry-run", "--quiet"}),
-                         "leaf_train", {file.string(), "it is not a regular file"});
+      expect_usage_error(
+          test::run_cpu("leaf_train", {"--config", project.path("config.yaml"), "--set",
+                                       "train.train_batch_size=1", "--dry-run", "--quiet"}),
+          "leaf_train", {file.string(), "it is not a regular file"});
       fs::remove(file);
       write_file(file, before);
     }
