@@ -158,15 +158,6 @@ TEST(TrainErrors, TheRunFolder) {
                  {"cannot make the folder", project.path("file/run"), "Not a directory"});
 }
 
-TEST(TrainErrors, ALossThatIsNotFiniteEndsTheRunAndIsNotSaved) {
-  const TrainProject project;
-  const test::Outcome outcome = project.train(
-      "run", {"--quiet", "--set", "train.learning_rate=1e30", "--set", "train.num_warmup_steps=1"});
-  EXPECT_NE(outcome.exit_code, 0);
-  EXPECT_NE(outcome.err.find("the loss is not finite at step "), std::string::npos) << outcome.err;
-  EXPECT_FALSE(std::filesystem::exists(project / "run/last")) << outcome.err;
-}
-
 TEST(TrainErrors, TenStepsInARowThatAreNotFiniteEndTheRun) {
   const TrainProject project;
   const test::Outcome outcome = project.train(

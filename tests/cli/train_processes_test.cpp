@@ -130,7 +130,7 @@ TEST(TrainProcesses, AnyNumberContinuesARun) {
   const TrainProject project;
   ASSERT_EQ(project.train("whole", set({kAccumulateTwo})).exit_code, 0);
   ASSERT_EQ(project.train("parts", set({"train.max_train_steps=2"}, kTwo)).exit_code, 0);
-  const auto rest = project.train("parts", set({kAccumulateTwo}, {"--resume"}));
+  const auto rest = project.train("parts", set({kAccumulateTwo}, {"--resume", "--allow-changes"}));
   ASSERT_EQ(rest.exit_code, 0) << rest.err;
   expect_same_training(project / "whole/checkpoints/step-0000002", project / "whole",
                        project / "parts");
