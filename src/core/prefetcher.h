@@ -11,8 +11,8 @@
 #include <memory>
 #include <utility>
 
-#include "leaf/core/error.h"
 #include "core/workers.h"
+#include "leaf/core/error.h"
 
 namespace leaf {
 

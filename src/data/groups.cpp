@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "core/csv.h"
+#include "core/look_alike.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
-#include "core/look_alike.h"
 #include "leaf/core/strings.h"
 
 namespace leaf::data {

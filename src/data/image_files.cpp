@@ -2,8 +2,8 @@
 #include <cctype>
 #include <iterator>
 
-#include "leaf/core/strings.h"
 #include "data/image_folder.h"
+#include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
 #include "readers/reader.h"
 

@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "data/readers/reader.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
-#include "data/readers/reader.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;
@@ -107,12 +107,12 @@ FoundImages find_images(const fs::path& folder, const ImageSearch& search) {
   FoundImages found;
   collect(folder, search, found);
   if (found.images.empty()) {
-    throw DataError(
-        str("no images (", readable_endings(), ") in folder '", folder.string(), "'",
-            found.others.empty() ? "" : str("; it holds ", endings_text(found.others)),
-            found.results.empty() ? ""
-                                  : str("; earlier results, as in '",
-                                        found.results.front().string(), "', do not count")));
+    throw DataError(str("no images (", readable_endings(), ") in folder '", folder.string(), "'",
+                        found.others.empty() ? "" : str("; it holds ", endings_text(found.others)),
+                        found.results.empty()
+                            ? ""
+                            : str("; earlier results, as in '", found.results.front().string(),
+                                  "', do not count")));
   }
   std::sort(found.images.begin(), found.images.end(), [](const fs::path& a, const fs::path& b) {
     return natural_less(a.string(), b.string());

@@ -75,8 +75,7 @@ struct Loader::Workers {
         batches(require_all(threads, options.num_workers), {}, threads.count() + 2,
                 [&dataset, options, first_step](std::size_t i) {
                   return make_byte_batch(
-                      dataset, options,
-                      first_step + static_cast<std::int64_t>(i) * options.stride);
+                      dataset, options, first_step + static_cast<std::int64_t>(i) * options.stride);
                 }) {}
 
   leaf::Workers threads;

@@ -6,9 +6,9 @@
 #include <array>
 #include <cstddef>
 
+#include "data/exif.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
-#include "data/exif.h"
 #include "mask_remarks.h"
 #include "mask_samples.h"
 

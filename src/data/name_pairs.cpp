@@ -5,9 +5,9 @@
 #include <string_view>
 #include <utility>
 
+#include "core/look_alike.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
-#include "core/look_alike.h"
 #include "leaf/core/strings.h"
 
 namespace leaf::data {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "data/image_folder.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
-#include "data/image_folder.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;

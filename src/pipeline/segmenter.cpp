@@ -11,10 +11,10 @@
 #include <utility>
 
 #include "core/cuda_graph.h"
+#include "core/look_alike.h"
 #include "data/transforms.h"
 #include "diffusion/sampler.h"
 #include "leaf/core/error.h"
-#include "core/look_alike.h"
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
 #include "models/autoencoder.h"

@@ -146,11 +146,6 @@ std::vector<fs::path> complete_checkpoints(const fs::path& folder) {
   return found;
 }
 
-std::optional<fs::path> latest_checkpoint(const fs::path& folder) {
-  const std::vector<fs::path> all = complete_checkpoints(folder);
-  return all.empty() ? std::nullopt : std::optional(all.back());
-}
-
 Checkpoint read_checkpoint(const fs::path& path) {
   const fs::path file = path / kStateFile;
   Checkpoint checkpoint;

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,9 +37,6 @@ void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& che
 
 /// The complete checkpoints below `folder`, oldest first.
 std::vector<std::filesystem::path> complete_checkpoints(const std::filesystem::path& folder);
-
-/// The newest of them, if there is one.
-std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& folder);
 
 /// WeightsError for a checkpoint of a newer format and for a damaged one: a file that is not as its
 /// checksum says, or a value that cannot be.

@@ -3,9 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <string>
-
 #include <algorithm>
+#include <string>
 
 #include "core/csv.h"
 #include "leaf/core/files.h"
@@ -187,6 +186,9 @@ TEST(EvalScores, NoThresholdIsTunedOnTheTestPart) {
   const double before = threshold_of(project);
   expect_usage_error(eval_model(project, {"--tune-threshold", "--split", "test"}), "leaf_eval",
                      {"--tune-threshold", "test part"});
+  expect_usage_error(eval_model(project, {"--tune-threshold", "--set", "data.dataset=isic2018",
+                                          "data.split.strategy=published"}),
+                     "leaf_eval", {"published", "test part"});
   EXPECT_EQ(threshold_of(project), before);
 }
 

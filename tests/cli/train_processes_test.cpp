@@ -36,7 +36,7 @@ const Strings kTwo{"--nproc", "2"};
 const std::string kAccumulateTwo = "train.gradient_accumulation_steps=2";
 
 Checkpoint newest(const fs::path& run) {
-  return read_checkpoint(*latest_checkpoint(run / "checkpoints"));
+  return read_checkpoint(complete_checkpoints(run / "checkpoints").back());
 }
 
 /// Expects the same weights but for 1e-6 of what `a` has learned since its start.

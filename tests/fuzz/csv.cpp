@@ -1,6 +1,6 @@
 #include "core/csv.h"
-#include "leaf/core/error.h"
 
+#include "leaf/core/error.h"
 #include "memory_file.h"
 #include "targets.h"
 

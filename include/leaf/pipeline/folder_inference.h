@@ -64,12 +64,8 @@ struct FolderInferenceOptions {
   bool skip_existing = false;
 };
 
-/// The files of an input: output/NAME.png, output/probabilities/NAME.png, output/overlays/NAME.jpg.
+/// The mask of an input: output/NAME.png.
 std::filesystem::path mask_path(const FolderInferenceOptions& options, const InferenceInput& input);
-std::filesystem::path probability_path(const FolderInferenceOptions& options,
-                                       const InferenceInput& input);
-std::filesystem::path overlay_path(const FolderInferenceOptions& options,
-                                   const InferenceInput& input);
 
 /// ConfigError when two inputs would write the same file or one would be written over.
 void check_outputs(const std::vector<InferenceInput>& inputs,

@@ -56,8 +56,7 @@ PreparedFile prepare_file(const Segmenter& segmenter, const std::filesystem::pat
 
 /// inputs [N, 3, R, R] of N names -> mean probability of the noise samples [N, R, R].
 at::Tensor mean_probability(const Segmenter& segmenter, const at::Tensor& inputs,
-                            const ImageNames& names,
-                            std::int64_t seeds);
+                            const ImageNames& names, std::int64_t seeds);
 
 /// probability [R, R] -> mask and probability for the displayed picture.
 Segmentation finish_file(const Segmenter& segmenter, const PreparedFile& file,

@@ -10,8 +10,8 @@
 #include <cstring>
 #include <string>
 
-#include "leaf/core/strings.h"
 #include "data/exif.h"
+#include "leaf/core/strings.h"
 #include "reader.h"
 
 namespace leaf::data {

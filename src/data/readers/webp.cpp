@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "leaf/core/strings.h"
 #include "data/exif.h"
+#include "leaf/core/strings.h"
 #include "reader.h"
 
 namespace leaf::data {

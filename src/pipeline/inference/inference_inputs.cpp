@@ -1,9 +1,9 @@
 #include <map>
 #include <set>
 
+#include "data/image_folder.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
-#include "data/image_folder.h"
 #include "leaf/pipeline/folder_inference.h"
 #include "output_files.h"
 

@@ -3,10 +3,10 @@
 #include <ATen/ATen.h>
 
 #include "coco.h"
+#include "data/transforms.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/maps.h"
-#include "data/transforms.h"
 
 namespace leaf {
 namespace fs = std::filesystem;

@@ -130,8 +130,8 @@ TEST(Maps, SixteenBitPngHoldsTheValue) {
   constexpr std::size_t kDepth = 24;  // of IHDR; the colour type follows, 0 is grey
   EXPECT_EQ(read_file(folder / "a/map.png").substr(kDepth, 2), std::string("\x10\0", 2));
   const at::Tensor stored = read_mask(folder / "a/map.png");
-  EXPECT_TRUE(at::equal(stored.to(at::kLong),
-                        at::tensor({0, 16384, 32768, 65535, 0, 65535}).view({2, 3})))
+  EXPECT_TRUE(
+      at::equal(stored.to(at::kLong), at::tensor({0, 16384, 32768, 65535, 0, 65535}).view({2, 3})))
       << stored;
 }
 

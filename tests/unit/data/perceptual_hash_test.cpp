@@ -3,9 +3,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "data/transforms.h"
 #include "leaf/data/image_io.h"
 #include "leaf_demo_data/phantom.h"
-#include "data/transforms.h"
 #include "support/temporary_folder.h"
 
 namespace leaf::data {

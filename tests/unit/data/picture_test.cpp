@@ -5,9 +5,9 @@
 
 #include <opencv2/imgcodecs.hpp>
 
+#include "data/exif.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
-#include "data/exif.h"
 #include "leaf/data/image_io.h"
 #include "picture_bytes_made.h"
 #include "support/exif_bytes.h"

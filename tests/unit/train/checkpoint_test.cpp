@@ -75,10 +75,9 @@ TEST(Checkpoint, RoundTrip) {
   Checkpoint written = make_checkpoint(500);
   written.validation_due = true;
   write_checkpoint(folder.path(), written, 2);
-  const auto latest = latest_checkpoint(folder.path());
-  ASSERT_TRUE(latest);
-  EXPECT_EQ(latest->filename(), "step-0000500");
-  const Checkpoint read = read_checkpoint(*latest);
+  const auto all = complete_checkpoints(folder.path());
+  ASSERT_EQ(all, std::vector<std::filesystem::path>{folder / "step-0000500"});
+  const Checkpoint read = read_checkpoint(all.back());
   EXPECT_EQ(read.step, 500);
   EXPECT_EQ(read.best_score, 0.25);
   EXPECT_EQ(read.best_step, 250);
@@ -95,7 +94,7 @@ TEST(Checkpoint, KeepsTheNewest) {
     write_checkpoint(folder.path(), make_checkpoint(step), 2);
   }
   EXPECT_EQ(entries(folder.path()), (std::vector<std::string>{"step-0000200", "step-0001000"}));
-  EXPECT_EQ(latest_checkpoint(folder.path())->filename(), "step-0001000");
+  EXPECT_EQ(complete_checkpoints(folder.path()).back().filename(), "step-0001000");
 }
 
 TEST(Checkpoint, ReplacesTheSameStep) {
@@ -110,8 +109,8 @@ TEST(Checkpoint, ReplacesTheSameStep) {
 
 TEST(Checkpoint, NoneWhereNothingWasWritten) {
   const test::TemporaryFolder folder;
-  EXPECT_FALSE(latest_checkpoint(folder.path()));
-  EXPECT_FALSE(latest_checkpoint(folder / "missing"));
+  EXPECT_TRUE(complete_checkpoints(folder.path()).empty());
+  EXPECT_TRUE(complete_checkpoints(folder / "missing").empty());
 }
 
 TEST(Checkpoint, IncompleteFoldersDoNotCount) {
@@ -119,7 +118,7 @@ TEST(Checkpoint, IncompleteFoldersDoNotCount) {
   write_checkpoint(folder.path(), make_checkpoint(5), 2);
   test::touch(folder / "step-0000009" / "weights.safetensors");
   write_file(folder / ".leaf-tmp-1" / "state.json", "{}");
-  EXPECT_EQ(latest_checkpoint(folder.path())->filename(), "step-0000005");
+  EXPECT_EQ(complete_checkpoints(folder.path()).back().filename(), "step-0000005");
 }
 
 TEST(Checkpoint, RefusesANewerFormat) {
@@ -222,9 +221,9 @@ TEST(Checkpoint, FullDiskLeavesTheOlderOne) {
   }
   EXPECT_NE(message.find("weights.safetensors"), std::string::npos) << message;
   EXPECT_EQ(entries(folder.path()), std::vector<std::string>{"step-0000001"});
-  const auto latest = latest_checkpoint(folder.path());
-  ASSERT_TRUE(latest);
-  expect_equal(read_checkpoint(*latest).weights, make_checkpoint(1).weights);
+  const auto all = complete_checkpoints(folder.path());
+  ASSERT_FALSE(all.empty());
+  expect_equal(read_checkpoint(all.back()).weights, make_checkpoint(1).weights);
 }
 
 }  // namespace leaf
