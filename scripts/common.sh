@@ -24,10 +24,12 @@ require_packages() {
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# configure [OPTION...]: sets up what is missing and configures build/cpu.
+# configure [OPTION...]: sets up what is missing and configures build/cpu. A new folder compiles eight sources
+# at a time, which takes half as long from nothing; for work on the sources, -DCMAKE_UNITY_BUILD=OFF.
 configure() {
   scripts/setup.sh
   mkdir -p build
+  [ -e build/cpu/CMakeCache.txt ] || set -- -DCMAKE_UNITY_BUILD=ON "$@"
   # Everything is written under this folder; who already has a compiler cache keeps using it.
   if [ -z "${CCACHE_DIR:-}" ] && [ ! -d "${HOME:-/}/.cache/ccache" ] && [ ! -d "${HOME:-/}/.ccache" ]; then
     export CCACHE_DIR=$PWD/build/ccache

@@ -43,11 +43,14 @@ files_to_check() {
   esac
 }
 
-# clang reads neither GCC's precompiled headers nor all of its warning options.
+# One command for each source, in build/lint; clang reads neither GCC's precompiled headers nor all of its
+# warning options.
 write_compile_commands() {
-  mkdir -p build/lint
-  sed -E 's/ -Winvalid-pch -include [^ ]*cmake_pch\.hxx//; s/ -Wno-(stringop-overflow|restrict)//g; s/ -Werror//' \
-    build/cpu/compile_commands.json > build/lint/compile_commands.json
+  cmake -S . -B build/lint -G Ninja -DCMAKE_BUILD_TYPE=Release -DLEAF_BUILD_TESTS=ON -DCMAKE_UNITY_BUILD=OFF \
+    ${LEAF_LIBTORCH:+"-DLEAF_LIBTORCH=$LEAF_LIBTORCH"} >build/configure-lint.log 2>&1 ||
+    { cat build/configure-lint.log >&2; die "could not configure build/lint; see above"; }
+  sed -i -E 's/ -Winvalid-pch -include [^ ]*cmake_pch\.hxx//; s/ -Wno-(stringop-overflow|restrict)//g; s/ -Werror//' \
+    build/lint/compile_commands.json
 }
 
 check_code() {
@@ -55,7 +58,7 @@ check_code() {
   local sources
   mapfile -t sources < <(files_to_check)
   [ ${#sources[@]} -gt 0 ] || { say "no changed source files"; return; }
-  configure
+  scripts/setup.sh
   write_compile_commands
   say "clang-tidy on ${#sources[@]} files"
   printf '%s\0' "${sources[@]}" | xargs -0 -n 1 -P 2 clang-tidy-14 -p build/lint --quiet ||

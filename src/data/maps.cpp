@@ -2,12 +2,10 @@
 
 #include <ATen/ATen.h>
 
-#include <opencv2/core.hpp>
-#include <opencv2/imgcodecs.hpp>
 #include <string>
 #include <vector>
 
-#include "leaf/core/error.h"
+#include "data/writers/png_encoder.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 
@@ -16,16 +14,7 @@ namespace leaf::data {
 void write_png16(const std::filesystem::path& path, const at::Tensor& values) {
   constexpr double kLargest = 65535;
   const at::Tensor levels = values.mul(kLargest).round().clamp(0, kLargest).to(at::kInt);
-  const at::Tensor dense = levels.contiguous();
-  cv::Mat pixels;
-  cv::Mat(static_cast<int>(dense.size(0)), static_cast<int>(dense.size(1)), CV_32S,
-          dense.data_ptr())
-      .convertTo(pixels, CV_16U);
-  std::vector<unsigned char> bytes;
-  if (!cv::imencode(".png", pixels, bytes)) {
-    throw FileError(str("cannot encode '", path.string(), "' as png"));
-  }
-  write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  write_file(path, encode_png_samples(levels));
 }
 
 void write_npy(const std::filesystem::path& path, const at::Tensor& values) {

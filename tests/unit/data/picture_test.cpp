@@ -9,6 +9,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/maps.h"
 #include "picture_bytes_made.h"
 #include "support/exif_bytes.h"
 #include "support/images.h"
@@ -322,6 +323,30 @@ at::Tensor by_opencv(const std::string& bytes) {
   const cv::Mat raw(1, static_cast<int>(bytes.size()), CV_8U, const_cast<char*>(bytes.data()));
   const cv::Mat bgr = cv::imdecode(raw, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
   return at::from_blob(bgr.data, {bgr.rows, bgr.cols, 3}, at::kByte).flip(2).contiguous();
+}
+
+TEST(PictureFormats, WhatIsWrittenIsReadByOpenCv) {
+  const test::TemporaryFolder folder;
+  const at::Tensor rgb = test::picture(61, 83);
+  write_png(folder / "rgb.png", rgb);
+  write_png(folder / "grey.png", rgb.select(2, 1));
+  write_png16(folder / "wide.png", at::arange(61 * 83, at::kFloat).view({61, 83}) / 65535);
+  write_jpeg(folder / "rgb.jpg", rgb, 90);
+  const auto read = [&](const char* name) {
+    return cv::imread(folder / name, cv::IMREAD_UNCHANGED);
+  };
+  const cv::Mat colour = read("rgb.png");
+  EXPECT_TRUE(at::from_blob(colour.data, {61, 83, 3}, at::kByte).flip(2).equal(rgb));
+  EXPECT_TRUE(at::from_blob(read("grey.png").data, {61, 83}, at::kByte).equal(rgb.select(2, 1)));
+  const cv::Mat wide = read("wide.png");
+  ASSERT_EQ(wide.type(), CV_16UC1);
+  EXPECT_TRUE(at::from_blob(wide.data, {61, 83}, at::kShort)
+                  .to(at::kInt)
+                  .view({-1})
+                  .equal(at::arange(61 * 83, at::kInt)));
+  const std::vector<int> quality{cv::IMWRITE_JPEG_QUALITY, 90};
+  EXPECT_EQ(read_file(folder / "rgb.jpg"),
+            opencv_jpeg(rgb.flip(2), quality));  // blue comes first there
 }
 
 TEST(PictureFormats, OrdinaryFilesAreReadAsByOpenCv) {
