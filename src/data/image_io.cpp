@@ -53,11 +53,9 @@ std::string encode(const at::Tensor& image, const char* extension,
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-void write_encoded(const fs::path& path, const at::Tensor& image, const char* extension,
-                   const std::vector<int>& options) {
-  const std::string bytes = encode(image, extension, options);
+void write_encoded(const fs::path& path, const std::string& bytes, const char* format) {
   if (bytes.empty()) {
-    throw FileError(str("cannot encode '", path.string(), "' as ", extension + 1));
+    throw FileError(str("cannot encode '", path.string(), "' as ", format));
   }
   write_file(path, bytes);
 }
@@ -73,12 +71,14 @@ void draw_outline(cv::Mat& canvas, const at::Tensor& mask, const cv::Scalar& col
 }  // namespace
 
 void write_png(const fs::path& path, const at::Tensor& image) {
-  write_encoded(path, image, ".png", {});
+  write_encoded(path, encode_png(image), "png");
 }
 
 void write_jpeg(const fs::path& path, const at::Tensor& image, int quality) {
-  write_encoded(path, image, ".jpg", {cv::IMWRITE_JPEG_QUALITY, quality});
+  write_encoded(path, encode_jpeg(image, quality), "jpg");
 }
+
+std::string encode_png(const at::Tensor& image) { return encode(image, ".png", {}); }
 
 std::string encode_jpeg(const at::Tensor& image, int quality) {
   return encode(image, ".jpg", {cv::IMWRITE_JPEG_QUALITY, quality});
