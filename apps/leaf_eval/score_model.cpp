@@ -2,11 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <filesystem>
 #include <iostream>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "common/earlier_results.h"
+#include "common/exit_code.h"
+#include "common/field_names.h"
 #include "common/progress.h"
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
@@ -45,7 +50,7 @@ data::SplitPairs divide(const Config& config, const fs::path& model) {
   return data::split_pairs(config.data, config.seed);
 }
 
-/// The pairs of one part; ConfigError when it is empty.
+/// The pairs of one part; throws ConfigError when it is empty.
 std::vector<data::Pair> pairs_of(const Config& config, const fs::path& model,
                                  const std::string& split) {
   const data::SplitPairs all = divide(config, model);
@@ -142,7 +147,8 @@ EvaluationOptions evaluation_options(const EvalOptions& o, const Config& config,
   return options;
 }
 
-/// The part to score; ConfigError where a threshold would be tuned on another than validation.
+/// The part to score; throws ConfigError where a threshold would be tuned on another than
+/// validation.
 std::string part_of(const EvalOptions& o) {
   const std::string tuned = enum_text(data::Split::kValidation);
   if (o.tune_threshold && !o.split.empty() && o.split != tuned) {
@@ -153,7 +159,7 @@ std::string part_of(const EvalOptions& o) {
   return o.tune_threshold ? tuned : asked;
 }
 
-/// ConfigError where validation is the test part, as the published protocol has it.
+/// Throws ConfigError where validation is the test part, as the published protocol has it.
 void check_tuning(const EvalOptions& o, const Config& config) {
   if (o.tune_threshold && config.data.split.strategy == data::SplitStrategy::kPublished) {
     throw ConfigError(
@@ -190,7 +196,9 @@ void store_threshold(const fs::path& folder, const metrics::ThresholdCurve& curv
 int score_model(const EvalOptions& o) {
   const Runtime runtime = apply(o.common);
   const metrics::BreakdownOptions breakdown = breakdown_options(o.scoring);
-  const Config config = config::load_config(o.config, o.overrides);
+  const config::Resolved resolved = config::resolve(o.config, o.overrides);
+  set_field_names(field_names(resolved));
+  const Config& config = resolved.config;
   check_tuning(o, config);
   const std::string split = part_of(o);
   const auto folder = find_model_folder(o.model);

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cstdint>
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
@@ -72,8 +73,8 @@ void add_infer_options(CLI::App& app, InferOptions& o) {
 
 void parse_words(InferOptions& o) {
   o.inference.mask.size = parse_enum<OutputSize>(o.output_size, "--output-size");
-  o.inference.mask.postprocess = data::parse_postprocess(o.postprocess);
-  o.inference.probabilities = parse_enum<ProbabilityFormat>(o.probabilities, "--probabilities");
+  o.inference.mask.postprocess = data::parse_postprocess(o.postprocess, "--postprocess");
+  o.inference.probabilities = data::find_map_writer(o.probabilities, "--probabilities");
   o.inference.batch_size = parse_batch_size(o.batch_size);
 }
 

@@ -7,7 +7,6 @@
 #include <opencv2/imgproc.hpp>
 
 #include "data/exif.h"
-#include "data/writers/png_encoder.h"
 #include "leaf/core/files.h"
 
 namespace leaf::data {
@@ -32,7 +31,7 @@ void draw_outline(cv::Mat& canvas, const at::Tensor& mask, const cv::Scalar& col
 }  // namespace
 
 void write_png(const fs::path& path, const at::Tensor& image) {
-  write_file(path, encode_png_samples(image));
+  write_file(path, encode_png(image));
 }
 
 void write_jpeg(const fs::path& path, const at::Tensor& image, int quality) {

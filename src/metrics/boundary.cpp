@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <vector>
 
 #include "distance_transform.h"
 #include "leaf/metrics/scores.h"

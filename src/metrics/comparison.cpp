@@ -229,7 +229,7 @@ std::vector<std::string> groups_of(const std::string& spec, const std::vector<st
 
 Comparison compare(const std::vector<ScoreTable>& runs, const ComparisonOptions& options) {
   if (runs.size() < 2) {
-    throw ConfigError("--compare needs two or more runs");
+    throw ConfigError("a comparison needs two or more runs");
   }
   const Common common = common_images(runs);
   const auto groups = groups_of(options.groups, common.names);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 
 #include "leaf/core/error.h"
@@ -68,7 +70,7 @@ std::vector<double> parse_ends(const std::string& text) {
     const std::size_t comma = std::min(text.find(',', at), text.size());
     const auto value = cell_number(text.substr(at, comma - at));
     if (!value || !is_defined(*value) || *value <= 0 || (!ends.empty() && *value <= ends.back())) {
-      throw ConfigError(str("--by-size: '", text,
+      throw ConfigError(str("BreakdownOptions::by_size: '", text,
                             "' is neither 'terciles' nor areas in pixels that rise ('1000,5000')"));
     }
     ends.push_back(*value);

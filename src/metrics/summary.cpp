@@ -78,7 +78,7 @@ Statistics statistics(const Values& all) {
 
 Summary summarise(const std::vector<ImageScore>& scores, const SummaryOptions& options) {
   if (scores.empty()) {
-    throw DataError("there are no images to score; check data.split or the folders");
+    throw DataError("there are no images to score; check DataConfig::split or the folders");
   }
   std::vector<ImageScore> with_target;
   Summary summary;

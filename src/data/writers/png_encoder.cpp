@@ -1,5 +1,3 @@
-#include "data/writers/png_encoder.h"
-
 #include <ATen/ATen.h>
 #include <png.h>
 #include <zlib.h>
@@ -12,6 +10,7 @@
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/image_io.h"
 
 namespace leaf::data {
 namespace {
@@ -88,7 +87,7 @@ void set_compression(png_structp png) {
 
 }  // namespace
 
-std::string encode_png_samples(const at::Tensor& samples) {
+std::string encode_png(const at::Tensor& samples) {
   const bool wide = samples.scalar_type() == at::kInt;
   // int16 holds the bits of a uint16.
   const at::Tensor dense = (wide ? samples.to(at::kShort) : samples).contiguous();

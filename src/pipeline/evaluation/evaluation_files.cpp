@@ -1,6 +1,9 @@
 #include <torch/version.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "leaf/core/device.h"
 #include "leaf/core/files.h"

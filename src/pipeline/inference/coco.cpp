@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 
 #include "leaf/data/contours.h"

@@ -87,9 +87,9 @@ TEST_F(SplitTest, RandomDependsOnTheSeedAloneAndCoversAll) {
 
 TEST_F(SplitTest, ImpossibleAmounts) {
   config_.split.validation = -0.1;
-  EXPECT_NE(error<ConfigError>().find("data.split.validation"), std::string::npos);
+  EXPECT_NE(error<ConfigError>().find("SplitConfig::validation"), std::string::npos);
   config_.split.validation = 2.5;
-  EXPECT_NE(error<ConfigError>().find("data.split.validation"), std::string::npos);
+  EXPECT_NE(error<ConfigError>().find("SplitConfig::validation"), std::string::npos);
   config_.split.validation = 7;
   EXPECT_NE(error<DataError>().find("no images are left to train on"), std::string::npos);
 }
@@ -118,7 +118,7 @@ TEST_F(SplitTest, ABlankMakesNoNewGroup) {
 
 TEST_F(SplitTest, GroupErrors) {
   config_.split.strategy = SplitStrategy::kGroups;
-  EXPECT_NE(error<ConfigError>().find("data.split.groups"), std::string::npos);
+  EXPECT_NE(error<ConfigError>().find("SplitConfig::groups"), std::string::npos);
   config_.split.groups = folder_ / "groups.csv";
   write_file(config_.split.groups, "name,group\n1,a\n");
   EXPECT_NE(error<DataError>().find("'2' has no group"), std::string::npos);
@@ -168,7 +168,7 @@ TEST_F(SplitTest, ARunKeepsItsPartsWhenImagesComeAndGo) {
 
 TEST_F(SplitTest, ManifestErrorsNameTheRow) {
   config_.split.strategy = SplitStrategy::kManifest;
-  EXPECT_NE(error<ConfigError>().find("data.split.manifest"), std::string::npos);
+  EXPECT_NE(error<ConfigError>().find("SplitConfig::manifest"), std::string::npos);
   config_.split.manifest = folder_ / "split.csv";
   const auto error_for = [this](const std::string& rows) {
     write_file(config_.split.manifest, "image,mask,split\n" + rows);
@@ -204,7 +204,7 @@ TEST_F(SplitTest, ManifestMayValidateOnTheTestPart) {
 
 TEST_F(SplitTest, FolderHasNoPublishedSplit) {
   config_.split.strategy = SplitStrategy::kPublished;
-  EXPECT_NE(error<ConfigError>().find("no published split"), std::string::npos);
+  EXPECT_NE(error<ConfigError>().find("needs a published data set"), std::string::npos);
 }
 
 TEST(PublishedSplit, CvcIs490And60Of612) {

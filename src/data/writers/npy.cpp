@@ -1,23 +1,15 @@
-#include "leaf/data/maps.h"
-
 #include <ATen/ATen.h>
 
 #include <string>
-#include <vector>
 
-#include "data/writers/png_encoder.h"
-#include "leaf/core/files.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/maps.h"
 
 namespace leaf::data {
+namespace {
 
-void write_png16(const std::filesystem::path& path, const at::Tensor& values) {
-  constexpr double kLargest = 65535;
-  const at::Tensor levels = values.mul(kLargest).round().clamp(0, kLargest).to(at::kInt);
-  write_file(path, encode_png_samples(levels));
-}
-
-void write_npy(const std::filesystem::path& path, const at::Tensor& values) {
+/// Version 1 of the format.
+std::string encode(const at::Tensor& values) {
   constexpr std::size_t kBlock = 64;  // where the numbers begin is a multiple of it
   constexpr std::size_t kPrefix = 10;
   const at::Tensor dense = values.to(at::kFloat).contiguous();
@@ -30,7 +22,11 @@ void write_npy(const std::filesystem::path& path, const at::Tensor& values) {
   content += static_cast<char>(header.size() >> 8);
   content += header;
   content.append(static_cast<const char*>(dense.const_data_ptr()), dense.nbytes());
-  write_file(path, content);
+  return content;
 }
+
+}  // namespace
+
+MapWriter npy_writer() { return {"npy", ".npy", encode}; }
 
 }  // namespace leaf::data
