@@ -12,10 +12,12 @@
 #include "leaf/core/strings.h"
 
 namespace leaf::data {
+namespace {
 
-void write_png16(const std::filesystem::path& path, const at::Tensor& values) {
-  constexpr double kLargest = 65535;
-  const at::Tensor levels = values.mul(kLargest).round().clamp(0, kLargest).to(at::kInt);
+constexpr int kLargest = 65535;
+
+/// levels: int32 [H,W] of 0 to 65535.
+void write_grey16(const std::filesystem::path& path, const at::Tensor& levels) {
   const at::Tensor dense = levels.contiguous();
   cv::Mat pixels;
   cv::Mat(static_cast<int>(dense.size(0)), static_cast<int>(dense.size(1)), CV_32S,
@@ -26,6 +28,23 @@ void write_png16(const std::filesystem::path& path, const at::Tensor& values) {
     throw FileError(str("cannot encode '", path.string(), "' as png"));
   }
   write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+}  // namespace
+
+void write_png16(const std::filesystem::path& path, const at::Tensor& values) {
+  write_grey16(path, values.mul(static_cast<double>(kLargest))
+                         .round()
+                         .clamp(0, static_cast<double>(kLargest))
+                         .to(at::kInt));
+}
+
+void write_labels(const std::filesystem::path& path, const at::Tensor& labels) {
+  const int most = labels.max().item<int>();
+  if (most > kLargest) {
+    throw DataError(str("'", path.string(), "' cannot hold ", most, " labels, only ", kLargest));
+  }
+  write_grey16(path, labels);
 }
 
 void write_npy(const std::filesystem::path& path, const at::Tensor& values) {

@@ -53,6 +53,9 @@ void write_jpeg(const std::filesystem::path& path, const at::Tensor& image, int 
 at::Tensor overlay(const at::Tensor& rgb, const at::Tensor& mask,
                    const std::optional<at::Tensor>& truth = std::nullopt);
 
+/// The same, the inside of the mask tinted, too.
+at::Tensor filled_overlay(const at::Tensor& rgb, const at::Tensor& mask);
+
 /// The bytes of a JPEG file of uint8 [H,W] or [H,W,3].
 std::string encode_jpeg(const at::Tensor& image, int quality = 92);
 
