@@ -20,6 +20,8 @@ cv::Mat view(const at::Tensor& image) {
           image.data_ptr()};
 }
 
+const cv::Scalar kYellow(255, 220, 0);
+
 void draw_outline(cv::Mat& canvas, const at::Tensor& mask, const cv::Scalar& colour) {
   const at::Tensor dense = mask.ne(0).to(at::kByte).contiguous();
   std::vector<std::vector<cv::Point>> outlines;
@@ -45,8 +47,20 @@ at::Tensor overlay(const at::Tensor& rgb, const at::Tensor& mask,
   if (truth) {
     draw_outline(canvas, *truth, cv::Scalar(0, 220, 0));
   }
-  draw_outline(canvas, mask, cv::Scalar(255, 220, 0));
+  draw_outline(canvas, mask, kYellow);
   return picture;
+}
+
+at::Tensor filled_overlay(const at::Tensor& rgb, const at::Tensor& mask) {
+  constexpr double kShare = 0.35;
+  const at::Tensor picture = rgb.clone(at::MemoryFormat::Contiguous);
+  cv::Mat canvas = view(picture);
+  cv::Mat tinted;
+  cv::addWeighted(canvas, 1 - kShare, cv::Mat(canvas.size(), canvas.type(), kYellow), kShare, 0,
+                  tinted);
+  const at::Tensor inside = mask.ne(0).to(at::kByte).contiguous();
+  tinted.copyTo(canvas, view(inside));
+  return overlay(picture, mask);
 }
 
 }  // namespace leaf::data

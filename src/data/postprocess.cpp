@@ -141,6 +141,16 @@ std::string postprocess_text(const Postprocess& steps) {
   return join(words, ",");
 }
 
+at::Tensor numbered_parts(const at::Tensor& mask) {
+  const at::Tensor dense = mask.contiguous();
+  const at::Tensor labels = at::empty(mask.sizes(), at::kInt);
+  const int height = static_cast<int>(mask.size(0));
+  const int width = static_cast<int>(mask.size(1));
+  cv::Mat result(height, width, CV_32S, labels.data_ptr());
+  cv::connectedComponents(cv::Mat(height, width, CV_8U, dense.data_ptr()), result, 8, CV_32S);
+  return labels;
+}
+
 at::Tensor apply_postprocess(const Postprocess& steps, const at::Tensor& mask) {
   if (steps.empty()) {
     return mask;

@@ -91,6 +91,10 @@ Pictures make_pictures(const Case& one, std::int64_t longest) {
   return {to_bytes(image), white(truth), white(prediction), to_bytes(errors)};
 }
 
+at::Tensor mask_picture(const at::Tensor& mask, const at::Tensor& like) {
+  return white(resized_mask(mask, {like.size(0), like.size(1)}));
+}
+
 std::string data_uri(const at::Tensor& picture) {
   return "data:image/jpeg;base64," + base64(data::encode_jpeg(picture, 85));
 }

@@ -231,6 +231,14 @@ Json facts_view(const EvaluationFacts& facts) {
   return rows;
 }
 
+Json sections() {
+  return {{{"id", "summary"}, {"title", "Summary"}},
+          {{"id", "distributions"}, {"title", "Distributions"}},
+          {{"id", "cases"}, {"title", "Cases"}},
+          {{"id", "images"}, {"title", "Images"}},
+          {{"id", "how"}, {"title", "How it was scored"}}};
+}
+
 }  // namespace
 
 void write_report(const std::filesystem::path& path, const Report& report) {
@@ -248,6 +256,7 @@ void write_report(const std::filesystem::path& path, const Report& report) {
   const bool cut = rows.size() < scores.size();
   write_file(path, fill_page("report.html",
                              {{"title", report.title},
+                              {"nav", sections()},
                               {"summaries", summaries},
                               {"has_strata", !strata.empty()},
                               {"strata", strata},

@@ -53,6 +53,9 @@ void write_jpeg(const std::filesystem::path& path, const at::Tensor& image, int 
 at::Tensor overlay(const at::Tensor& rgb, const at::Tensor& mask,
                    const std::optional<at::Tensor>& truth = std::nullopt);
 
+/// The same, the inside of the mask tinted, too.
+at::Tensor filled_overlay(const at::Tensor& rgb, const at::Tensor& mask);
+
 /// The bytes of a PNG file of uint8 [H,W] (grey) or [H,W,3] (RGB), or of int32 [H,W] from 0 to
 /// 65535 (grey of 16 bits). Throws Error if libpng refuses, as it does empty pictures.
 std::string encode_png(const at::Tensor& image);

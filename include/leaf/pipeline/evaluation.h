@@ -82,8 +82,8 @@ struct MaskPair {
 /// Pairs the image files of the two folders, and all below, by name (data::match_names); in natural
 /// order. Throws DataError for a truth without prediction, which proposes the affix that would pair
 /// most, for a prediction without probability, or two files of one name; predictions without truth
-/// and truths without the affix are warned about, but for leaf_infer's overlays/ and
-/// probabilities/, which are no predictions.
+/// and truths without the affix are warned about, but for leaf_infer's folders of pictures
+/// (overlays/, probabilities/, ...), which are no predictions.
 std::vector<MaskPair> pair_masks(const MaskFolders& folders);
 
 /// The pixels of a pair as they are scored, as displayed.
@@ -107,6 +107,9 @@ Evaluation evaluate_masks(const std::vector<MaskPair>& pairs, const data::MaskOp
 
 /// Facts about an evaluation for its summary.json, in this order: {"model", "runs/a/best"}.
 using EvaluationFacts = std::vector<std::pair<std::string, std::string>>;
+
+/// The SHA-256 over the images' names, a line each, in their order: which data were scored.
+std::string names_sha256(const std::vector<metrics::ImageScore>& scores);
 
 /// What is said of an evaluation; `native` where there are such scores.
 struct EvaluationSummary {

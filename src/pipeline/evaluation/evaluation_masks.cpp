@@ -27,7 +27,8 @@ FilesByName predicted_masks(const fs::path& folder) {
   data::report_passed_over(found, folder);
   FilesByName files = data::files_by_name(folder, found.images);
   std::erase_if(files, [](const auto& item) {
-    return item.first.starts_with("overlays/") || item.first.starts_with("probabilities/");
+    const fs::path name(item.first);
+    return name.has_parent_path() && data::is_picture_folder(*name.begin());
   });
   return files;
 }

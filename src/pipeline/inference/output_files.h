@@ -2,16 +2,9 @@
 
 #include <ATen/core/TensorBody.h>
 
-#include <filesystem>
-#include <vector>
-
 #include "leaf/pipeline/folder_inference.h"
 
 namespace leaf {
-
-/// Everything that is written for an input; the mask is the last.
-std::vector<std::filesystem::path> output_files(const FolderInferenceOptions& options,
-                                                const InferenceInput& input);
 
 /// Writes an image's files, the mask last: where it stands, the others do. Throws FileError when
 /// that fails.

@@ -10,6 +10,7 @@
 #include "leaf/core/strings.h"
 #include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
+#include "leaf/pipeline/folders.h"
 #include "leaf/pipeline/model.h"
 #include "models/autoencoder.h"
 #include "models/unet.h"
@@ -120,6 +121,16 @@ TEST(ModelFolder, KeepsADecoderOfItsOwn) {
   expect_same_networks(loaded, saved);
   EXPECT_EQ(test::differences(*loaded.decoder, *saved.decoder), Names{});
   EXPECT_EQ(test::differences(*load_model(folder / "model").decoder, *saved.decoder), Names{});
+}
+
+TEST(ModelFolder, TheHashIsOverTheDecoderToo) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "unet/config.json", "{}");
+  const std::string before = model_sha256(folder.path());
+  write_file(folder / "notes.txt", "no part of a model");
+  EXPECT_EQ(model_sha256(folder.path()), before);
+  write_file(folder / "decoder/config.json", "{}");
+  EXPECT_NE(model_sha256(folder.path()), before);
 }
 
 TEST(ModelFolder, InferenceNeedsNothingOfTheMasksEncoder) {
