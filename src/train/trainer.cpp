@@ -60,11 +60,11 @@ Trainer::Trainer(Config config, c10::Device device, std::shared_ptr<ProcessGroup
     : config_(std::move(config)),
       device_(device),
       group_(group ? std::move(group) : std::make_shared<ProcessGroup>()) {
-  if (group_->count() > 1 && config_.TrainSection::cuda_graph) {
+  if (group_->count() > 1 && config_.train.cuda_graph) {
     throw ConfigError(
         "TrainSection::cuda_graph records the step of a single process; set it to false");
   }
-  if (config_.TrainSection::cuda_graph && config_.train.gradient_checkpointing) {
+  if (config_.train.cuda_graph && config_.train.gradient_checkpointing) {
     throw ConfigError(
         "TrainSection::cuda_graph cannot record what TrainSection::gradient_checkpointing does; "
         "set "
