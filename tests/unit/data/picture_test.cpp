@@ -329,7 +329,8 @@ TEST(PictureFormats, WhatIsWrittenIsReadByOpenCv) {
   const at::Tensor rgb = test::picture(61, 83);
   write_png(folder / "rgb.png", rgb);
   write_png(folder / "grey.png", rgb.select(2, 1));
-  write_file(folder / "wide.png", encode_png(at::arange(61 * 83, at::kInt).view({61, 83})));
+  write_file(folder / "wide.png",
+             leaf::data::encode_png(at::arange(61 * 83, at::kInt).view({61, 83})));
   write_jpeg(folder / "rgb.jpg", rgb, 90);
   const auto read = [&](const char* name) {
     return cv::imread(folder / name, cv::IMREAD_UNCHANGED);
