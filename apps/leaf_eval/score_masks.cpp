@@ -1,6 +1,12 @@
 #include <ATen/ATen.h>
 
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
 #include "common/earlier_results.h"
+#include "common/exit_code.h"
 #include "common/progress.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"

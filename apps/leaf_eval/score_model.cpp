@@ -2,13 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <filesystem>
 #include <future>
 #include <iostream>
 #include <optional>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "common/earlier_results.h"
+#include "common/exit_code.h"
+#include "common/field_names.h"
 #include "common/progress.h"
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
@@ -48,8 +53,8 @@ data::SplitPairs divide(const Config& config, const fs::path& model) {
   return data::split_pairs(config.data, config.seed);
 }
 
-/// ConfigError where images that a threshold would be tuned on are in the test part, too, as the
-/// published protocol has all of them.
+/// Throws ConfigError where images that a threshold would be tuned on are in the test part, too, as
+/// the published protocol has all of them.
 void check_tuning(const data::SplitPairs& parts) {
   std::set<fs::path> test;
   for (const data::Pair& pair : parts.test) {
@@ -69,7 +74,7 @@ void check_tuning(const data::SplitPairs& parts) {
   }
 }
 
-/// The pairs of one part; ConfigError when it is empty.
+/// The pairs of one part; throws ConfigError when it is empty.
 std::vector<data::Pair> pairs_of(const Config& config, const fs::path& model,
                                  const std::string& split, bool tunes) {
   const data::SplitPairs all = divide(config, model);
@@ -172,7 +177,8 @@ EvaluationOptions evaluation_options(const EvalOptions& o, const Config& config,
   return options;
 }
 
-/// The part to score; ConfigError where a threshold would be tuned on another than validation.
+/// The part to score; throws ConfigError where a threshold would be tuned on another than
+/// validation.
 std::string part_of(const EvalOptions& o) {
   const std::string tuned = enum_text(data::Split::kValidation);
   if (o.tune_threshold && !o.split.empty() && o.split != tuned) {
@@ -249,7 +255,9 @@ void store_threshold(const fs::path& folder, const metrics::ThresholdCurve& curv
 int score_model(const EvalOptions& o) {
   const Runtime runtime = apply(o.common);
   const metrics::BreakdownOptions breakdown = breakdown_options(o.scoring);
-  const Config config = config::load_config(o.config, o.overrides);
+  const config::Resolved resolved = config::resolve(o.config, o.overrides);
+  set_field_names(field_names(resolved));
+  const Config& config = resolved.config;
   const std::string split = part_of(o);
   const auto folder = find_model_folder(o.model);
   const auto output = o.output.empty() ? sibling(folder, "-eval-" + split) : o.output;

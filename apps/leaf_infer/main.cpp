@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdint>
 #include <exception>
 #include <filesystem>
 #include <set>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "common/earlier_results.h"
+#include "common/exit_code.h"
 #include "common/interrupt.h"
 #include "common/progress.h"
 #include "common/run_app.h"

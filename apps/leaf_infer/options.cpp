@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cstdint>
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
@@ -119,11 +120,11 @@ void parse_words(InferOptions& o) {
   o.segmenter.noise = parse_enum<StartingNoise>(o.noise, "--noise");
   o.inference.mask.size = parse_enum<OutputSize>(o.output_size, "--output-size");
   o.inference.mask.ensemble = parse_enum<Ensemble>(o.ensemble, "--ensemble");
-  o.inference.mask.postprocess = data::parse_postprocess(o.postprocess);
+  o.inference.mask.postprocess = data::parse_postprocess(o.postprocess, "--postprocess");
   if (o.tile) {
     o.inference.mask.tiling = {.side = *o.tile, .overlap = o.tile_overlap};
   }
-  o.inference.probabilities = parse_enum<ProbabilityFormat>(o.probabilities, "--probabilities");
+  o.inference.probabilities = data::find_map_writer(o.probabilities, "--probabilities");
   o.inference.contours = parse_enum<ContourFormat>(o.contours, "--contours");
   o.inference.overlays = parse_enum<OverlayStyle>(o.overlays, "--overlays");
   o.inference.batch_size = parse_batch_size(o.batch_size);

@@ -34,7 +34,7 @@ struct InferOptions {
 /// `options` must outlive the parsing.
 void add_infer_options(CLI::App& app, InferOptions& options);
 
-/// Puts what was typed as words into `inference`. ConfigError for words that mean nothing.
+/// Puts what was typed as words into `inference`. Throws ConfigError for words that mean nothing.
 void parse_words(InferOptions& options);
 
 }  // namespace leaf::apps

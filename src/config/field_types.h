@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,7 +45,7 @@ Field path_list(std::string key, std::vector<std::filesystem::path>& member, std
 Field integer_list(std::string key, std::vector<std::int64_t>& member, std::string help);
 /// Two numbers [low, high]; an empty list stands for 0 and 0.
 Field number_pair(std::string key, double& low, double& high, std::string help);
-/// The index of the value in `names`; ConfigError when it is none of them.
+/// The index of the value in `names`; throws ConfigError when it is none of them.
 std::size_t parse_choice(const Field& field, const Value& value,
                          const std::vector<std::string>& names);
 std::string choice_text(const std::vector<std::string>& names);

@@ -20,8 +20,8 @@ struct FoundImages {
 };
 
 /// Looks through a folder. Hidden files, and tables and texts by their endings, are no part of
-/// what is found. DataError when the folder is missing or holds no image; the message says which
-/// other files it holds.
+/// what is found. Throws DataError when the folder is missing or holds no image; the message says
+/// which other files it holds.
 FoundImages find_images(const std::filesystem::path& folder, const ImageSearch& search = {});
 
 /// Says in one line each, as a warning, which files of `folder` were passed over and which earlier

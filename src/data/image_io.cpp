@@ -4,62 +4,20 @@
 
 #include <algorithm>
 #include <opencv2/core.hpp>
-#include <opencv2/core/utils/logger.hpp>
-#include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
 #include "data/exif.h"
-#include "leaf/core/error.h"
 #include "leaf/core/files.h"
-#include "leaf/core/strings.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;
 namespace {
-
-/// OpenCV shall neither print nor start threads of its own: leaf reports errors and loads in
-/// parallel.
-void calm_opencv() {
-  static const bool done = [] {
-    cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
-    cv::setNumThreads(1);
-    return true;
-  }();
-  static_cast<void>(done);
-}
 
 /// A matrix header on a tensor's memory, uint8 [H,W] or [H,W,C].
 cv::Mat view(const at::Tensor& image) {
   const int channels = image.dim() == 3 ? static_cast<int>(image.size(2)) : 1;
   return {static_cast<int>(image.size(0)), static_cast<int>(image.size(1)), CV_8UC(channels),
           image.data_ptr()};
-}
-
-/// Image bytes of the type that `extension` names; empty where OpenCV cannot.
-std::string encode(const at::Tensor& image, const char* extension,
-                   const std::vector<int>& options) {
-  calm_opencv();
-  const at::Tensor dense = image.contiguous();
-  cv::Mat pixels = view(dense);
-  if (pixels.channels() == 3) {
-    cv::Mat bgr;
-    cv::cvtColor(pixels, bgr, cv::COLOR_RGB2BGR);
-    pixels = bgr;
-  }
-  std::vector<unsigned char> bytes;
-  if (!cv::imencode(extension, pixels, bytes, options)) {
-    return {};
-  }
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-void write_encoded(const fs::path& path, const at::Tensor& image, const char* extension,
-                   const std::vector<int>& options) {
-  const std::string bytes = encode(image, extension, options);
-  if (bytes.empty()) {
-    throw FileError(str("cannot encode '", path.string(), "' as ", extension + 1));
-  }
-  write_file(path, bytes);
 }
 
 const cv::Scalar kYellow(255, 220, 0);
@@ -75,15 +33,11 @@ void draw_outline(cv::Mat& canvas, const at::Tensor& mask, const cv::Scalar& col
 }  // namespace
 
 void write_png(const fs::path& path, const at::Tensor& image) {
-  write_encoded(path, image, ".png", {});
+  write_file(path, encode_png(image));
 }
 
 void write_jpeg(const fs::path& path, const at::Tensor& image, int quality) {
-  write_encoded(path, image, ".jpg", {cv::IMWRITE_JPEG_QUALITY, quality});
-}
-
-std::string encode_jpeg(const at::Tensor& image, int quality) {
-  return encode(image, ".jpg", {cv::IMWRITE_JPEG_QUALITY, quality});
+  write_file(path, encode_jpeg(image, quality));
 }
 
 at::Tensor overlay(const at::Tensor& rgb, const at::Tensor& mask,

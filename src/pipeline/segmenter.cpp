@@ -37,7 +37,8 @@ bool has_own_kernels(const SegmenterOptions& options) {
   return ops::backend_for(options.device, type) == ops::Backend::kCpu;
 }
 
-/// DataError unless the tensor is of the type and on the CPU or `device`. `expected`: its shape.
+/// Throws DataError unless the tensor is of the type and on the CPU or `device`. `expected`: its
+/// shape.
 void check_tensor(const at::Tensor& tensor, at::ScalarType type, c10::Device device,
                   const char* name, const std::string& expected) {
   if (!tensor.defined()) {

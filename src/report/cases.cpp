@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <numeric>
 #include <set>
+#include <vector>
 
 #include "leaf/report/report.h"
 

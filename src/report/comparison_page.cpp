@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <filesystem>
 #include <map>
+#include <string>
+#include <vector>
 
 #include "charts.h"
 #include "leaf/core/files.h"

@@ -1,6 +1,8 @@
 #include <ATen/ATen.h>
 
-#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <vector>
 
 #include "data/caption.h"
 #include "leaf/data/image_io.h"

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <vector>
 
 #include "data/transforms.h"
 #include "leaf/data/image_io.h"

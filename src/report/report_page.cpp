@@ -1,8 +1,12 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <filesystem>
 #include <map>
 #include <numeric>
+#include <string>
+#include <vector>
 
 #include "charts.h"
 #include "leaf/core/device.h"

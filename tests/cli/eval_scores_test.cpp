@@ -112,7 +112,8 @@ TEST(EvalScores, ProbabilitiesOfFiles) {
   EXPECT_EQ(cell(scores, "auroc", "a"), "1.000000");
   EXPECT_EQ(cell(scores, "brier", "a"), "0.020000");  // half of the pixels are 0.2 off
   EXPECT_EQ(cell(scores, "auroc", "c"), "");
-  data::write_png16(project / "grey/a.png", test::half_mask(16, 16, 1).to(at::kFloat).mul(0.9));
+  data::write_map(project / "grey/a.png", test::half_mask(16, 16, 1).to(at::kFloat).mul(0.9),
+                  *data::find_map_writer("16", "map"));
   ASSERT_EQ(eval(project, "predicted", {"--probabilities", project.path("grey")}).exit_code, 0);
   EXPECT_NEAR(std::stod(cell(scores, "brier", "a")), 0.005,
               2e-6);  // half of the pixels are 0.1 off

@@ -79,9 +79,9 @@ struct MaskOptions {
   /// Pixels of this value, the file's own, belong to neither side; kNoIgnoreValue: there are none.
   std::int64_t ignore_value = kNoIgnoreValue;
   /// How messages name the threshold, its value 0, and the other setting.
-  std::string threshold_name = "data.mask_threshold";
-  std::string zero_threshold = "data.mask_threshold: 0";
-  std::string ignore_name = "data.ignore_value";
+  std::string threshold_name = "DataConfig::mask_threshold";
+  std::string zero_threshold = "DataConfig::mask_threshold: 0";
+  std::string ignore_name = "DataConfig::ignore_value";
 };
 
 /// A mask, read and understood; in the order of the stored pixels.

@@ -24,8 +24,8 @@ using OnProgress = std::function<void(std::size_t done)>;
 
 /// The score of every sample of the data set, in its order, at the data set's resolution: the
 /// prediction's foreground against the sample's mask. The networks must be in evaluation mode. The
-/// batch size changes the speed, and the scores no more than floating point does. DataError for
-/// files that cannot be read.
+/// batch size changes the speed, and the scores no more than floating point does. Throws DataError
+/// for files that cannot be read.
 std::vector<metrics::ImageScore> evaluate(const Segmenter& segmenter, const data::Dataset& dataset,
                                           std::int64_t batch_size,
                                           const OnProgress& on_progress = {});
@@ -80,9 +80,9 @@ struct MaskPair {
 };
 
 /// Pairs the image files of the two folders, and all below, by name (data::match_names); in natural
-/// order. DataError for a truth without prediction, which proposes the affix that would pair most,
-/// for a prediction without probability, or two files of one name; predictions without truth and
-/// truths without the affix are warned about, but for leaf_infer's folders of pictures
+/// order. Throws DataError for a truth without prediction, which proposes the affix that would pair
+/// most, for a prediction without probability, or two files of one name; predictions without truth
+/// and truths without the affix are warned about, but for leaf_infer's folders of pictures
 /// (overlays/, probabilities/, ...), which are no predictions.
 std::vector<MaskPair> pair_masks(const MaskFolders& folders);
 

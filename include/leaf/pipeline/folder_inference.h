@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "leaf/core/enum_names.h"
+#include "leaf/data/maps.h"
 #include "leaf/pipeline/segment_file.h"
 #include "leaf/pipeline/segmenter.h"
 
@@ -23,18 +24,9 @@ struct InferenceInput {
 /// folder), in natural order per argument. What lies in `output` is left out, and so are results of
 /// earlier calls of leaf_infer and leaf_eval below a folder; the latter, and files that are no
 /// images here, are warned about. No image is read.
-/// DataError for what does not exist and for a folder without images.
+/// Throws DataError for what does not exist and for a folder without images.
 std::vector<InferenceInput> find_inputs(const std::vector<std::filesystem::path>& paths,
                                         bool recursive, const std::filesystem::path& output);
-
-/// k8 and k16: grey PNG, 255 or 65535 times the probability. kNpy: float32, NumPy's file.
-enum class ProbabilityFormat { kNone, k8, k16, kNpy };
-inline EnumNames<ProbabilityFormat> enum_names(ProbabilityFormat /*tag*/) {
-  return {{ProbabilityFormat::kNone, "none"},
-          {ProbabilityFormat::k8, "8"},
-          {ProbabilityFormat::k16, "16"},
-          {ProbabilityFormat::kNpy, "npy"}};
-}
 
 /// kOutline: the mask's border is drawn on the image. kFilled: the mask is coloured, too.
 enum class OverlayStyle { kNone, kOutline, kFilled };
@@ -66,8 +58,8 @@ struct FolderInferenceOptions {
   MaskOptions mask;
   /// Images, or tiles of one, that the network sees at once; or kAutoBatch.
   std::int64_t batch_size = 1;
-  /// Also probabilities/NAME.png or .npy.
-  ProbabilityFormat probabilities = ProbabilityFormat::kNone;
+  /// Also probabilities/NAME, by this writer; nullptr: none.
+  const data::MapWriter* probabilities = nullptr;
   /// Also overlays/NAME.jpg: the mask on the image as displayed.
   OverlayStyle overlays = OverlayStyle::kNone;
   /// Also contours/NAME.json or .geojson.
@@ -86,7 +78,7 @@ std::filesystem::path mask_path(const FolderInferenceOptions& options, const Inf
 std::vector<std::filesystem::path> output_files(const FolderInferenceOptions& options,
                                                 const InferenceInput& input);
 
-/// ConfigError when two inputs would write the same file or one would be written over.
+/// Throws ConfigError when two inputs would write the same file or one would be written over.
 void check_outputs(const std::vector<InferenceInput>& inputs,
                    const FolderInferenceOptions& options);
 
@@ -167,8 +159,8 @@ struct InferenceHooks {
 /// number.
 ///
 /// Whatever goes wrong with one image is that image's failure: it is reported and passed over.
-/// FileError when nothing can be written any more (a full disk). An empty `report` is filled image
-/// by image, in the order of the inputs, so that it says what was done before.
+/// Throws FileError when nothing can be written any more (a full disk). An empty `report` is filled
+/// image by image, in the order of the inputs, so that it says what was done before.
 ///
 /// Each image leaves a record in output/audit.jsonl, after its mask (docs/inference.md).
 void infer_folder(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,

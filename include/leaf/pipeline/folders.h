@@ -28,7 +28,7 @@ bool is_parts_folder(const std::filesystem::path& folder);
 bool is_autoencoder_folder(const std::filesystem::path& folder);
 
 /// Whether a folder holds a teacher, by the class that only our own config.json states.
-/// WeightsError for a config.json that is no JSON.
+/// Throws WeightsError for a config.json that is no JSON.
 bool is_teacher_folder(const std::filesystem::path& folder);
 
 /// The folder of the run that a model folder (`best`, `last`) lies in, known by these two files;

@@ -55,8 +55,8 @@ struct MaskOptions {
 void check_mask_options(const MaskOptions& options);
 
 /// Segments an image file: the network sees the picture as a viewer shows it, mask and probability
-/// fit the pixels as the file stores them (an EXIF orientation is undone). DataError, naming the
-/// file, for one that cannot be read and for a result that is not finite. May be called from
+/// fit the pixels as the file stores them (an EXIF orientation is undone). Throws DataError, naming
+/// the file, for one that cannot be read and for a result that is not finite. May be called from
 /// several threads at once.
 Segmentation segment_file(const Segmenter& segmenter, const std::filesystem::path& image,
                           const MaskOptions& options = {});

@@ -95,7 +95,7 @@ class Segmenter {
   /// so that another decoder's pixels start from the same draw. Of a name, "sub/0001", only the
   /// part behind the last '/' counts, and neither upper and lower case nor Unicode's form; it is
   /// meant to be a file's name without extension, as leaf_infer, leaf_eval and validation give it.
-  /// Without `names` every image's name is "". DataError for another number of names than of
+  /// Without `names` every image's name is "". Throws DataError for another number of names than of
   /// images. Sample 0 is the one that probability(images, names) starts from.
   at::Tensor starting_noise(const at::Tensor& images, const ImageNames& names = {},
                             std::int64_t sample = 0) const;

@@ -1,6 +1,9 @@
 #include <torch/version.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "core/sha256.h"
 #include "leaf/core/device.h"

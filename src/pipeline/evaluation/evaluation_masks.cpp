@@ -1,6 +1,10 @@
 #include <ATen/ATen.h>
 
+#include <filesystem>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "data/image_folder.h"
 #include "leaf/core/error.h"
@@ -43,7 +47,7 @@ FilesByName true_masks(const fs::path& folder, const data::NameAffix& affix) {
   return files;
 }
 
-/// " (add --truth-suffix _segmentation, with which 12 pair)", where something would pair.
+/// " ; with NameAffix::suffix _segmentation 12 pair", where something would pair.
 std::string advice(const MaskFolders& folders, const FilesByName& predictions) {
   const FilesByName truths = data::files_by_name(
       folders.truths, data::find_images(folders.truths, {.enter_results = true}).images);
@@ -51,8 +55,8 @@ std::string advice(const MaskFolders& folders, const FilesByName& predictions) {
     const auto option = [](const char* name, const std::string& value) {
       return value.empty() ? "" : str(name, " ", value);
     };
-    const std::string prefix = option("--truth-prefix", guess->affix.prefix);
-    const std::string suffix = option("--truth-suffix", guess->affix.suffix);
+    const std::string prefix = option("NameAffix::prefix", guess->affix.prefix);
+    const std::string suffix = option("NameAffix::suffix", guess->affix.suffix);
     return str("; with ", prefix, prefix.empty() || suffix.empty() ? "" : " ", suffix, " ",
                guess->pairs, " pair");
   }
@@ -88,7 +92,7 @@ void add(data::MaskCensus& census, std::size_t index, const data::Mask& mask) {
   census.add(index, mask.remarks, mask.target.any().item<bool>());
 }
 
-/// DataError when a picture has not the truth's size.
+/// Throws DataError when a picture has not the truth's size.
 void require_size(const fs::path& path, const at::Tensor& pixels, const fs::path& truth_path,
                   const at::Tensor& truth) {
   if (pixels.sizes() != truth.sizes()) {
@@ -124,7 +128,7 @@ ScoredPixels load(const MaskPair& pair, const data::MaskOptions& options, std::s
   return pixels;
 }
 
-/// The probability of every pair; DataError where one is missing.
+/// The probability of every pair; throws DataError where one is missing.
 void add_probabilities(const fs::path& folder, std::vector<MaskPair>& pairs) {
   const data::FoundImages found = data::find_images(folder, {.enter_results = true});
   const FilesByName files = data::files_by_name(folder, found.images);

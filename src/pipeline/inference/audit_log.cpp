@@ -7,8 +7,8 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <ctime>
 #include <fstream>
-#include <utility>
 #include <vector>
 
 #include "core/sha256.h"

@@ -22,8 +22,8 @@ using AuditRecord = nlohmann::ordered_json;
 class AuditLog {
  public:
   /// Opens or makes the file. The model's files are hashed by a thread of its own until the hash is
-  /// needed. With skip_existing, reads what earlier runs have recorded. FileError when the file
-  /// cannot be used.
+  /// needed. With skip_existing, reads what earlier runs have recorded. Throws FileError when the
+  /// file cannot be used.
   AuditLog(const Segmenter& segmenter, const FolderInferenceOptions& options);
 
   const std::string& run() const { return run_; }

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 
 #include "leaf/data/contours.h"
@@ -40,11 +41,11 @@ Json annotation(const at::Tensor& mask) {
 std::string coco_json(const std::string& file_name, const at::Tensor& mask) {
   const Json image = {
       {"id", 1}, {"file_name", file_name}, {"height", mask.size(0)}, {"width", mask.size(1)}};
-  const Json json = {
+  const Json coco = {
       {"images", Json::array({image})},
       {"annotations", mask.any().item<bool>() ? Json::array({annotation(mask)}) : Json::array()},
       {"categories", Json::array({{{"id", 1}, {"name", "foreground"}}})}};
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return coco.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace leaf

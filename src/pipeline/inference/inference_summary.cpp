@@ -1,7 +1,9 @@
 #include <torch/version.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
+#include <string>
 
 #include "audit_log.h"
 #include "leaf/core/device.h"
@@ -18,7 +20,7 @@ Json options_json(const SegmenterOptions& segmenter, const FolderInferenceOption
   Json json = result_settings(segmenter, options);
   json["device"] = segmenter.device.str();
   json["batch_size"] = options.batch_size == kAutoBatch ? Json("auto") : Json(options.batch_size);
-  json["probabilities"] = enum_text(options.probabilities);
+  json["probabilities"] = options.probabilities != nullptr ? options.probabilities->name : "none";
   json["overlays"] = enum_text(options.overlays);
   json["contours"] = enum_text(options.contours);
   json["labels"] = options.labels;

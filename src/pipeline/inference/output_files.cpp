@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <string>
+
 #include "coco.h"
 #include "data/transforms.h"
 #include "geojson.h"
@@ -16,17 +18,18 @@ namespace {
 
 using Options = FolderInferenceOptions;
 
+constexpr const char* kUncertainty = "16";  // its writer
+
 /// What is written beside the mask, by this call's options.
 struct Extra {
   const char* folder;
-  const char* extension;
+  std::string extension;
   bool wanted;
 };
 
 Extra probabilities(const Options& options) {
-  const bool npy = options.probabilities == ProbabilityFormat::kNpy;
-  return {"probabilities", npy ? ".npy" : ".png",
-          options.probabilities != ProbabilityFormat::kNone};
+  const data::MapWriter* writer = options.probabilities;
+  return {"probabilities", writer != nullptr ? writer->extension : "", writer != nullptr};
 }
 Extra uncertainty(const Options& options) {
   return {"uncertainty", ".png", options.mask.seeds > 1};
@@ -42,23 +45,6 @@ Extra labels(const Options& options) { return {"labels", ".png", options.labels}
 
 fs::path path_of(const Options& options, const Extra& extra, const InferenceInput& input) {
   return options.output / extra.folder / (input.name.string() + extra.extension);
-}
-
-void write_probability(const fs::path& path, const at::Tensor& probability,
-                       ProbabilityFormat format) {
-  switch (format) {
-    case ProbabilityFormat::kNone:
-      break;
-    case ProbabilityFormat::k8:
-      data::write_png(path, probability.mul(255).round().clamp(0, 255).to(at::kByte));
-      break;
-    case ProbabilityFormat::k16:
-      data::write_png16(path, probability);
-      break;
-    case ProbabilityFormat::kNpy:
-      data::write_npy(path, probability);
-      break;
-  }
 }
 
 void write_overlay(const fs::path& path, const PreparedFile& file, const at::Tensor& mask,
@@ -97,9 +83,12 @@ void write_outputs(const FolderInferenceOptions& options, const InferenceInput& 
                    const PreparedFile& file, const Segmentation& displayed) {
   const Segmentation stored = as_stored(displayed, file.orientation);
   const auto path = [&](const Extra& extra) { return path_of(options, extra, input); };
-  write_probability(path(probabilities(options)), stored.probability, options.probabilities);
+  if (options.probabilities != nullptr) {
+    data::write_map(path(probabilities(options)), stored.probability, *options.probabilities);
+  }
   if (uncertainty(options).wanted) {
-    data::write_png16(path(uncertainty(options)), entropy(stored.probability));
+    data::write_map(path(uncertainty(options)), entropy(stored.probability),
+                    *data::find_map_writer(kUncertainty, "uncertainty"));
   }
   if (overlay(options).wanted) {
     write_overlay(path(overlay(options)), file, displayed.mask, options.overlays);

@@ -6,8 +6,8 @@
 
 namespace leaf {
 
-/// Writes an image's files, the mask last: where it stands, the others do. FileError when that
-/// fails.
+/// Writes an image's files, the mask last: where it stands, the others do. Throws FileError when
+/// that fails.
 void write_outputs(const FolderInferenceOptions& options, const InferenceInput& input,
                    const PreparedFile& file, const Segmentation& displayed);
 

@@ -223,7 +223,7 @@ TEST(Overlays, AFilledOneTintsTheInside) {
 TEST(Maps, SixteenBitPngHoldsTheValue) {
   const test::TemporaryFolder folder;
   const at::Tensor values = at::tensor({0.0F, 0.25F, 0.5F, 1.0F, -0.1F, 1.1F}).view({2, 3});
-  write_png16(folder / "a/map.png", values);
+  write_map(folder / "a/map.png", values, *find_map_writer("16", "map"));
   constexpr std::size_t kDepth = 24;  // of IHDR; the colour type follows, 0 is grey
   EXPECT_EQ(read_file(folder / "a/map.png").substr(kDepth, 2), std::string("\x10\0", 2));
   const at::Tensor stored = read_mask(folder / "a/map.png");
@@ -235,7 +235,7 @@ TEST(Maps, SixteenBitPngHoldsTheValue) {
 TEST(Maps, NpyIsVersionOneWithItsNumbersBehindAMultipleOf64) {
   const test::TemporaryFolder folder;
   const at::Tensor values = at::rand({3, 5});
-  write_npy(folder / "map.npy", values);
+  write_map(folder / "map.npy", values, *find_map_writer("npy", "map"));
   const std::string content = read_file(folder / "map.npy");
   EXPECT_TRUE(content.starts_with(std::string("\x93NUMPY\x01\0", 8)));
   const std::size_t header =
