@@ -44,7 +44,7 @@ std::string column_title(const fs::path& entry) {
     }
     path = path.parent_path();
   }
-  return path.filename().string();
+  return (path.parent_path().filename() / path.filename()).string();
 }
 
 }  // namespace leaf::apps

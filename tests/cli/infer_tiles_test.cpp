@@ -3,9 +3,6 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
-#include <thread>
-
 #include "infer_project.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"

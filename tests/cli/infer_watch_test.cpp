@@ -45,17 +45,17 @@ struct Watching {
 };
 
 /// A project whose in/ has one image.
-TinyProject with_one_image() {
-  TinyProject project;
-  project.with_model();
-  data::write_png(project / "in/first.png", phantom(1, 40, 56));
-  return project;
-}
+struct OneImage : TinyProject {
+  OneImage() {
+    with_model();
+    data::write_png(folder / "in/first.png", phantom(1, 40, 56));
+  }
+};
 
 }  // namespace
 
 TEST(InferWatch, SegmentsWhatIsThereAndWhatArrives) {
-  const TinyProject project = with_one_image();
+  const OneImage project;
   const Watching watching(project, {"--overlays"});
   ASSERT_TRUE(test::wait_for(project / "out/first.png"));
   data::write_png(project / "aside/moved.png", phantom(2, 64, 64));
@@ -80,7 +80,7 @@ TEST(InferWatch, SegmentsWhatIsThereAndWhatArrives) {
 }
 
 TEST(InferWatch, AFileIsTakenWhenItIsComplete) {
-  const TinyProject project = with_one_image();
+  const OneImage project;
   const Watching watching(project);
   ASSERT_TRUE(test::wait_for(project / "out/first.png"));
   data::write_png(project / "aside.png", phantom(2, 64, 64));
@@ -100,7 +100,7 @@ TEST(InferWatch, AFileIsTakenWhenItIsComplete) {
 }
 
 TEST(InferWatch, ABrokenImageAndTwoOfOneNameAreFailures) {
-  const TinyProject project = with_one_image();
+  const OneImage project;
   const Watching watching(project);
   ASSERT_TRUE(test::wait_for(project / "out/first.png"));
   const std::string mask = read_file(project / "out/first.png");
@@ -119,7 +119,7 @@ TEST(InferWatch, ABrokenImageAndTwoOfOneNameAreFailures) {
 }
 
 TEST(InferWatch, ResultsBelowTheFolderAreNoArrivals) {
-  const TinyProject project = with_one_image();
+  const OneImage project;
   std::vector<std::string> words = Watching::arguments(project, {"--skip-existing"});
   words[5] = project.path("in/masks");
   const test::Program program("leaf_infer", words);
@@ -135,7 +135,7 @@ TEST(InferWatch, ResultsBelowTheFolderAreNoArrivals) {
 }
 
 TEST(InferWatch, AFolderThatIsGoneEndsTheWork) {
-  const TinyProject project = with_one_image();
+  const OneImage project;
   const Watching watching(project);
   ASSERT_TRUE(test::wait_for(project / "out/first.png"));
   fs::rename(project / "in", project / "elsewhere");
@@ -148,7 +148,7 @@ TEST(InferWatch, AFolderThatIsGoneEndsTheWork) {
 }
 
 TEST(InferWatch, WrongUsageIsOneLine) {
-  const TinyProject project = with_one_image();
+  const OneImage project;
   const auto refused = [&](std::vector<std::string> words, const std::vector<std::string>& parts) {
     words.insert(words.end(), {"--model", project.path("model"), "--quiet"});
     expect_usage_error(test::run_cpu("leaf_infer", words), "leaf_infer", parts);

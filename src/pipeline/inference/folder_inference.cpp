@@ -160,6 +160,9 @@ class FolderInference {
         report_.interrupted = true;
         return;
       }
+      if (options_.overlays == OverlayStyle::kNone) {
+        loaded.file.rgb.reset();
+      }
       loaded.report.tiles = grid.count();
       loaded.report.milliseconds = 1000 * watch.seconds();
     }
