@@ -59,8 +59,29 @@ std::vector<data::Pair> pairs_of(const Config& config, const fs::path& model,
   return pairs;
 }
 
-/// The part of the data set at the model's resolution, with its intensity; every image is used
-/// once, so none is kept.
+/// The classes that the data set's masks are read by: the configuration's where it gives values,
+/// else those that the model was trained with. ConfigError unless they are the model's by name.
+data::MaskClasses classes_of(const data::MaskClasses& configured, const data::MaskClasses& model) {
+  if (!configured.by_value()) {
+    if (model.by_value()) {
+      log::info(str("reading masks as the model was trained, with classes ",
+                    join(data::class_items(model), ", ")));
+    }
+    return model;
+  }
+  if (configured.list.size() != model.list.size() ||
+      (model.several() && data::class_names(configured) != data::class_names(model))) {
+    throw ConfigError(str("data.classes has ", join(data::class_names(configured), ", "),
+                          ", but the model ", join(data::class_names(model), ", "),
+                          "; give the values of the model's classes, in its order"));
+  }
+  data::MaskClasses classes = configured;
+  classes.coding = model.coding;
+  return classes;
+}
+
+/// The part of the data set at the model's resolution, with its intensity and classes; every image
+/// is used once, so none is kept.
 data::Dataset make_dataset(const Config& config, const fs::path& model, const std::string& split,
                            const Preprocessing& preprocessing) {
   data::DataConfig data = config.data;
@@ -75,6 +96,7 @@ data::Dataset make_dataset(const Config& config, const fs::path& model, const st
   }
   data.resolution = preprocessing.resolution;
   data.intensity = preprocessing.intensity;
+  data.classes = classes_of(config.data.classes, preprocessing.classes);
   data.cache_mb = 0;
   return {pairs_of(config, model, split), data};
 }
@@ -121,6 +143,7 @@ EvaluationFacts facts_of(const EvalOptions& o, const std::filesystem::path& mode
                            {"num_inference_steps", std::to_string(segmenter.num_inference_steps)},
                            {"device", segmenter.device.str()},
                            {"precision", o.common.precision}};
+  add_classes(facts, preprocessing.classes);
   const EvaluationFacts scoring = scoring_facts(o.scoring);
   facts.insert(facts.end(), scoring.begin(), scoring.end());
   return facts;
@@ -153,8 +176,13 @@ std::string part_of(const EvalOptions& o) {
   return o.tune_threshold ? tuned : asked;
 }
 
-/// ConfigError where validation is the test part, as the published protocol has it.
-void check_tuning(const EvalOptions& o, const Config& config) {
+/// ConfigError where validation is the test part, as the published protocol has it, and for several
+/// classes, which no threshold divides.
+void check_tuning(const EvalOptions& o, const Config& config, const data::MaskClasses& classes) {
+  if (o.tune_threshold && classes.several()) {
+    throw ConfigError(str("--tune-threshold: the model has ", classes.list.size(),
+                          " classes; a threshold divides two"));
+  }
   if (o.tune_threshold && config.data.split.strategy == data::SplitStrategy::kPublished) {
     throw ConfigError(
         "--tune-threshold: data.split.strategy 'published' validates on the test part, whose "
@@ -166,10 +194,9 @@ report::Case model_case(const Segmenter& segmenter, const data::Dataset& dataset
                         std::size_t index) {
   const data::DecodedSample shown = dataset.decoded(index);
   const data::Sample sample = dataset.load(index);
-  const at::Tensor probability =
-      segmenter.probability(sample.image.unsqueeze(0), ImageNames{sample.name})[0][0];
-  return {shown.image, metrics::without_ignored(shown.mask, shown.ignored),
-          metrics::without_ignored(segmenter.foreground(probability), shown.ignored)};
+  const at::Tensor labels = segmenter.labels(
+      segmenter.probability(sample.image.unsqueeze(0), ImageNames{sample.name}))[0];
+  return report::make_case(shown.image, shown.mask, labels, shown.ignored, segmenter.classes());
 }
 
 void store_threshold(const fs::path& folder, const metrics::ThresholdCurve& curve, double before) {
@@ -191,11 +218,11 @@ int score_model(const EvalOptions& o) {
   const Runtime runtime = apply(o.common);
   const metrics::BreakdownOptions breakdown = breakdown_options(o.scoring);
   const Config config = config::load_config(o.config, o.overrides);
-  check_tuning(o, config);
   const std::string split = part_of(o);
   const auto folder = find_model_folder(o.model);
   const auto output = o.output.empty() ? sibling(folder, "-eval-" + split) : o.output;
   const Preprocessing preprocessing = load_description(folder).preprocessing;
+  check_tuning(o, config, preprocessing.classes);
   const data::Dataset dataset = make_dataset(config, folder, split, preprocessing);
   make_folder(output);
   const SegmenterOptions options = segmenter_options(o, runtime, preprocessing, config.validation);

@@ -13,7 +13,8 @@ struct Pictures {
   at::Tensor image;  ///< black where there is none
   at::Tensor truth;
   at::Tensor prediction;
-  at::Tensor errors;  ///< on the darkened image: green both, red prediction alone, blue truth alone
+  at::Tensor
+      errors;  ///< on the darkened image: green both, red another prediction, blue truth alone
 };
 
 /// Shrunk so that the longer side has at most `longest` pixels.

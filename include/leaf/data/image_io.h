@@ -2,6 +2,8 @@
 
 #include <ATen/core/TensorBody.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "leaf/data/intensity.h"
+#include "leaf/data/mask_classes.h"
 #include "leaf/data/picture.h"
 
 namespace leaf::data {
@@ -52,6 +55,18 @@ void write_jpeg(const std::filesystem::path& path, const at::Tensor& image, int 
 /// `truth`, where given, in green on `rgb` (uint8 [H,W,3]). -> uint8 [H,W,3]
 at::Tensor overlay(const at::Tensor& rgb, const at::Tensor& mask,
                    const std::optional<at::Tensor>& truth = std::nullopt);
+
+/// Red, green and blue of the pictures that people look at; not those of the latent model's image.
+using ClassColour = std::array<std::uint8_t, 3>;
+
+/// The colour of a class by its place in the list; the background's is black.
+ClassColour class_colour(std::size_t index);
+
+/// overlay() of label maps. Of several classes each has an outline in its colour, its truth the
+/// same nearer to white, and a strip below the picture names them: uint8 [H + some,W,3].
+at::Tensor class_overlay(const at::Tensor& rgb, const at::Tensor& labels,
+                         const MaskClasses& classes,
+                         const std::optional<at::Tensor>& truth = std::nullopt);
 
 /// The bytes of a JPEG file of uint8 [H,W] or [H,W,3].
 std::string encode_jpeg(const at::Tensor& image, int quality = 92);

@@ -54,11 +54,11 @@ struct PreparedFile {
 PreparedFile prepare_file(const Segmenter& segmenter, const std::filesystem::path& image,
                           bool keep_rgb = false);
 
-/// inputs [N, 3, R, R] of N names -> mean probability of the noise samples [N, R, R].
+/// inputs [N, 3, R, R] of N names -> mean probability of the noise samples [N, C, R, R].
 at::Tensor mean_probability(const Segmenter& segmenter, const at::Tensor& inputs,
                             const ImageNames& names, std::int64_t seeds);
 
-/// probability [R, R] -> mask and probability for the displayed picture.
+/// probability [C, R, R] -> mask and probability for the displayed picture.
 Segmentation finish_file(const Segmenter& segmenter, const PreparedFile& file,
                          const at::Tensor& probability, const MaskOptions& options);
 

@@ -6,6 +6,7 @@
 #include "data/transforms.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/label_maps.h"
 #include "leaf/data/maps.h"
 
 namespace leaf {
@@ -53,10 +54,11 @@ void write_probability(const fs::path& path, const at::Tensor& probability,
   }
 }
 
-void write_overlay(const fs::path& path, const PreparedFile& file, const at::Tensor& mask) {
+void write_overlay(const fs::path& path, const PreparedFile& file, const at::Tensor& mask,
+                   const data::MaskClasses& classes) {
   const bool fits = data::size_of(file.rgb) == data::size_of(mask);
   const at::Tensor picture = fits ? file.rgb : data::resize_image(file.rgb, mask.size(0));
-  data::write_jpeg(path, data::overlay(picture, mask));
+  data::write_jpeg(path, data::class_overlay(picture, mask, classes));
 }
 
 }  // namespace
@@ -78,8 +80,9 @@ std::vector<fs::path> output_files(const FolderInferenceOptions& options,
   return files;
 }
 
-void write_outputs(const FolderInferenceOptions& options, const InferenceInput& input,
-                   const PreparedFile& file, const Segmentation& displayed) {
+void write_outputs(const FolderInferenceOptions& options, const data::MaskClasses& classes,
+                   const InferenceInput& input, const PreparedFile& file,
+                   const Segmentation& displayed) {
   const Segmentation stored = as_stored(displayed, file.orientation);
   const auto path = [&](const Extra& extra) { return path_of(options, extra, input); };
   write_probability(path(probabilities(options)), stored.probability, options.probabilities);
@@ -87,12 +90,13 @@ void write_outputs(const FolderInferenceOptions& options, const InferenceInput& 
     data::write_png16(path(uncertainty(options)), entropy(stored.probability));
   }
   if (options.overlays) {
-    write_overlay(path(overlay(options)), file, displayed.mask);
+    write_overlay(path(overlay(options)), file, displayed.mask, classes);
   }
   if (options.contours) {
-    write_file(path(contours(options)), coco_json(input.image.filename().string(), stored.mask));
+    write_file(path(contours(options)),
+               coco_json(input.image.filename().string(), stored.mask, classes));
   }
-  data::write_png(mask_path(options, input), stored.mask);
+  data::write_label_map(mask_path(options, input), stored.mask, classes);
 }
 
 }  // namespace leaf

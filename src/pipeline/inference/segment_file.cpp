@@ -3,9 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <numbers>
+#include <vector>
 
 #include "data/exif.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/label_maps.h"
 #include "pipeline/mask_codec.h"
 
 namespace leaf {
@@ -17,6 +19,21 @@ PreparedFile prepare_image(const Segmenter& segmenter, const data::LoadedImage& 
   file.size = data::size_of(image.rgb);
   file.orientation = image.exif_orientation;
   return file;
+}
+
+/// Of several classes each is changed by itself; where they then meet, the later one stays.
+at::Tensor postprocessed(const at::Tensor& mask, const data::Postprocess& steps,
+                         const data::MaskClasses& classes) {
+  if (steps.empty() || !classes.several()) {
+    return data::apply_postprocess(steps, mask);
+  }
+  at::Tensor result = at::zeros_like(mask);
+  for (std::size_t index = 1; index < classes.list.size(); ++index) {
+    const at::Tensor region = data::class_region(mask, index, classes).to(at::kByte).mul_(255);
+    result.masked_fill_(data::apply_postprocess(steps, region).ne(0),
+                        static_cast<std::int64_t>(index));
+  }
+  return result;
 }
 
 /// `title` is what an error calls the image, `name` what its starting noise follows from.
@@ -56,15 +73,15 @@ Segmentation finish_file(const Segmenter& segmenter, const PreparedFile& file,
                          const at::Tensor& probability, const MaskOptions& options) {
   Segmentation result =
       options.size == OutputSize::kModel
-          ? segmenter.finish(probability, probability.size(0), probability.size(1))
+          ? segmenter.finish(probability, probability.size(1), probability.size(2))
           : segmenter.finish(probability, file.size.height, file.size.width);
-  result.mask = data::apply_postprocess(options.postprocess, result.mask);
+  result.mask = postprocessed(result.mask, options.postprocess, segmenter.classes());
   return result;
 }
 
 at::Tensor mean_probability(const Segmenter& segmenter, const at::Tensor& inputs,
                             const ImageNames& names, std::int64_t seeds) {
-  const at::Tensor samples = segmenter.probabilities(inputs, names, seeds).select(2, 0);
+  const at::Tensor samples = segmenter.probabilities(inputs, names, seeds);
   return seeds == 1 ? samples[0] : samples.mean(0);
 }
 
@@ -74,8 +91,15 @@ at::Tensor entropy(const at::Tensor& probability) {
 }
 
 Segmentation as_stored(const Segmentation& displayed, int orientation) {
-  return {data::undo_orientation(displayed.mask, orientation),
-          data::undo_orientation(displayed.probability, orientation)};
+  Segmentation stored{data::undo_orientation(displayed.mask, orientation),
+                      data::undo_orientation(displayed.probability, orientation),
+                      {}};
+  std::vector<at::Tensor> planes;
+  for (const at::Tensor& plane : displayed.classes.unbind()) {
+    planes.push_back(data::undo_orientation(plane, orientation));
+  }
+  stored.classes = planes.size() == 1 ? stored.probability.unsqueeze(0) : at::stack(planes);
+  return stored;
 }
 
 }  // namespace leaf

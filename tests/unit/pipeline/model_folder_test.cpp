@@ -45,7 +45,7 @@ ModelDescription kl_description() {
   description.preprocessing = {.resolution = 16,
                                .intensity = {data::IntensityRule::kWindow, -1000, 400.5},
                                .threshold = 0.25,
-                               .classes = {"background", "polyp"}};
+                               .classes = {.list = {{"background", {}}, {"polyp", {}}}}};
   return description;
 }
 
@@ -147,6 +147,19 @@ class DamagedModel : public ::testing::Test {
 };
 
 }  // namespace
+
+TEST(ModelFolder, StatesSeveralClassesAndHowTheyAreCoded) {
+  const test::TemporaryFolder folder;
+  ModelDescription description = kl_description();
+  save_model(folder / "two", fresh_model(description));
+  EXPECT_EQ(read_file(folder / "two/preprocessing.json").find("class_coding"), std::string::npos);
+  data::MaskClasses& classes = description.preprocessing.classes;
+  classes =
+      data::parse_classes({"background=#000000", "disc=#ff0000", "cup=#00ff00", "ignore=#ffffff"});
+  classes.coding = data::ClassCoding::kChannels;
+  save_model(folder / "several", fresh_model(description));
+  EXPECT_EQ(load_description(folder / "several").preprocessing.classes, classes);
+}
 
 TEST(ModelFolder, KeepsAKlModel) {
   const test::TemporaryFolder folder;
@@ -407,7 +420,9 @@ TEST_F(DamagedModel, EveryValueFollowsTheRulesOfAConfiguration) {
          "num_inference_steps (preprocessing.json) 501 must not exceed");
   expect(preprocessing, "channel_order", "\"BGR\"",
          "channel_order is \"BGR\"; only \"RGB\" is supported");
-  expect(preprocessing, "classes", "[\"one\"]", "classes expects two names");
+  expect(preprocessing, "classes", "[\"one\"]", "classes expects two classes or more");
+  expect(preprocessing, "classes", "[\"a=0\", \"b=0\"]", "classes has the value 0 for 'a' and");
+  expect(preprocessing, "class_coding", "\"odd\"", "class_coding expects one of colours, channels");
   expect(preprocessing, "intensity", "\"odd\"", "intensity expects one of full, range, window");
   expect(preprocessing, "window", "[5, 5]",
          "window needs window (preprocessing.json): [low, high]");
