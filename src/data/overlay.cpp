@@ -26,7 +26,7 @@ void draw_outline(cv::Mat& canvas, const at::Tensor& mask, const cv::Scalar& col
   cv::drawContours(canvas, outlines, -1, colour, line_width(canvas), cv::LINE_8);
 }
 
-cv::Scalar scalar(const ClassColour& colour) { return {colour[0], colour[1], colour[2]}; }
+cv::Scalar scalar(const ClassColour& colour) { return cv::Scalar(colour[0], colour[1], colour[2]); }
 
 /// Truth is the class's colour, half way to white.
 cv::Scalar pale(const ClassColour& colour) {
