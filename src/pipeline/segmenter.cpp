@@ -9,7 +9,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "core/cuda_graph.h"
 #include "core/look_alike.h"
@@ -66,15 +65,6 @@ void check_shape(bool fits, const at::Tensor& tensor, const char* name,
   if (!fits) {
     throw DataError(leaf::str(name, ": the shape is ", tensor.sizes(), "; expected ", expected));
   }
-}
-
-/// float [C, h, w] -> float [C, height, width]
-at::Tensor resized(const at::Tensor& channels, std::int64_t height, std::int64_t width) {
-  std::vector<at::Tensor> planes;
-  for (const at::Tensor& plane : channels.unbind()) {
-    planes.push_back(data::resize_probability(plane, height, width));
-  }
-  return planes.size() == 1 ? planes.front().unsqueeze(0) : at::stack(planes);
 }
 
 void check_rgb(const at::Tensor& rgb) {
@@ -267,7 +257,8 @@ Segmentation Segmenter::finish(const at::Tensor& probability, std::int64_t heigh
   const c10::InferenceMode inference;
   const bool same_size = probability.size(1) == height && probability.size(2) == width;
   Segmentation result;
-  result.classes = same_size ? probability : resized(probability, height, width);
+  result.classes =
+      same_size ? probability : data::resize_probability(probability, height, width);
   result.probability = codec.target(result.classes);
   result.mask = labels(result.classes);
   if (!classes().several()) {

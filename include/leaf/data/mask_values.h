@@ -30,9 +30,8 @@ struct MaskValues {
 };
 
 /// Which value of a colour mask counts.
-///   kLargest  the largest of the three channels; of a palette of colours the index, unless all
-///   that
-///             the picture uses of it is black and white
+///   kLargest  the largest of the three channels; of a palette of colours the index, unless the
+///             picture uses no more of it than black and white
 ///   kGreen    green alone
 ///   kLabel    as kLargest, but the index of every palette that has a colour
 enum class MaskChannel { kLargest, kGreen, kLabel };
