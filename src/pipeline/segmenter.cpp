@@ -257,8 +257,7 @@ Segmentation Segmenter::finish(const at::Tensor& probability, std::int64_t heigh
   const c10::InferenceMode inference;
   const bool same_size = probability.size(1) == height && probability.size(2) == width;
   Segmentation result;
-  result.classes =
-      same_size ? probability : data::resize_probability(probability, height, width);
+  result.classes = same_size ? probability : data::resize_probability(probability, height, width);
   result.probability = codec.target(result.classes);
   result.mask = labels(result.classes);
   if (!classes().several()) {
