@@ -142,10 +142,18 @@ void add_page_options(CLI::App& app, EvalOptions& o) {
   app.add_flag("--report", o.report,
                "Write report.html too, one file to look at; with --compare comparison.html [off]")
       ->group(group);
-  app.add_flag("--figure", o.figure,
-               "Write figure.png too: image, truth, prediction and errors of chosen cases [off]")
+  auto* figure =
+      app.add_flag(
+             "--figure", o.figure,
+             "Write figure.png too: image, truth, prediction and errors of chosen cases [off]")
+          ->group(group)
+          ->excludes(app.get_option("--compare"));
+  app.add_option(
+         "--figure-with", o.figure_with,
+         "In figure.png, in place of the errors, a column for each of these: model folders, "
+         "run folders, folders of predicted masks [none]")
       ->group(group)
-      ->excludes(app.get_option("--compare"));
+      ->needs(figure);
   app.add_option("--images", o.images,
                  "Folder of the images of mask files, to be shown in both; same names [none]")
       ->group(group)

@@ -60,6 +60,7 @@ struct EvalOptions {
   // Pictures and pages.
   bool report = false;
   bool figure = false;
+  std::vector<std::filesystem::path> figure_with;
   std::filesystem::path images;
   bool tune_threshold = false;
 };

@@ -1,5 +1,7 @@
 #include "leaf_eval/scoring.h"
 
+#include <string>
+
 #include "leaf/core/enum_names.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
@@ -8,7 +10,7 @@
 namespace leaf::apps {
 namespace {
 
-/// A side of a pixel; ConfigError unless it is a positive number.
+/// A side of a pixel; throws ConfigError unless it is a positive number.
 double side(const std::string& text, const std::string& whole) {
   const auto value = metrics::cell_number(text);
   if (!value || !(*value > 0)) {

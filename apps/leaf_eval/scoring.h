@@ -10,7 +10,8 @@
 
 namespace leaf::apps {
 
-/// What the arguments stand for; ConfigError for groups, conventions and spacings that are none.
+/// What the arguments stand for; throws ConfigError for groups, conventions and spacings that are
+/// none.
 metrics::MetricGroups metric_groups(const ScoringArguments& arguments);
 std::optional<metrics::Spacing> spacing_of(const ScoringArguments& arguments);
 metrics::ScoreOptions score_options(const ScoringArguments& arguments);

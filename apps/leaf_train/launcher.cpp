@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/exit_code.h"
 #include "common/interrupt.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"

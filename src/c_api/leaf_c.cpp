@@ -1,11 +1,11 @@
 #include <ATen/ATen.h>
 
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <new>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "leaf.h"
@@ -93,7 +93,7 @@ leaf::SegmenterOptions segmenter_options(const leaf_options& options) {
     throw ArgumentError("leaf_options: threads and num_inference_steps must not be negative");
   }
   leaf::SegmenterOptions result;
-  result.device = leaf::parse_device(options.device);
+  result.device = leaf::parse_device(options.device, "leaf_options.device");
   result.precision = leaf::parse_enum<leaf::Precision>(options.precision, "leaf_options.precision");
   result.seed = options.seed;
   result.num_inference_steps = options.num_inference_steps;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,7 +48,7 @@ Field integer_list(std::string key, std::vector<std::int64_t>& member, std::stri
 Field number_pair(std::string key, double& low, double& high, std::string help);
 /// The classes of masks but how they are coded, as data::parse_classes() reads them.
 Field class_list(std::string key, data::MaskClasses& member, std::string help);
-/// The index of the value in `names`; ConfigError when it is none of them.
+/// The index of the value in `names`; throws ConfigError when it is none of them.
 std::size_t parse_choice(const Field& field, const Value& value,
                          const std::vector<std::string>& names);
 std::string choice_text(const std::vector<std::string>& names);

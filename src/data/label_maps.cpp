@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "leaf/data/image_io.h"
-#include "leaf/data/maps.h"
 
 namespace leaf::data {
 namespace {
@@ -47,7 +46,6 @@ at::Tensor class_region(const at::Tensor& labels, std::size_t index, const MaskC
 void write_label_map(const std::filesystem::path& path, const at::Tensor& labels,
                      const MaskClasses& classes) {
   constexpr std::int64_t kLargestByte = 255;
-  constexpr double kWhite = 65535;
   if (!classes.by_value()) {
     write_png(path, labels.ne(0).to(at::kByte).mul_(kLargestByte));
     return;
@@ -59,7 +57,7 @@ void write_label_map(const std::filesystem::path& path, const at::Tensor& labels
   } else if (*std::max_element(values.begin(), values.end()) <= kLargestByte) {
     write_png(path, written.to(at::kByte));
   } else {
-    write_png16(path, written.to(at::kDouble).div(kWhite));
+    write_png(path, written.to(at::kInt));
   }
 }
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "data/exif.h"
@@ -24,14 +26,15 @@ ImageSize turned_size(ImageSize size, int orientation) {
                               bool the_other_way) {
   throw DataError(str("mask '", pair.mask.string(), "' is ", size_text(mask), " but its image '",
                       pair.image.string(), "' is ", size_text(image),
-                      the_other_way ? "; set data.mask_orientation: auto"
+                      the_other_way ? "; set DataConfig::mask_orientation: auto"
                                     : "; resize one of them or pair the right files"));
 }
 
 MaskRemark either_way_remark(const Pair& pair, int orientation) {
   return {MaskOddity::kEitherWay, str("mask '", pair.mask.string(), "'"),
           str("fits its turned photograph (orientation ", orientation,
-              ") as stored and as displayed; it is taken as stored: set data.mask_orientation to "
+              ") as stored and as displayed; it is taken as stored: set "
+              "DataConfig::mask_orientation to "
               "stored or displayed")};
 }
 
@@ -102,7 +105,7 @@ Box crop_box(const Pair& pair, const MaskValues& mask, double margin) {
   const std::optional<Box> disc = disc_box(mask);
   if (!disc) {
     throw DataError(str("label map '", pair.mask.string(),
-                        "' has no disc (0 or 128) for data.crop "
+                        "' has no disc (0 or 128) for DataConfig::crop "
                         "to cut out; remove it and its image"));
   }
   const auto longer = static_cast<double>(std::max(disc->height, disc->width));

@@ -42,7 +42,7 @@ struct Batch {
 class Loader {
  public:
   /// `dataset` must outlive the loader. The first call of next() gives the batch of `first_step`.
-  /// DataError when the data set holds fewer samples than a batch.
+  /// Throws DataError when the data set holds fewer samples than a batch.
   Loader(const Dataset& dataset, const LoaderOptions& options, std::int64_t first_step = 0);
   ~Loader();
   Loader(const Loader&) = delete;

@@ -3,10 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cmath>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 
 #include "leaf/core/strings.h"
 #include "mask_counts.h"
@@ -39,7 +40,7 @@ std::string holds(const Look& look) {
              look.counts.text());
 }
 
-/// "data.mask_threshold 128", and what that is in a deeper file.
+/// "DataConfig::mask_threshold 128", and what that is in a deeper file.
 std::string threshold_text(const Look& look) {
   std::string text = str(look.options.threshold_name, " ", look.options.threshold);
   if (look.values.white != 255 && look.options.threshold != 0) {

@@ -14,6 +14,8 @@
 namespace leaf::data {
 namespace {
 
+const cv::Scalar kYellow(255, 220, 0);
+
 /// Of a picture's shorter side, a line's width in pixels.
 int line_width(const cv::Mat& canvas) {
   return std::max(1, std::min(canvas.rows, canvas.cols) / 256);
@@ -32,6 +34,17 @@ cv::Scalar scalar(const ClassColour& colour) { return cv::Scalar(colour[0], colo
 cv::Scalar pale(const ClassColour& colour) {
   const cv::Scalar half = scalar(colour) * 0.5;
   return {half[0] + 127, half[1] + 127, half[2] + 127};
+}
+
+/// Colours a picture, uint8 [H,W,3], where the mask is not 0.
+void tint(const at::Tensor& picture, const at::Tensor& mask, const cv::Scalar& colour) {
+  constexpr double kShare = 0.35;
+  cv::Mat canvas = picture_view(picture);
+  cv::Mat tinted;
+  cv::addWeighted(canvas, 1 - kShare, cv::Mat(canvas.size(), canvas.type(), colour), kShare, 0,
+                  tinted);
+  const at::Tensor inside = mask.ne(0).to(at::kByte).contiguous();
+  tinted.copyTo(canvas, picture_view(inside));
 }
 
 struct LegendItem {
@@ -84,8 +97,26 @@ at::Tensor overlay(const at::Tensor& rgb, const at::Tensor& mask,
   if (truth) {
     draw_outline(canvas, *truth, cv::Scalar(0, 220, 0));
   }
-  draw_outline(canvas, mask, cv::Scalar(255, 220, 0));
+  draw_outline(canvas, mask, kYellow);
   return picture;
+}
+
+at::Tensor filled_overlay(const at::Tensor& rgb, const at::Tensor& mask) {
+  const at::Tensor picture = rgb.clone(at::MemoryFormat::Contiguous);
+  tint(picture, mask, kYellow);
+  return overlay(picture, mask);
+}
+
+at::Tensor filled_class_overlay(const at::Tensor& rgb, const at::Tensor& labels,
+                                const MaskClasses& classes) {
+  if (!classes.several()) {
+    return filled_overlay(rgb, labels);
+  }
+  const at::Tensor picture = rgb.clone(at::MemoryFormat::Contiguous);
+  for (std::size_t index = 1; index < classes.list.size(); ++index) {
+    tint(picture, labels.eq(static_cast<std::int64_t>(index)), scalar(class_colour(index)));
+  }
+  return class_overlay(picture, labels, classes);
 }
 
 at::Tensor class_overlay(const at::Tensor& rgb, const at::Tensor& labels,

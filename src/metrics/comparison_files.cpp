@@ -1,6 +1,10 @@
 #include <algorithm>
+#include <cstdint>
+#include <filesystem>
 #include <iomanip>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include "core/csv.h"
 #include "json.h"

@@ -1,3 +1,7 @@
+#include <filesystem>
+#include <string>
+#include <vector>
+
 #include "core/csv.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"

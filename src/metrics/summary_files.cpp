@@ -1,3 +1,8 @@
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
 #include "core/csv.h"
 #include "json.h"
 #include "leaf/core/files.h"

@@ -54,7 +54,7 @@ class MaskCodec {
 /// an infinity a number like others.
 at::Tensor spread_not_finite(const at::Tensor& values);
 
-/// DataError, naming the image, where its probability is not finite.
+/// Throws DataError, naming the image, where its probability is not finite.
 void require_finite(const at::Tensor& probability, const std::string& name);
 
 }  // namespace leaf

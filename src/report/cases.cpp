@@ -1,9 +1,9 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "leaf/report/report.h"
 

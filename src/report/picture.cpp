@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <vector>
 
 #include "data/transforms.h"
 #include "leaf/data/image_io.h"
@@ -112,6 +114,10 @@ Pictures make_pictures(const Case& one, std::int64_t longest) {
   paint(errors, truth & ~right & ~prediction, {0.2F, 0.5F, 1.0F});
   return {to_bytes(image), label_picture(one.truth, one.classes, size),
           label_picture(one.prediction, one.classes, size), to_bytes(errors)};
+}
+
+at::Tensor mask_picture(const at::Tensor& labels, std::size_t classes, const at::Tensor& like) {
+  return label_picture(labels, classes, {like.size(0), like.size(1)});
 }
 
 std::string data_uri(const at::Tensor& picture) {

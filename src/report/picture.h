@@ -2,6 +2,8 @@
 
 #include <ATen/core/TensorBody.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "leaf/report/report.h"
@@ -19,6 +21,9 @@ struct Pictures {
 
 /// Shrunk so that the longer side has at most `longest` pixels.
 Pictures make_pictures(const Case& one, std::int64_t longest);
+
+/// A label map of any size as such a picture, of the size that `like` has.
+at::Tensor mask_picture(const at::Tensor& labels, std::size_t classes, const at::Tensor& like);
 
 /// "data:image/jpeg;base64,..." of uint8 [H,W,3].
 std::string data_uri(const at::Tensor& picture);

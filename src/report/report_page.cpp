@@ -1,8 +1,12 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <filesystem>
 #include <map>
 #include <numeric>
+#include <string>
+#include <vector>
 
 #include "charts.h"
 #include "leaf/core/device.h"
@@ -250,6 +254,14 @@ Json facts_view(const EvaluationFacts& facts) {
   return rows;
 }
 
+Json sections() {
+  return {{{"id", "summary"}, {"title", "Summary"}},
+          {{"id", "distributions"}, {"title", "Distributions"}},
+          {{"id", "cases"}, {"title", "Cases"}},
+          {{"id", "images"}, {"title", "Images"}},
+          {{"id", "how"}, {"title", "How it was scored"}}};
+}
+
 }  // namespace
 
 void write_report(const std::filesystem::path& path, const Report& report) {
@@ -268,6 +280,7 @@ void write_report(const std::filesystem::path& path, const Report& report) {
   const bool cut = rows.size() < scores.size();
   write_file(path, fill_page("report.html",
                              {{"title", report.title},
+                              {"nav", sections()},
                               {"summaries", summaries},
                               {"has_strata", !strata.empty()},
                               {"strata", strata},

@@ -1,6 +1,10 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <vector>
 
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
@@ -30,7 +34,8 @@ class AutoencoderTask : public TrainingTask {
   AutoencoderTask(const Config& config, c10::Device device)
       : config_(config), device_(device), codec_(config.data.classes) {
     if (config.model.autoencoder.type != models::AutoencoderType::kKl) {
-      throw ConfigError("task: autoencoder trains KL autoencoders; set model.autoencoder.type: kl");
+      throw ConfigError(
+          "Config::task: autoencoder trains KL autoencoders; set AutoencoderConfig::type: kl");
     }
     const models::AutoencoderConfig& shape = config.model.autoencoder;
     encoder_ = std::make_shared<models::KlLatentEncoder>(shape, kNoDropout);

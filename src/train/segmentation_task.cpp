@@ -3,6 +3,12 @@
 #include <ATen/Version.h>
 #include <torch/version.h>
 
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "cached_features.h"
 #include "core/cuda_graph.h"
 #include "leaf/core/random.h"

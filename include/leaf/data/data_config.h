@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,9 +70,6 @@ struct DataConfig {
   std::string dataset = "folder";
   /// The folder that the data set lies in.
   std::filesystem::path root;
-  /// The environment variable that `root` names and that is not set, so that its default stands in;
-  /// for messages, not a key.
-  std::string root_variable;
   /// `folder` only: sub-folders of root, and what a mask's name has beyond its image's name.
   std::string images = "images";
   std::string masks = "masks";
@@ -100,5 +98,14 @@ struct DataConfig {
   /// Keep decoded, resized images in memory up to this many megabytes (0: decode every time).
   std::int64_t cache_mb = 1024;
 };
+
+/// Values of fields that cannot be, or not together.
+struct FieldProblem {
+  std::vector<std::string> fields;  ///< that it can be solved with: "SplitConfig::test"
+  std::string message;
+};
+
+/// What is wrong with how the pairs are to be divided, as far as the files do not matter.
+std::optional<FieldProblem> find_split_problem(const DataConfig& config);
 
 }  // namespace leaf::data

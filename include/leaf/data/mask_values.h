@@ -86,10 +86,10 @@ struct MaskOptions {
   /// Where they have values, these and nothing of the above make labels of a mask.
   MaskClasses classes;
   /// How messages name the threshold, its value 0, and the other setting.
-  std::string threshold_name = "data.mask_threshold";
-  std::string zero_threshold = "data.mask_threshold: 0";
-  std::string ignore_name = "data.ignore_value";
-  std::string classes_name = "data.classes";
+  std::string threshold_name = "DataConfig::mask_threshold";
+  std::string zero_threshold = "DataConfig::mask_threshold: 0";
+  std::string ignore_name = "DataConfig::ignore_value";
+  std::string classes_name = "DataConfig::classes";
 };
 
 /// A mask, read and understood; in the order of the stored pixels.

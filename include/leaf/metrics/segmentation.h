@@ -29,8 +29,8 @@ struct Confusion {
   bool operator==(const Confusion&) const = default;
 };
 
-/// Counts over two bool or uint8 tensors of the same shape; not 0 is target. DataError when the
-/// shapes differ.
+/// Counts over two bool or uint8 tensors of the same shape; not 0 is target. Throws DataError when
+/// the shapes differ.
 Confusion confusion(const at::Tensor& prediction, const at::Tensor& truth);
 
 /// What a metric looks at; whoever scores chooses the groups, since they differ in cost.
@@ -86,7 +86,7 @@ struct Metric {
 /// has no value is kUndefined.
 const std::vector<Metric>& all_metrics();
 
-/// The index of a key in the table. Error for a key that is not there.
+/// The index of a key in the table. Throws Error for a key that is not there.
 std::size_t metric_index(std::string_view key);
 
 /// The Dice of these counts, as the table has it.

@@ -62,7 +62,7 @@ struct SummaryOptions {
   const Convention* convention = nullptr;  ///< null: ours
 };
 
-/// DataError when there are no scores.
+/// Throws DataError when there are no scores.
 Summary summarise(const std::vector<ImageScore>& scores, const SummaryOptions& options = {});
 
 /// A JSON object with everything in `summary` (null for an empty interval and for what is

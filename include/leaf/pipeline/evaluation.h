@@ -24,9 +24,8 @@ using OnProgress = std::function<void(std::size_t done)>;
 
 /// The score of every sample of the data set, in its order, at the data set's resolution: the
 /// predicted labels against the sample's mask. Of several classes each has a score, and the image
-/// their mean. The networks must be in evaluation mode. The
-/// batch size changes the speed, and the scores no more than floating point does. DataError for
-/// files that cannot be read.
+/// their mean. The networks must be in evaluation mode. The batch size changes the speed, and the
+/// scores no more than floating point does. Throws DataError for files that cannot be read.
 std::vector<metrics::ImageScore> evaluate(const Segmenter& segmenter, const data::Dataset& dataset,
                                           std::int64_t batch_size,
                                           const OnProgress& on_progress = {});
@@ -83,10 +82,10 @@ struct MaskPair {
 };
 
 /// Pairs the image files of the two folders, and all below, by name (data::match_names); in natural
-/// order. DataError for a truth without prediction, which proposes the affix that would pair most,
-/// for a prediction without probability, or two files of one name; predictions without truth and
-/// truths without the affix are warned about, but for leaf_infer's overlays/ and probabilities/,
-/// which are no predictions.
+/// order. Throws DataError for a truth without prediction, which proposes the affix that would pair
+/// most, for a prediction without probability, or two files of one name; predictions without truth
+/// and truths without the affix are warned about, but for leaf_infer's folders of pictures
+/// (overlays/, probabilities/, ...), which are no predictions.
 std::vector<MaskPair> pair_masks(const MaskFolders& folders);
 
 /// The pixels of a pair as they are scored, as displayed.
@@ -110,6 +109,9 @@ Evaluation evaluate_masks(const std::vector<MaskPair>& pairs, const data::MaskOp
 
 /// Facts about an evaluation for its summary.json, in this order: {"model", "runs/a/best"}.
 using EvaluationFacts = std::vector<std::pair<std::string, std::string>>;
+
+/// The SHA-256 over the images' names, a line each, in their order: which data were scored.
+std::string names_sha256(const std::vector<metrics::ImageScore>& scores);
 
 /// What is said of an evaluation; `native` where there are such scores.
 struct EvaluationSummary {

@@ -82,17 +82,21 @@ class Segmenter {
   at::Tensor decode(const at::Tensor& latent) const;
 
   /// `count` noise samples of each image, 1 or more: [count, N, C, R, R], the first of which is
-  /// probability(images, names). The images are encoded once; the memory is that of one sample and
-  /// the results.
+  /// probability(images, names), on a CPU to the bit. The images are encoded once; images_at_once()
+  /// samples are decoded together.
   at::Tensor probabilities(const at::Tensor& images, const ImageNames& names,
                            std::int64_t count) const;
+
+  /// How many images of the model's size the device is best given at once: on a CPU 1, more is not
+  /// faster; on a GPU 16 of 256x256, of larger ones fewer in proportion to their pixels.
+  std::int64_t images_at_once() const;
 
   /// images as in encode -> noise float32 [N, L, r, r] on the CPU: zeros, or draws that follow from
   /// the seed, each image's name and the number of the sample. Of the images only the shape counts,
   /// so that another decoder's pixels start from the same draw. Of a name, "sub/0001", only the
   /// part behind the last '/' counts, and neither upper and lower case nor Unicode's form; it is
   /// meant to be a file's name without extension, as leaf_infer, leaf_eval and validation give it.
-  /// Without `names` every image's name is "". DataError for another number of names than of
+  /// Without `names` every image's name is "". Throws DataError for another number of names than of
   /// images. Sample 0 is the one that probability(images, names) starts from.
   at::Tensor starting_noise(const at::Tensor& images, const ImageNames& names = {},
                             std::int64_t sample = 0) const;

@@ -42,12 +42,21 @@ struct Choice {
 /// there are fewer.
 std::vector<Choice> choose_cases(const std::vector<metrics::ImageScore>& scores);
 
+/// Predictions of another model or run, to be shown beside.
+struct Column {
+  std::string title;
+  /// Label maps of the images at these places, [H,W] of any size; called once.
+  std::function<std::vector<at::Tensor>(const std::vector<std::size_t>& places)> masks;
+};
+
 /// What a report tells.
 struct Report {
   std::string title;
+  std::string name = "prediction";  ///< of what was scored, over its column of the figure
   const Evaluation* evaluation = nullptr;
   const EvaluationSummary* summary = nullptr;
   LoadCase load_case;
+  std::vector<Column> columns = {};  ///< of the figure, beside what was scored
 };
 
 /// Writes one HTML file that needs nothing else: summary, distributions, threshold curve and
@@ -61,7 +70,8 @@ void write_comparison_report(const std::filesystem::path& path,
                              const std::vector<metrics::ScoreTable>& runs);
 
 /// A contact sheet of chosen cases as PNG, a row each: image, truth, prediction, and where they
-/// differ (green: both, red: prediction alone, blue: truth alone). Atomic.
+/// differ (green: both, red: prediction alone, blue: truth alone), or instead the predictions of
+/// the other columns. Atomic.
 void write_figure(const std::filesystem::path& path, const Report& report);
 
 }  // namespace leaf::report

@@ -1,6 +1,10 @@
 #include <ATen/ATen.h>
 
+#include <filesystem>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "data/image_folder.h"
 #include "leaf/core/error.h"
@@ -24,7 +28,8 @@ FilesByName predicted_masks(const fs::path& folder) {
   data::report_passed_over(found, folder);
   FilesByName files = data::files_by_name(folder, found.images);
   std::erase_if(files, [](const auto& item) {
-    return item.first.starts_with("overlays/") || item.first.starts_with("probabilities/");
+    const fs::path name(item.first);
+    return name.has_parent_path() && data::is_picture_folder(*name.begin());
   });
   return files;
 }
@@ -43,7 +48,7 @@ FilesByName true_masks(const fs::path& folder, const data::NameAffix& affix) {
   return files;
 }
 
-/// " (add --truth-suffix _segmentation, with which 12 pair)", where something would pair.
+/// " ; with NameAffix::suffix _segmentation 12 pair", where something would pair.
 std::string advice(const MaskFolders& folders, const FilesByName& predictions) {
   const FilesByName truths = data::files_by_name(
       folders.truths, data::find_images(folders.truths, {.enter_results = true}).images);
@@ -51,8 +56,8 @@ std::string advice(const MaskFolders& folders, const FilesByName& predictions) {
     const auto option = [](const char* name, const std::string& value) {
       return value.empty() ? "" : str(name, " ", value);
     };
-    const std::string prefix = option("--truth-prefix", guess->affix.prefix);
-    const std::string suffix = option("--truth-suffix", guess->affix.suffix);
+    const std::string prefix = option("NameAffix::prefix", guess->affix.prefix);
+    const std::string suffix = option("NameAffix::suffix", guess->affix.suffix);
     return str("; with ", prefix, prefix.empty() || suffix.empty() ? "" : " ", suffix, " ",
                guess->pairs, " pair");
   }
@@ -88,7 +93,7 @@ void add(data::MaskCensus& census, std::size_t index, const data::Mask& mask) {
   census.add(index, mask.remarks, mask.labels.any().item<bool>());
 }
 
-/// DataError when a picture has not the truth's size.
+/// Throws DataError when a picture has not the truth's size.
 void require_size(const fs::path& path, const at::Tensor& pixels, const fs::path& truth_path,
                   const at::Tensor& truth) {
   if (pixels.sizes() != truth.sizes()) {
@@ -132,7 +137,7 @@ std::optional<at::Tensor> planes(const std::optional<at::Tensor>& probability,
                                            : std::nullopt;
 }
 
-/// The probability of every pair; DataError where one is missing.
+/// The probability of every pair; throws DataError where one is missing.
 void add_probabilities(const fs::path& folder, std::vector<MaskPair>& pairs) {
   const data::FoundImages found = data::find_images(folder, {.enter_results = true});
   const FilesByName files = data::files_by_name(folder, found.images);

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 
 #include "leaf/data/contours.h"
@@ -51,9 +52,9 @@ std::string coco_json(const std::string& file_name, const at::Tensor& labels,
     }
     categories.push_back({{"id", index}, {"name", classes.list[index].name}});
   }
-  const Json json = {
+  const Json coco = {
       {"images", Json::array({image})}, {"annotations", annotations}, {"categories", categories}};
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return coco.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace leaf

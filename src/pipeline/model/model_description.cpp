@@ -1,4 +1,5 @@
-#include <array>
+#include <cstdint>
+#include <filesystem>
 
 #include "config/check.h"
 #include "config/schema.h"

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "diffusion/sampler.h"
 #include "pipeline/model/json_keys.h"
@@ -95,7 +97,7 @@ std::string in_names_of_files(std::string text) {
 
 models::AutoencoderConfig autoencoder_from_json(const json& content) {
   if (content.contains("block_out_channels")) {
-    throw WeightsError("it is diffusers' AutoencoderKL; `leaf_convert import` takes such a folder");
+    throw WeightsError("it is diffusers' AutoencoderKL; import_weights takes such a folder");
   }
   Config config;
   models::AutoencoderConfig& autoencoder = config.model.autoencoder;

@@ -1,5 +1,8 @@
 #include "pipeline/model/model_json.h"
 
+#include <cstdint>
+#include <vector>
+
 #include "io/json_util.h"
 #include "leaf/core/enum_names.h"
 #include "leaf/core/files.h"

@@ -21,8 +21,9 @@ void export_autoencoder(const fs::path& vae, const fs::path& to, const SaveOptio
 
 void export_teacher(const fs::path& from, const fs::path& to, const SaveOptions& options) {
   if (options.format == FolderFormat::kDiffusers) {
-    throw WeightsError(str("'", from.string(),
-                           "' is a teacher, for which diffusers has no names; leave out --format"));
+    throw WeightsError(
+        str("'", from.string(),
+            "' is a teacher, for which diffusers has no names; leave out SaveOptions::format"));
   }
   save_teacher(to, read_json(from / "config.json"),
                stored_as(io::read_weights(from), options.type));

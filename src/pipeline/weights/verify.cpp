@@ -5,6 +5,7 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <set>
 
@@ -206,7 +207,7 @@ io::TensorMap read_activations(const std::filesystem::path& path) {
   try {
     return io::read_weights(path);
   } catch (const WeightsError& failure) {
-    throw DataError(str("--activations: ", failure.what()));
+    throw DataError(str("read_activations: ", failure.what()));
   }
 }
 

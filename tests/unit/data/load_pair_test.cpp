@@ -110,7 +110,7 @@ TEST_F(LoadPairTest, ASizeThatFitsTheOtherWayIsToldSo) {
   write_png(pair_.mask, test::half_mask(12, 16));
   config_.mask_orientation = MaskOrientation::kStored;
   EXPECT_NE(error().find("is 16x12 but its image"), std::string::npos) << error();
-  EXPECT_NE(error().find("set data.mask_orientation: auto"), std::string::npos) << error();
+  EXPECT_NE(error().find("set DataConfig::mask_orientation: auto"), std::string::npos) << error();
   write_png(pair_.mask, test::half_mask(12, 15));
   EXPECT_NE(error().find("pair the right files"), std::string::npos) << error();
 }

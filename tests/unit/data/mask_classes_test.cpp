@@ -133,9 +133,10 @@ TEST(MaskClasses, AValueThatNoClassHasIsRefused) {
   const auto refused = [](const Picture& picture) {
     return test::message_of<DataError>([&] { read(picture, kFundus); });
   };
-  EXPECT_EQ(refused(row({255, 255, 7})),
-            "mask 'a.png' holds 7 (first in row 0, column 2), which no class has; data.classes is "
-            "background=255, disc=128, cup=0: add it to a class or as ignore=7");
+  EXPECT_EQ(
+      refused(row({255, 255, 7})),
+      "mask 'a.png' holds 7 (first in row 0, column 2), which no class has; DataConfig::classes "
+      "is background=255, disc=128, cup=0: add it to a class or as ignore=7");
   Picture lossy = row({254});
   lossy.lossy = true;
   EXPECT_NE(refused(lossy).find("the file is lossy"), std::string::npos);

@@ -88,9 +88,10 @@ TEST(MaskValues, SixteenBitLabelsLoseNone) {
   const Mask mask = read(row(labels, at::kInt, 16), 0);
   EXPECT_EQ(mask.labels.sum().item<int>(), 300);
   EXPECT_TRUE(mask.values.values.equal(at::arange(301).to(at::kInt).view({1, 301})));
-  EXPECT_TRUE(contains(remark(read(row({0, 300, 7}, at::kInt, 16)), MaskOddity::kNoneAbove),
-                       "holds the values 0, 7, 300, none above data.mask_threshold 128 of 255 "
-                       "(here 32896)"));
+  EXPECT_TRUE(
+      contains(remark(read(row({0, 300, 7}, at::kInt, 16)), MaskOddity::kNoneAbove),
+               "holds the values 0, 7, 300, none above DataConfig::mask_threshold 128 of 255 "
+               "(here 32896)"));
 }
 
 TEST(MaskValues, TheThresholdIsAShareOfWhite) {
@@ -174,7 +175,7 @@ TEST(MaskRemarks, MoreValuesThanTwoAreNamed) {
   };
   for (const double border : {0.005, 0.02, 0.2}) {
     EXPECT_TRUE(contains(said({{1, 0.1}, {255, border}}), "holds the values 0, 1, 255;")) << border;
-    EXPECT_TRUE(contains(said({{1, 0.1}, {255, border}}, 0), "data.ignore_value")) << border;
+    EXPECT_TRUE(contains(said({{1, 0.1}, {255, border}}, 0), "DataConfig::ignore_value")) << border;
   }
   EXPECT_TRUE(contains(said({{1, 0.1}, {2, 0.1}}, 0), "holds the values 0, 1, 2;"));
   EXPECT_NE(said({{200, 0.3}}), "");
@@ -199,7 +200,7 @@ TEST(MaskRemarks, NoiseTakenAsTargetIsNamed) {
   Picture noisy = shares({{255, 0.2}, {252, 0.02}, {1, 0.02}, {3, 0.01}});
   noisy.lossy = true;
   EXPECT_TRUE(contains(remark(read(noisy, 0), MaskOddity::kNoise),
-                       "data.mask_threshold 0 takes it as target (3.00 % of the pixels)"));
+                       "DataConfig::mask_threshold 0 takes it as target (3.00 % of the pixels)"));
   EXPECT_TRUE(read(noisy).remarks.empty());
   noisy.lossy = false;
   EXPECT_NE(remark(read(noisy, 0), MaskOddity::kNoise), "");

@@ -324,6 +324,30 @@ at::Tensor by_opencv(const std::string& bytes) {
   return at::from_blob(bgr.data, {bgr.rows, bgr.cols, 3}, at::kByte).flip(2).contiguous();
 }
 
+TEST(PictureFormats, WhatIsWrittenIsReadByOpenCv) {
+  const test::TemporaryFolder folder;
+  const at::Tensor rgb = test::picture(61, 83);
+  write_png(folder / "rgb.png", rgb);
+  write_png(folder / "grey.png", rgb.select(2, 1));
+  write_file(folder / "wide.png", encode_png(at::arange(61 * 83, at::kInt).view({61, 83})));
+  write_jpeg(folder / "rgb.jpg", rgb, 90);
+  const auto read = [&](const char* name) {
+    return cv::imread(folder / name, cv::IMREAD_UNCHANGED);
+  };
+  const cv::Mat colour = read("rgb.png");
+  EXPECT_TRUE(at::from_blob(colour.data, {61, 83, 3}, at::kByte).flip(2).equal(rgb));
+  EXPECT_TRUE(at::from_blob(read("grey.png").data, {61, 83}, at::kByte).equal(rgb.select(2, 1)));
+  const cv::Mat wide = read("wide.png");
+  ASSERT_EQ(wide.type(), CV_16UC1);
+  EXPECT_TRUE(at::from_blob(wide.data, {61, 83}, at::kShort)
+                  .to(at::kInt)
+                  .view({-1})
+                  .equal(at::arange(61 * 83, at::kInt)));
+  const std::vector<int> quality{cv::IMWRITE_JPEG_QUALITY, 90};
+  EXPECT_EQ(read_file(folder / "rgb.jpg"),
+            opencv_jpeg(rgb.flip(2), quality));  // blue comes first there
+}
+
 TEST(PictureFormats, OrdinaryFilesAreReadAsByOpenCv) {
   const test::TemporaryFolder folder;
   std::vector<std::string> files;

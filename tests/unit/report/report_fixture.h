@@ -33,7 +33,7 @@ struct ReportFixture {
                metrics::break_down(evaluation.scores, breakdown),
                std::nullopt,
                {}};
-    page = {"Phantoms <of> a test", &evaluation, &summary,
+    page = {"Phantoms <of> a test", "prediction", &evaluation, &summary,
             [count](std::size_t i) { return make_case(static_cast<int>(i), count); }};
   }
   ReportFixture(const ReportFixture&) = delete;

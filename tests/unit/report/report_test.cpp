@@ -119,7 +119,26 @@ TEST(Figure, HasARowPerCase) {
   const test::ReportFixture fixture(60);
   write_figure(folder / "figure.png", fixture.page);
   const data::ImageSize size = data::size_of(data::read_image(folder / "figure.png").rgb);
-  EXPECT_EQ(size, (data::ImageSize{8 * 196 + 4, 4 * 196 + 4}));
+  EXPECT_EQ(size, (data::ImageSize{24 + 8 * 196 + 4, 4 * 196 + 4}));
+}
+
+TEST(Figure, HasAColumnForEachOtherModel) {
+  const test::TemporaryFolder folder;
+  test::ReportFixture fixture(60);
+  std::vector<std::size_t> asked;
+  const auto column = [&](const std::vector<std::size_t>& places) {
+    asked = places;
+    return std::vector<at::Tensor>(places.size(), at::ones({96, 128}, at::kByte));
+  };
+  fixture.page.columns = {{"a", column}, {"b with a name that is too long for its column", column}};
+  write_figure(folder / "figure.png", fixture.page);
+  const at::Tensor figure = data::read_image(folder / "figure.png").rgb;
+  EXPECT_EQ(data::size_of(figure), (data::ImageSize{24 + 8 * 196 + 4, 5 * 196 + 4}));
+  EXPECT_EQ(asked.size(), 8U);
+  for (int column_number = 0; column_number < 5; ++column_number) {
+    const at::Tensor title = figure.narrow(0, 4, 24).narrow(1, 4 + 196 * column_number, 192);
+    EXPECT_LT(title.min().item<int>(), 100) << "a title stands there: " << column_number;
+  }
 }
 
 TEST(ComparisonReport, ShowsTestsAndImages) {
