@@ -75,6 +75,79 @@ std::string cell(const fs::path& csv, std::size_t row, const std::string& column
   return rows.at(row).at(static_cast<std::size_t>(found - header.begin()));
 }
 
+void expect_recorded(const ClassProject& project, const std::string& coding) {
+  const auto preprocessing = project.json("run/best/preprocessing.json");
+  EXPECT_EQ(preprocessing["classes"],
+            (std::vector<std::string>{"background=0", "disc=100", "cup=200"}));
+  EXPECT_EQ(preprocessing["class_coding"], coding);
+  EXPECT_TRUE(contains(test::metrics(project / "run").back(), "dice_cup"));
+}
+
+/// Scores the run into scores/.
+void expect_scored(const ClassProject& project) {
+  const Outcome scored = project.eval_model(
+      "run", {"--output", project.path("scores"), "--overlays", "1", "--report", "--figure"});
+  ASSERT_EQ(scored.exit_code, 0) << scored.err;
+  for (const char* part : {"means of the classes: 1 image", ", disc: 1 image", ", cup: 1 image",
+                           "at the images' own sizes, cup: 1 image"}) {
+    EXPECT_TRUE(contains(scored.out, part)) << part << " in\n" << scored.out;
+  }
+  const auto scores = project.json("scores/summary.json")["scores"];
+  const auto dice = [](const nlohmann::json& of) { return of["dice"]["mean"].get<double>(); };
+  const double mean = (dice(scores["classes"]["disc"]) + dice(scores["classes"]["cup"])) / 2;
+  EXPECT_NEAR(dice(scores), mean, 1e-9);
+  EXPECT_FALSE(cell(project / "scores/scores.csv", 1, "iou_disc").empty());
+  EXPECT_GT(data::read_image(project / "scores/overlays/0006.jpg").rgb.size(0), 64);
+  EXPECT_TRUE(contains(read_file(project / "scores/report.html"), ", cup: 1 images"));
+}
+
+Outcome segment(const ClassProject& project, const std::string& output,
+                const std::vector<std::string>& more) {
+  std::vector<std::string> words{"--model",  project.path("run"),
+                                 "--input",  project.path("data/images/0006.png"),
+                                 "--output", project.path(output)};
+  words.insert(words.end(), more.begin(), more.end());
+  return run_cpu("leaf_infer", words);
+}
+
+/// Segments an image into masks/.
+void expect_segmented(const ClassProject& project) {
+  const Outcome segmented =
+      segment(project, "masks", {"--overlays", "--contours", "--postprocess", "remove-small=1"});
+  ASSERT_EQ(segmented.exit_code, 0) << segmented.err;
+  for (const int value : values_of(project / "masks/0006.png")) {
+    EXPECT_TRUE(value == 0 || value == 100 || value == 200) << value;
+  }
+  EXPECT_GT(data::read_image(project / "masks/overlays/0006.jpg").rgb.size(0), 64);
+  const auto categories = project.json("masks/contours/0006.json")["categories"];
+  ASSERT_EQ(categories.size(), 2U);
+  EXPECT_EQ(categories[1]["name"], "cup");
+
+  const Outcome in_tiles =
+      segment(project, "tiles", {"--tile", "64", "--overlays", "filled", "--contours", "geojson"});
+  ASSERT_EQ(in_tiles.exit_code, 0) << in_tiles.err;
+  EXPECT_TRUE(data::read_mask(project / "tiles/0006.png")
+                  .equal(data::read_mask(project / "masks/0006.png")));
+  ASSERT_EQ(segment(project, "small-tiles", {"--tile", "48"}).exit_code, 0);
+  EXPECT_EQ(data::read_mask(project / "small-tiles/0006.png").size(0), 64);
+  expect_refused(segment(project, "staple", {"--seeds", "2", "--ensemble", "staple"}),
+                 "the ensemble 'staple' is of two classes; the model has 3");
+}
+
+/// What was segmented, scored as files, is what the model's own scores say.
+void expect_same_scores(const ClassProject& project, const std::string& coding) {
+  fs::create_directories(project / "truth");
+  fs::copy(project / "data/masks/0006.png", project / "truth/0006.png");
+  std::vector<std::string> words{"--classes", kClasses, "--output", project.path("again")};
+  if (coding == "channels") {
+    words.emplace_back("--nested-classes");
+  }
+  const Outcome again = project.eval_masks("masks", words);
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(read_file(project / "again/scores.csv"),
+            read_file(project / "scores/scores-native.csv"));
+}
+
 }  // namespace
 
 TEST(Classes, AreTrainedScoredAndSegmented) {
@@ -82,55 +155,10 @@ TEST(Classes, AreTrainedScoredAndSegmented) {
     const ClassProject project;
     const Outcome trained = project.train_classes("run", {"--set", "data.class_coding=" + coding});
     ASSERT_EQ(trained.exit_code, 0) << trained.err;
-    const auto preprocessing = project.json("run/best/preprocessing.json");
-    EXPECT_EQ(preprocessing["classes"],
-              (std::vector<std::string>{"background=0", "disc=100", "cup=200"}));
-    EXPECT_EQ(preprocessing["class_coding"], coding);
-    EXPECT_TRUE(contains(test::metrics(project / "run").back(), "dice_cup"));
-
-    const Outcome scored = project.eval_model(
-        "run", {"--output", project.path("scores"), "--overlays", "1", "--report", "--figure"});
-    ASSERT_EQ(scored.exit_code, 0) << scored.err;
-    for (const char* part : {"means of the classes: 1 image", ", disc: 1 image", ", cup: 1 image",
-                             "at the images' own sizes, cup: 1 image"}) {
-      EXPECT_TRUE(contains(scored.out, part)) << part << " in\n" << scored.out;
-    }
-    const auto summary = project.json("scores/summary.json");
-    const auto dice = [&](const auto& scores) {
-      return scores["dice"]["mean"].template get<double>();
-    };
-    EXPECT_NEAR(
-        dice(summary["scores"]),
-        (dice(summary["scores"]["classes"]["disc"]) + dice(summary["scores"]["classes"]["cup"])) /
-            2,
-        1e-9);
-    EXPECT_FALSE(cell(project / "scores/scores.csv", 1, "iou_disc").empty());
-    EXPECT_GT(data::read_image(project / "scores/overlays/0006.jpg").rgb.size(0), 64);
-    EXPECT_TRUE(contains(read_file(project / "scores/report.html"), ", cup: 1 images"));
-
-    const Outcome segmented =
-        run_cpu("leaf_infer",
-                {"--model", project.path("run"), "--input", project.path("data/images/0006.png"),
-                 "--output", project.path("masks"), "--overlays", "--contours"});
-    ASSERT_EQ(segmented.exit_code, 0) << segmented.err;
-    for (const int value : values_of(project / "masks/0006.png")) {
-      EXPECT_TRUE(value == 0 || value == 100 || value == 200) << value;
-    }
-    EXPECT_GT(data::read_image(project / "masks/overlays/0006.jpg").rgb.size(0), 64);
-    const auto categories = project.json("masks/contours/0006.json")["categories"];
-    ASSERT_EQ(categories.size(), 2U);
-    EXPECT_EQ(categories[1]["name"], "cup");
-
-    fs::create_directories(project / "truth");
-    fs::copy(project / "data/masks/0006.png", project / "truth/0006.png");
-    std::vector<std::string> words{"--classes", kClasses, "--output", project.path("again")};
-    if (coding == "channels") {
-      words.emplace_back("--nested-classes");
-    }
-    const Outcome again = project.eval_masks("masks", words);
-    ASSERT_EQ(again.exit_code, 0) << again.err;
-    EXPECT_EQ(read_file(project / "again/scores.csv"),
-              read_file(project / "scores/scores-native.csv"));
+    expect_recorded(project, coding);
+    expect_scored(project);
+    expect_segmented(project);
+    expect_same_scores(project, coding);
   }
 }
 
