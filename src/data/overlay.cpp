@@ -54,7 +54,7 @@ struct LegendItem {
 
 /// A strip as wide as the picture: lines of names in their colours, on black.
 cv::Mat legend(const std::vector<LegendItem>& items, int width) {
-  constexpr int kFont = cv::FONT_HERSHEY_SIMPLEX;
+  constexpr int kLegendFont = cv::FONT_HERSHEY_SIMPLEX;
   constexpr double kWidest = 22;  // of the font, in pixels at scale 1
   std::size_t longest = 1;
   for (const LegendItem& item : items) {
@@ -65,7 +65,7 @@ cv::Mat legend(const std::vector<LegendItem>& items, int width) {
   cv::Mat strip(line * static_cast<int>(items.size()), width, CV_8UC3, cv::Scalar(0, 0, 0));
   for (std::size_t i = 0; i < items.size(); ++i) {
     const cv::Point at(line / 3, line * static_cast<int>(i) + line * 3 / 4);
-    cv::putText(strip, items[i].text, at, kFont, scale, items[i].colour, 1, cv::LINE_AA);
+    cv::putText(strip, items[i].text, at, kLegendFont, scale, items[i].colour, 1, cv::LINE_AA);
   }
   return strip;
 }

@@ -8,6 +8,7 @@
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/summary.h"
+#include "samples.h"
 
 namespace leaf::metrics {
 namespace {
@@ -75,10 +76,6 @@ void add_counts(std::vector<std::string>& row, const Confusion& c) {
     row.push_back(std::to_string(count));
   }
   row.insert(row.end(), {c.both_empty() ? "1" : "0", c.one_sided_empty() ? "1" : "0"});
-}
-
-std::string cell(double value, int decimals) {
-  return is_defined(value) ? fixed(value, decimals) : "";
 }
 
 void add_class_cells(std::vector<std::string>& row, const ImageScore& score) {
