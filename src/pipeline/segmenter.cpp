@@ -201,7 +201,7 @@ at::Tensor Segmenter::probabilities(const at::Tensor& images, const ImageNames& 
     const at::Tensor latents = copies == 1 ? latent : latent.repeat({copies, 1, 1, 1});
     samples.push_back(decode(sample(latents, at::cat(noise))));
   }
-  return at::cat(samples).view({count, images.size(0), 1, images.size(2), images.size(3)});
+  return at::cat(samples).view({count, images.size(0), -1, images.size(2), images.size(3)});
 }
 
 std::int64_t Segmenter::images_at_once() const {

@@ -130,6 +130,7 @@ void expect_segmented(const ClassProject& project) {
                   .equal(data::read_mask(project / "masks/0006.png")));
   ASSERT_EQ(segment(project, "small-tiles", {"--tile", "48"}).exit_code, 0);
   EXPECT_EQ(data::read_mask(project / "small-tiles/0006.png").size(0), 64);
+  EXPECT_EQ(segment(project, "mean", {"--seeds", "2"}).exit_code, 0);
   expect_refused(segment(project, "staple", {"--seeds", "2", "--ensemble", "staple"}),
                  "the ensemble 'staple' is of two classes; the model has 3");
 }

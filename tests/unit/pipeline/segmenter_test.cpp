@@ -246,6 +246,21 @@ TEST(Segmenter, SaysWhatItExpected) {
   expect_error([&] { segmenter.finish(image[0].narrow(0, 0, 1), 0, 9); }, "0 x 9 pixels");
 }
 
+TEST(Segmenter, SeveralClassesHaveAProbabilityEach) {
+  TrainingModel model = make_test_model();
+  model.description.preprocessing.classes =
+      data::parse_classes({"background=0", "disc=1", "cup=2", "rim=3"});
+  const Segmenter segmenter(model, {});
+  const at::Tensor samples = segmenter.probabilities(square_images(2), {"a", "b"}, 3);
+  ASSERT_EQ(samples.sizes().vec(), (Shape{3, 2, 3, kResolution, kResolution}));
+  EXPECT_TRUE(samples[0].equal(segmenter.probability(square_images(2), ImageNames{"a", "b"})));
+  const Segmentation found = segmenter.finish(samples[0][0], 20, 31);
+  ASSERT_EQ(found.mask.sizes().vec(), (Shape{20, 31}));
+  EXPECT_LE(found.mask.max().item<int>(), 3);
+  EXPECT_EQ(found.classes.sizes().vec(), (Shape{3, 20, 31}));
+  EXPECT_LT(largest_difference(found.classes.sum(0), found.probability), 1e-5);
+}
+
 TEST(Segmenter, SegmentGivesTheImagesOwnSize) {
   const Segmenter segmenter = make_segmenter();
   for (const auto& [height, width] : {std::pair<std::int64_t, std::int64_t>{20, 31}, {9, 12}}) {
