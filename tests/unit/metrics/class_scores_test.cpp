@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/csv.h"
@@ -14,7 +15,8 @@ namespace {
 ImageScore image(const std::string& name) {
   const at::Tensor truth = at::tensor({0, 1, 1, 2, 2, 2, 2, 0}).view({1, 8});
   const at::Tensor prediction = at::tensor({0, 1, 1, 2, 2, 0, 0, 0}).view({1, 8});
-  const ScoreOptions options{.groups = {MetricGroup::kBoundary, MetricGroup::kObjects}};
+  ScoreOptions options;
+  options.groups = {MetricGroup::kBoundary, MetricGroup::kObjects};
   std::vector<ImageScore> classes;
   for (const auto& [label, title] : {std::pair{1, "a"}, {2, "b"}, {3, "c"}}) {
     classes.push_back(score_image(title, prediction.eq(label), truth.eq(label), options));
