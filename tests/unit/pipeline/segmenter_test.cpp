@@ -250,6 +250,7 @@ TEST(Segmenter, SeveralClassesHaveAProbabilityEach) {
   TrainingModel model = make_test_model();
   model.description.preprocessing.classes =
       data::parse_classes({"background=0", "disc=1", "cup=2", "rim=3"});
+  prepare_for_inference(model, SegmenterOptions{});
   const Segmenter segmenter(model, {});
   const at::Tensor samples = segmenter.probabilities(square_images(2), {"a", "b"}, 3);
   ASSERT_EQ(samples.sizes().vec(), (Shape{3, 2, 3, kResolution, kResolution}));
