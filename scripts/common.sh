@@ -25,10 +25,12 @@ require_packages() {
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# configure [OPTION...]: sets up what is missing and configures build/$preset.
+# configure [OPTION...]: sets up what is missing and configures build/$preset. A new folder compiles many sources
+# at once, which takes half as long from nothing; for work on the sources, -DCMAKE_UNITY_BUILD=OFF.
 configure() {
   scripts/setup.sh
   mkdir -p build
+  [ -e "build/$preset/CMakeCache.txt" ] || set -- -DCMAKE_UNITY_BUILD=ON "$@"
   # Everything is written under this folder; who already has a compiler cache keeps using it.
   if [ -z "${CCACHE_DIR:-}" ] && [ ! -d "${HOME:-/}/.cache/ccache" ] && [ ! -d "${HOME:-/}/.ccache" ]; then
     export CCACHE_DIR=$PWD/build/ccache

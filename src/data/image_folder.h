@@ -31,4 +31,8 @@ void report_passed_over(const FoundImages& found, const std::filesystem::path& f
 /// True for a folder whose summary.json leaf_infer or leaf_eval wrote.
 bool is_results_folder(const std::filesystem::path& folder);
 
+/// True for the names of folders of pictures that leaf_infer and leaf_eval write beside masks and
+/// tables.
+bool is_picture_folder(const std::filesystem::path& folder);
+
 }  // namespace leaf::data

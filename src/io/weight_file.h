@@ -24,6 +24,9 @@ std::uint64_t weight_file_size(const std::filesystem::path& path);
 /// Bytes that the name of a tensor may have; no network's are nearly as long.
 inline constexpr std::size_t kLongestName = 512;
 
+/// Dimensions that a tensor may have: as many as LibTorch takes.
+inline constexpr std::size_t kMostDimensions = 64;
+
 /// Number of elements of a shape; nothing when a dimension is negative or the product, leaving out
 /// zeros, is beyond 64 bits (strides are made of that product).
 std::optional<std::int64_t> element_count(c10::IntArrayRef shape);

@@ -7,8 +7,8 @@
 
 #include "distance_transform.h"
 #include "leaf/metrics/scores.h"
-#include "percentile.h"
 #include "pixels.h"
+#include "samples.h"
 
 namespace leaf::metrics {
 namespace {

@@ -9,6 +9,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/strata.h"
+#include "samples.h"
 
 namespace leaf::metrics {
 namespace {
@@ -152,12 +153,6 @@ Paired pair_up(const Common& common, const std::vector<double>& a, const std::ve
     }
   }
   return paired;
-}
-
-double mean(const std::vector<double>& values) {
-  return values.empty() ? kUndefined
-                        : std::accumulate(values.begin(), values.end(), 0.0) /
-                              static_cast<double>(values.size());
 }
 
 std::vector<Difference> largest(const Paired& paired) {

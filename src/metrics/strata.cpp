@@ -10,7 +10,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/tables.h"
-#include "percentile.h"
+#include "samples.h"
 
 namespace leaf::metrics {
 namespace {
@@ -61,12 +61,6 @@ std::vector<Stratum> by_number(const std::string& by, const std::vector<double>&
   }
   std::erase_if(strata, [](const Stratum& stratum) { return stratum.images.empty(); });
   return strata;
-}
-
-std::vector<double> defined(const std::vector<double>& values) {
-  std::vector<double> result;
-  std::copy_if(values.begin(), values.end(), std::back_inserter(result), is_defined);
-  return result;
 }
 
 /// "1000,5000" -> 1000, 5000.

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "bootstrap.h"
 #include "leaf/core/error.h"
-#include "percentile.h"
+#include "samples.h"
 
 namespace leaf::metrics {
 namespace {
@@ -21,17 +20,6 @@ Values collect(const std::vector<ImageScore>& scores, std::size_t metric) {
     values.push_back(score.values[metric]);
   }
   return values;
-}
-
-Values defined(const Values& values) {
-  Values result;
-  std::copy_if(values.begin(), values.end(), std::back_inserter(result), is_defined);
-  return result;
-}
-
-double mean(const Values& values) {
-  const double sum = std::accumulate(values.begin(), values.end(), 0.0);
-  return sum / static_cast<double>(values.size());
 }
 
 double median(const Values& sorted) {

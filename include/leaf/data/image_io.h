@@ -2,6 +2,8 @@
 
 #include <ATen/core/TensorBody.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "leaf/data/intensity.h"
+#include "leaf/data/mask_classes.h"
 #include "leaf/data/picture.h"
 
 namespace leaf::data {
@@ -53,8 +56,31 @@ void write_jpeg(const std::filesystem::path& path, const at::Tensor& image, int 
 at::Tensor overlay(const at::Tensor& rgb, const at::Tensor& mask,
                    const std::optional<at::Tensor>& truth = std::nullopt);
 
-/// The bytes of a PNG or JPEG file of uint8 [H,W] or [H,W,3]; none where they cannot be encoded.
+/// The same, the inside of the mask tinted, too.
+at::Tensor filled_overlay(const at::Tensor& rgb, const at::Tensor& mask);
+
+/// Red, green and blue of the pictures that people look at; not those of the latent model's image.
+using ClassColour = std::array<std::uint8_t, 3>;
+
+/// The colour of a class by its place in the list; the background's is black.
+ClassColour class_colour(std::size_t index);
+
+/// overlay() of label maps. Of several classes each has an outline in its colour, its truth the
+/// same nearer to white, and a strip below the picture names them: uint8 [H + some,W,3].
+at::Tensor class_overlay(const at::Tensor& rgb, const at::Tensor& labels,
+                         const MaskClasses& classes,
+                         const std::optional<at::Tensor>& truth = std::nullopt);
+
+/// filled_overlay() of label maps: the same without truth, the inside of each class tinted, too.
+at::Tensor filled_class_overlay(const at::Tensor& rgb, const at::Tensor& labels,
+                                const MaskClasses& classes);
+
+/// The bytes of a PNG file of uint8 [H,W] (grey) or [H,W,3] (RGB), or of int32 [H,W] from 0 to
+/// 65535 (grey of 16 bits). Throws Error if libpng refuses, as it does empty pictures.
 std::string encode_png(const at::Tensor& image);
+
+/// The bytes of a JPEG file of uint8 [H,W] or [H,W,3], quality 1 to 100.
+/// Throws Error if libjpeg refuses, as it does more than 65500 pixels a side.
 std::string encode_jpeg(const at::Tensor& image, int quality = 92);
 
 /// Height and width of uint8 [H,W] or [H,W,3].

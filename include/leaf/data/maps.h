@@ -12,7 +12,7 @@ namespace leaf::data {
 struct MapWriter {
   std::string name;       ///< "16"
   std::string extension;  ///< of its files' names: ".png"
-  /// Gives the bytes of a file of values [H,W] in [0,1]; none where they cannot be encoded.
+  /// Gives the bytes of a file of values [H,W] in [0,1].
   std::string (*encode)(const at::Tensor& values);
 };
 
@@ -28,5 +28,9 @@ const MapWriter* find_map_writer(const std::string& name, const std::string& wha
 /// Writes values [H,W] in [0,1] atomically. Throws FileError when that fails.
 void write_map(const std::filesystem::path& path, const at::Tensor& values,
                const MapWriter& writer);
+
+/// Writes numbers of 0 to 65535, int32 [H,W], as a grey PNG of 16 bits, atomically. Throws
+/// DataError for larger ones, FileError when writing fails.
+void write_labels(const std::filesystem::path& path, const at::Tensor& labels);
 
 }  // namespace leaf::data

@@ -36,11 +36,7 @@ const MapWriter* find_map_writer(const std::string& name, const std::string& wha
 
 void write_map(const std::filesystem::path& path, const at::Tensor& values,
                const MapWriter& writer) {
-  const std::string bytes = writer.encode(values);
-  if (bytes.empty()) {
-    throw FileError(str("cannot encode '", path.string(), "' as ", writer.extension.substr(1)));
-  }
-  write_file(path, bytes);
+  write_file(path, writer.encode(values));
 }
 
 }  // namespace leaf::data

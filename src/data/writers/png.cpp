@@ -1,10 +1,11 @@
 #include <ATen/ATen.h>
 
-#include <opencv2/core.hpp>
-#include <opencv2/imgcodecs.hpp>
+#include <filesystem>
 #include <string>
-#include <vector>
 
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/maps.h"
 
@@ -21,19 +22,19 @@ std::string encode_8(const at::Tensor& values) {
 }
 
 std::string encode_16(const at::Tensor& values) {
-  const at::Tensor dense = levels(values, 65535).to(at::kInt).contiguous();
-  cv::Mat pixels;
-  cv::Mat(static_cast<int>(dense.size(0)), static_cast<int>(dense.size(1)), CV_32S,
-          dense.data_ptr())
-      .convertTo(pixels, CV_16U);
-  std::vector<unsigned char> bytes;
-  if (!cv::imencode(".png", pixels, bytes)) {
-    return {};
-  }
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  return encode_png(levels(values, 65535).to(at::kInt));
 }
 
 }  // namespace
+
+void write_labels(const std::filesystem::path& path, const at::Tensor& labels) {
+  constexpr int kMost = 65535;
+  const int most = labels.max().item<int>();
+  if (most > kMost) {
+    throw DataError(str("'", path.string(), "' cannot hold ", most, " labels, only ", kMost));
+  }
+  write_file(path, encode_png(labels));
+}
 
 MapWriter png8_writer() { return {"8", ".png", encode_8}; }
 MapWriter png16_writer() { return {"16", ".png", encode_16}; }

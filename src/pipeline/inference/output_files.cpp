@@ -6,9 +6,12 @@
 
 #include "coco.h"
 #include "data/transforms.h"
+#include "geojson.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/label_maps.h"
 #include "leaf/data/maps.h"
+#include "leaf/data/postprocess.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -32,17 +35,32 @@ Extra probabilities(const Options& options) {
 Extra uncertainty(const Options& options) {
   return {"uncertainty", ".png", options.mask.seeds > 1};
 }
-Extra overlay(const Options& options) { return {"overlays", ".jpg", options.overlays}; }
-Extra contours(const Options& options) { return {"contours", ".json", options.contours}; }
+Extra overlay(const Options& options) {
+  return {"overlays", ".jpg", options.overlays != OverlayStyle::kNone};
+}
+Extra contours(const Options& options) {
+  const bool geojson = options.contours == ContourFormat::kGeoJson;
+  return {"contours", geojson ? ".geojson" : ".json", options.contours != ContourFormat::kNone};
+}
+Extra labels(const Options& options) { return {"labels", ".png", options.labels}; }
 
 fs::path path_of(const Options& options, const Extra& extra, const InferenceInput& input) {
   return options.output / extra.folder / (input.name.string() + extra.extension);
 }
 
-void write_overlay(const fs::path& path, const PreparedFile& file, const at::Tensor& mask) {
+void write_overlay(const fs::path& path, const PreparedFile& file, const at::Tensor& mask,
+                   const data::MaskClasses& classes, OverlayStyle style) {
   const bool fits = data::size_of(file.rgb) == data::size_of(mask);
   const at::Tensor picture = fits ? file.rgb : data::resize_image(file.rgb, mask.size(0));
-  data::write_jpeg(path, data::overlay(picture, mask));
+  data::write_jpeg(path, style == OverlayStyle::kFilled
+                             ? data::filled_class_overlay(picture, mask, classes)
+                             : data::class_overlay(picture, mask, classes));
+}
+
+std::string contours_text(const std::string& file_name, const at::Tensor& mask,
+                          const data::MaskClasses& classes, ContourFormat format) {
+  return format == ContourFormat::kGeoJson ? geojson(mask, classes)
+                                           : coco_json(file_name, mask, classes);
 }
 
 }  // namespace
@@ -54,8 +72,8 @@ fs::path mask_path(const FolderInferenceOptions& options, const InferenceInput& 
 std::vector<fs::path> output_files(const FolderInferenceOptions& options,
                                    const InferenceInput& input) {
   std::vector<fs::path> files;
-  for (const Extra& extra :
-       {probabilities(options), uncertainty(options), overlay(options), contours(options)}) {
+  for (const Extra& extra : {probabilities(options), uncertainty(options), overlay(options),
+                             contours(options), labels(options)}) {
     if (extra.wanted) {
       files.push_back(path_of(options, extra, input));
     }
@@ -64,8 +82,9 @@ std::vector<fs::path> output_files(const FolderInferenceOptions& options,
   return files;
 }
 
-void write_outputs(const FolderInferenceOptions& options, const InferenceInput& input,
-                   const PreparedFile& file, const Segmentation& displayed) {
+void write_outputs(const FolderInferenceOptions& options, const data::MaskClasses& classes,
+                   const InferenceInput& input, const PreparedFile& file,
+                   const Segmentation& displayed) {
   const Segmentation stored = as_stored(displayed, file.orientation);
   const auto path = [&](const Extra& extra) { return path_of(options, extra, input); };
   if (options.probabilities != nullptr) {
@@ -75,13 +94,18 @@ void write_outputs(const FolderInferenceOptions& options, const InferenceInput& 
     data::write_map(path(uncertainty(options)), entropy(stored.probability),
                     *data::find_map_writer(kUncertainty, "uncertainty"));
   }
-  if (options.overlays) {
-    write_overlay(path(overlay(options)), file, displayed.mask);
+  if (overlay(options).wanted) {
+    write_overlay(path(overlay(options)), file, displayed.mask, classes, options.overlays);
   }
-  if (options.contours) {
-    write_file(path(contours(options)), coco_json(input.image.filename().string(), stored.mask));
+  if (contours(options).wanted) {
+    const std::string name = input.image.filename().string();
+    write_file(path(contours(options)),
+               contours_text(name, stored.mask, classes, options.contours));
   }
-  data::write_png(mask_path(options, input), stored.mask);
+  if (options.labels) {
+    data::write_labels(path(labels(options)), data::numbered_parts(stored.mask));
+  }
+  data::write_label_map(mask_path(options, input), stored.mask, classes);
 }
 
 }  // namespace leaf

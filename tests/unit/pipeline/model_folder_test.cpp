@@ -10,6 +10,7 @@
 #include "leaf/core/strings.h"
 #include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
+#include "leaf/pipeline/folders.h"
 #include "leaf/pipeline/model.h"
 #include "models/autoencoder.h"
 #include "models/unet.h"
@@ -90,6 +91,19 @@ void expect_same(const ModelDescription& ours, const ModelDescription& expected)
 
 }  // namespace
 
+TEST(ModelFolder, StatesSeveralClassesAndHowTheyAreCoded) {
+  const test::TemporaryFolder folder;
+  ModelDescription description = kl_description();
+  save_model(folder / "two", fresh_model(description));
+  EXPECT_EQ(read_file(folder / "two/preprocessing.json").find("class_coding"), std::string::npos);
+  data::MaskClasses& classes = description.preprocessing.classes;
+  classes =
+      data::parse_classes({"background=#000000", "disc=#ff0000", "cup=#00ff00", "ignore=#ffffff"});
+  classes.coding = data::ClassCoding::kChannels;
+  save_model(folder / "several", fresh_model(description));
+  EXPECT_EQ(load_description(folder / "several").preprocessing.classes, classes);
+}
+
 TEST(ModelFolder, KeepsAKlModel) {
   const test::TemporaryFolder folder;
   const TrainingModel saved = fresh_model(kl_description());
@@ -120,6 +134,16 @@ TEST(ModelFolder, KeepsADecoderOfItsOwn) {
   expect_same_networks(loaded, saved);
   EXPECT_EQ(test::differences(*loaded.decoder, *saved.decoder), Names{});
   EXPECT_EQ(test::differences(*load_model(folder / "model").decoder, *saved.decoder), Names{});
+}
+
+TEST(ModelFolder, TheHashIsOverTheDecoderToo) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "unet/config.json", "{}");
+  const std::string before = model_sha256(folder.path());
+  write_file(folder / "notes.txt", "no part of a model");
+  EXPECT_EQ(model_sha256(folder.path()), before);
+  write_file(folder / "decoder/config.json", "{}");
+  EXPECT_NE(model_sha256(folder.path()), before);
 }
 
 TEST(ModelFolder, InferenceNeedsNothingOfTheMasksEncoder) {
