@@ -20,7 +20,7 @@ set(libraries yaml-cpp opencv2 png.h jpeglib.h tiffio.h webp kainjow spdlog CLI 
 set(place_of_yaml-cpp "^src/config/")
 set(place_of_opencv2 "^src/(data|metrics)/|^tests/unit/data/")
 foreach(library png.h jpeglib.h tiffio.h webp)
-  set(place_of_${library} "^src/data/readers/|^tests/unit/data/")
+  set(place_of_${library} "^src/data/(readers|writers)/|^tests/unit/data/")
 endforeach()
 set(place_of_kainjow "^src/report/")
 set(place_of_spdlog "^src/core/")
