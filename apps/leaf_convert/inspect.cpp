@@ -77,7 +77,7 @@ void print_description(const ModelDescription& d) {
             << "preprocessing: resolution " << d.preprocessing.resolution << ", intensity "
             << data::intensity_text(d.preprocessing.intensity) << ", threshold "
             << d.preprocessing.threshold << ", classes "
-            << escaped(join(d.preprocessing.classes, ", "))
+            << escaped(join(data::class_items(d.preprocessing.classes), ", "))
             << (d.preprocessing.num_inference_steps > 0
                     ? str(", num_inference_steps ", d.preprocessing.num_inference_steps)
                     : "")

@@ -52,6 +52,8 @@ struct EvalOptions {
   std::string truth_suffix;
   std::int64_t threshold = data::kMaskThreshold;
   std::int64_t ignore_value = data::kNoIgnoreValue;
+  std::vector<std::string> classes;
+  bool nested_classes = false;
   // Earlier evaluations.
   std::vector<std::filesystem::path> compare;
   std::vector<std::string> columns;

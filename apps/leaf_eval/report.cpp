@@ -115,7 +115,11 @@ void print_strata(const std::vector<metrics::StratumSummary>& strata) {
 }
 
 void print(const std::string& title, const metrics::Breakdown& breakdown) {
-  print_table(title, breakdown.summary);
+  const bool several = !breakdown.classes.empty();
+  print_table(several ? str(title, ", means of the classes") : title, breakdown.summary);
+  for (const metrics::ClassSummary& each : breakdown.classes) {
+    print_table(str(title, ", ", each.name), each.summary);
+  }
   print_strata(breakdown.strata);
   if (!breakdown.conventions.empty()) {
     std::cout << metrics::conventions_text(breakdown.conventions);

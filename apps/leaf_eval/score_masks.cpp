@@ -22,6 +22,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// ConfigError, which names the option, for classes that are none.
+data::MaskClasses classes_of(const EvalOptions& o) {
+  if (o.classes.empty()) {
+    return {};
+  }
+  if (o.ignore_value != data::kNoIgnoreValue) {
+    throw ConfigError(str(
+        "--ignore-value does not count beside --classes; put ignore=", o.ignore_value, " there"));
+  }
+  try {
+    data::MaskClasses classes = data::parse_classes(o.classes);
+    classes.coding = o.nested_classes ? data::ClassCoding::kChannels : data::ClassCoding::kColours;
+    return classes;
+  } catch (const ConfigError& failure) {
+    throw ConfigError(str("--classes ", failure.what()));
+  }
+}
+
 data::MaskOptions mask_options(const EvalOptions& o) {
   data::MaskOptions options;
   options.threshold = o.threshold;
@@ -29,11 +47,16 @@ data::MaskOptions mask_options(const EvalOptions& o) {
   options.threshold_name = "--threshold";
   options.zero_threshold = "--threshold 0";
   options.ignore_name = "--ignore-value";
+  options.classes = classes_of(o);
+  options.classes_name = "--classes";
   return options;
 }
 
 metrics::ScoreOptions mask_scoring(const EvalOptions& o) {
   metrics::ScoreOptions scoring = score_options(o.scoring);
+  if (!o.probabilities.empty() && classes_of(o).several()) {
+    throw ConfigError("--probabilities: those of several classes are not read; leave it out");
+  }
   if (!o.probabilities.empty()) {
     scoring.groups.add(metrics::MetricGroup::kProbability);
   } else if (scoring.groups.has(metrics::MetricGroup::kProbability)) {
@@ -47,6 +70,7 @@ EvaluationFacts facts_of(const EvalOptions& o) {
                            {"ground_truth", o.ground_truth.string()},
                            {"threshold", std::to_string(o.threshold)},
                            {"ignore_value", std::to_string(o.ignore_value)}};
+  add_classes(facts, classes_of(o));
   if (!o.probabilities.empty()) {
     facts.emplace_back("probabilities", o.probabilities.string());
   }
@@ -109,9 +133,8 @@ std::vector<report::Column> columns_of(const EvalOptions& o, const Runtime& runt
 
 report::Case mask_case(const MaskPair& pair, const EvalOptions& o) {
   const ScoredPixels masks = load_masks(pair, mask_options(o));
-  return {image_of(pair, o.images, data::size_of(masks.truth)),
-          metrics::without_ignored(masks.truth, masks.ignored),
-          metrics::without_ignored(masks.prediction, masks.ignored)};
+  return report::make_case(image_of(pair, o.images, data::size_of(masks.truth)), masks.truth,
+                           masks.prediction, masks.ignored, classes_of(o));
 }
 
 }  // namespace

@@ -91,8 +91,30 @@ std::vector<data::Pair> pairs_of(const Config& config, const fs::path& model,
   return pairs;
 }
 
+/// The classes that the data set's masks are read by: the configuration's where it gives values,
+/// else those that the model was trained with. Throws ConfigError unless they are the model's by
+/// name.
+data::MaskClasses classes_of(const data::MaskClasses& configured, const data::MaskClasses& model) {
+  if (!configured.by_value()) {
+    return model;
+  }
+  if (configured.list.size() != model.list.size() ||
+      (model.several() && data::class_names(configured) != data::class_names(model))) {
+    throw ConfigError(str("data.classes has ", join(data::class_names(configured), ", "),
+                          ", but the model ", join(data::class_names(model), ", "),
+                          "; give the values of the model's classes, in its order"));
+  }
+  data::MaskClasses classes = configured;
+  classes.coding = model.coding;
+  return classes;
+}
+
 /// Says what a model has in place of what the configuration asks for.
 void log_differences(const data::DataConfig& data, const Preprocessing& preprocessing) {
+  if (!data.classes.by_value() && preprocessing.classes.by_value()) {
+    log::info(str("reading masks as the model was trained, with classes ",
+                  join(data::class_items(preprocessing.classes), ", ")));
+  }
   if (data.resolution != preprocessing.resolution) {
     log::info(str("scoring at the model's resolution ", preprocessing.resolution,
                   ", not at data.resolution ", data.resolution));
@@ -104,12 +126,13 @@ void log_differences(const data::DataConfig& data, const Preprocessing& preproce
   }
 }
 
-/// The pairs at a model's resolution, with its intensity; every image is used once, so none is
-/// kept.
+/// The pairs at a model's resolution, with its intensity and classes; every image is used once,
+/// so none is kept.
 data::Dataset make_dataset(data::DataConfig data, const std::vector<data::Pair>& pairs,
                            const Preprocessing& preprocessing) {
   data.resolution = preprocessing.resolution;
   data.intensity = preprocessing.intensity;
+  data.classes = classes_of(data.classes, preprocessing.classes);
   data.cache_mb = 0;
   return {pairs, data};
 }
@@ -156,6 +179,7 @@ EvaluationFacts facts_of(const EvalOptions& o, const std::filesystem::path& mode
                            {"num_inference_steps", std::to_string(segmenter.num_inference_steps)},
                            {"device", segmenter.device.str()},
                            {"precision", o.common.precision}};
+  add_classes(facts, preprocessing.classes);
   const EvaluationFacts scoring = scoring_facts(o.scoring);
   facts.insert(facts.end(), scoring.begin(), scoring.end());
   return facts;
@@ -189,14 +213,21 @@ std::string part_of(const EvalOptions& o) {
   return o.tune_threshold ? tuned : asked;
 }
 
+/// Throws ConfigError where a threshold is to be tuned of several classes, which none divides.
+void check_tuning(const EvalOptions& o, const data::MaskClasses& classes) {
+  if (o.tune_threshold && classes.several()) {
+    throw ConfigError(str("--tune-threshold: the model has ", classes.list.size(),
+                          " classes; a threshold divides two"));
+  }
+}
+
 report::Case model_case(const Segmenter& segmenter, const data::Dataset& dataset,
                         std::size_t index) {
   const data::DecodedSample shown = dataset.decoded(index);
   const data::Sample sample = dataset.load(index);
-  const at::Tensor probability =
-      segmenter.probability(sample.image.unsqueeze(0), ImageNames{sample.name})[0][0];
-  return {shown.image, metrics::without_ignored(shown.mask, shown.ignored),
-          metrics::without_ignored(segmenter.foreground(probability), shown.ignored)};
+  const at::Tensor labels = segmenter.labels(
+      segmenter.probability(sample.image.unsqueeze(0), ImageNames{sample.name}))[0];
+  return report::make_case(shown.image, shown.mask, labels, shown.ignored, segmenter.classes());
 }
 
 /// The mask file of a pair's name in a folder of predictions, as the data set's own would be shown.
@@ -209,7 +240,7 @@ at::Tensor mask_in(const fs::path& folder, data::Pair pair, data::DataConfig dat
   pair.rule = data::MaskRule::kThreshold;
   data.mask_threshold = data::kMaskThreshold;
   data.crop = data::Crop::kNone;
-  return data::load_pair(pair, data).target;
+  return data::load_pair(pair, data).labels;
 }
 
 std::vector<report::Column> columns_of(const EvalOptions& o, const Runtime& runtime,
@@ -255,14 +286,16 @@ void store_threshold(const fs::path& folder, const metrics::ThresholdCurve& curv
 int score_model(const EvalOptions& o) {
   const Runtime runtime = apply(o.common);
   const metrics::BreakdownOptions breakdown = breakdown_options(o.scoring);
-  const config::Resolved resolved = config::resolve(o.config, o.overrides);
+  config::Resolved resolved = config::resolve(o.config, o.overrides);
   set_field_names(field_names(resolved));
-  const Config& config = resolved.config;
+  Config& config = resolved.config;
   const std::string split = part_of(o);
   const auto folder = find_model_folder(o.model);
   const auto output = o.output.empty() ? sibling(folder, "-eval-" + split) : o.output;
   const Preprocessing preprocessing = load_description(folder).preprocessing;
+  check_tuning(o, preprocessing.classes);
   log_differences(config.data, preprocessing);
+  config.data.classes = classes_of(config.data.classes, preprocessing.classes);
   const auto pairs = pairs_of(config, folder, split, o.tune_threshold);
   const data::Dataset dataset = make_dataset(config.data, pairs, preprocessing);
   const auto columns = columns_of(o, runtime, config, pairs);

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "leaf/core/enum_names.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/tables.h"
@@ -70,6 +71,14 @@ metrics::BreakdownOptions breakdown_options(const ScoringArguments& arguments) {
     options.groups = metrics::ImageColumn::read(arguments.groups);
   }
   return options;
+}
+
+void add_classes(EvaluationFacts& facts, const data::MaskClasses& classes) {
+  if (classes.by_value()) {
+    const std::string items = join(data::class_items(classes), ", ");
+    facts.emplace_back("classes",
+                       classes.several() ? str(items, " as ", enum_text(classes.coding)) : items);
+  }
 }
 
 EvaluationFacts scoring_facts(const ScoringArguments& arguments) {

@@ -183,8 +183,11 @@ int run(InferOptions& o) {
 }  // namespace leaf::apps
 
 int main(int argc, char** argv) {
-  CLI::App app{"Segments images: one mask per image, 0 and 255, at the image's own size.",
-               "leaf_infer"};
+  CLI::App app{
+      "Segments images: one mask per image, 0 and 255 or a label map of the model's classes, at "
+      "the "
+      "image's own size.",
+      "leaf_infer"};
   leaf::apps::InferOptions options;
   leaf::apps::add_infer_options(app, options);
   return leaf::apps::run_app(app, argc, argv, [&] { return leaf::apps::run(options); });

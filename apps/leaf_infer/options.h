@@ -19,7 +19,7 @@ struct InferOptions {
   bool recursive = true;
   std::string output_size = "original";
   std::string batch_size = "1";
-  std::string probabilities = enum_text(FolderInferenceOptions{}.probabilities);
+  std::string probabilities = "none";
   std::string overlays = enum_text(FolderInferenceOptions{}.overlays);
   std::string contours = enum_text(FolderInferenceOptions{}.contours);
   std::string ensemble = enum_text(MaskOptions{}.ensemble);

@@ -184,6 +184,24 @@ Found folder_pair(const Config& c) {
   return {};
 }
 
+Found classes(const Config& c) {
+  const data::MaskClasses& classes = c.data.classes;
+  const std::size_t count = classes.list.size();
+  if (classes.coding == data::ClassCoding::kChannels && count > data::kMostNestedClasses) {
+    return Problem{
+        {"data.class_coding", "data.classes"},
+        str("data.class_coding channels has room for ", data::kMostNestedClasses,
+            " classes, the background among them, but data.classes has ", count, "; use colours")};
+  }
+  if (classes.by_value() && c.data.ignore_value != data::kNoIgnoreValue) {
+    return Problem{{"data.ignore_value", "data.classes"},
+                   str("data.ignore_value does not count where data.classes has values; put "
+                       "ignore=",
+                       c.data.ignore_value, " there")};
+  }
+  return {};
+}
+
 Found teacher(const Config& c) {
   if (c.alignment.teacher.empty()) {
     return Problem{
@@ -204,9 +222,9 @@ Found teacher(const Config& c) {
 
 std::optional<Problem> find_problem(const Config& config) {
   // Later checks rely on earlier ones: levels before everything that shifts by them.
-  for (const auto find :
-       {autoencoder_levels, unet_levels, autoencoder_widths, unet_widths, attention_rates,
-        attention_heads, resolution, betas, timesteps, split, window, folder_pair, teacher}) {
+  for (const auto find : {autoencoder_levels, unet_levels, autoencoder_widths, unet_widths,
+                          attention_rates, attention_heads, resolution, betas, timesteps, split,
+                          window, classes, folder_pair, teacher}) {
     if (auto problem = find(config)) {
       return problem;
     }

@@ -205,6 +205,21 @@ Field number_pair(std::string key, double& low, double& high, std::string help) 
   return field;
 }
 
+Field class_list(std::string key, data::MaskClasses& member, std::string help) {
+  Field field{.key = std::move(key),
+              .expects = "a list of classes",
+              .help = std::move(help),
+              .is_list = true,
+              .is_text = true};
+  field.set = [&member](const Value& value) {
+    data::MaskClasses parsed = data::parse_classes(value.items);
+    parsed.coding = member.coding;
+    member = std::move(parsed);
+  };
+  field.get = [&member]() -> Value { return {data::class_items(member), true}; };
+  return field;
+}
+
 Field word(std::string key, std::string& member, const std::vector<std::string>& names,
            std::string help) {
   Field field{.key = std::move(key),

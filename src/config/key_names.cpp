@@ -22,6 +22,7 @@ const std::vector<FieldName>& key_names() {
       {"DataConfig::mask_threshold", "data.mask_threshold"},
       {"DataConfig::mask_orientation", "data.mask_orientation"},
       {"DataConfig::ignore_value", "data.ignore_value"},
+      {"DataConfig::classes", "data.classes"},
       {"DataConfig::crop", "data.crop"},
       {"DataConfig::intensity", "data.intensity"},
       {"Intensity::low and high", "data.window"},

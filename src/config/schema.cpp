@@ -208,6 +208,16 @@ Fields data_fields(data::DataConfig& d) {
        integer("data.ignore_value", d.ignore_value, between(-1, 65535),
                "Mask pixels of this value (a void border's 255) are left out of scores, and are "
                "background in training; -1: none."),
+       class_list("data.classes", d.classes,
+                  "What the pixels of masks are, the background first. Two names: what "
+                  "data.mask_threshold divides. Else 2 to 8 items NAME=VALUES, as "
+                  "[background=0, disc=128, cup=255], and any ignore=VALUES, pixels that are left "
+                  "out of scores; VALUES are those of the files (grey values, a palette's indices, "
+                  "or colours #rrggbb), several joined by +. The model folder records them."),
+       choice("data.class_coding", d.classes.coding,
+              "How several classes become the autoencoder's image. colours: a colour each; "
+              "channels: up to three nested classes, each within the one before it (a cup in its "
+              "disc), are channels, and each one's scores count what lies within it."),
        choice("data.mask_orientation", d.mask_orientation,
               "Whose pixels a mask has where its image is a turned photograph: stored, "
               "displayed, or auto, which is stored unless the size fits the displayed image "

@@ -48,7 +48,7 @@ int mask_turn(Mask& mask, const LoadedImage& image, const Pair& pair, MaskOrient
     return rule == MaskOrientation::kStored ? image.exif_orientation : 1;
   }
   const ImageSize wanted = size_of(image.rgb);
-  const ImageSize size = size_of(mask.target);
+  const ImageSize size = size_of(mask.labels);
   const bool as_stored = turned_size(size, image.exif_orientation) == wanted;
   if (as_stored && size == wanted) {
     mask.remarks.push_back(either_way_remark(pair, image.exif_orientation));
@@ -59,7 +59,7 @@ int mask_turn(Mask& mask, const LoadedImage& image, const Pair& pair, MaskOrient
 /// Brings a mask into the displayed orientation of its image.
 Mask fit_mask(Mask mask, const LoadedImage& image, const Pair& pair, MaskOrientation rule) {
   const int turn = mask_turn(mask, image, pair, rule);
-  const ImageSize stored = size_of(mask.target);
+  const ImageSize stored = size_of(mask.labels);
   const ImageSize wanted = size_of(image.rgb);
   if (turned_size(stored, turn) != wanted) {
     const bool the_other_way =
@@ -131,6 +131,7 @@ MaskOptions mask_options(MaskRule rule, const DataConfig& config) {
   options.rule = rule;
   options.threshold = config.mask_threshold;
   options.ignore_value = config.ignore_value;
+  options.classes = config.classes;
   return options;
 }
 
@@ -141,11 +142,11 @@ LoadedPair load_pair(const Pair& pair, const DataConfig& config) {
                        config.mask_orientation);
   if (config.crop == Crop::kDisc) {
     const Box box = crop_box(pair, mask.values, config.crop_margin);
-    for (at::Tensor* pixels : {&loaded.image.rgb, &mask.target, &mask.ignored}) {
+    for (at::Tensor* pixels : {&loaded.image.rgb, &mask.labels, &mask.ignored}) {
       cut(*pixels, box);
     }
   }
-  loaded.target = mask.target;
+  loaded.labels = mask.labels;
   loaded.ignored = mask.ignored;
   loaded.remarks = std::move(mask.remarks);
   return loaded;

@@ -26,7 +26,7 @@ struct LoaderOptions {
 /// N samples for one training step.
 struct Batch {
   at::Tensor images;  ///< float [N,3,R,R] in [0,1]
-  at::Tensor masks;   ///< float [N,1,R,R], 0 or 1
+  at::Tensor masks;   ///< float [N,1,R,R], labels
   std::vector<std::string> names;
   std::vector<std::size_t> indices;  ///< of the samples in the data set
   /// Mirrored in which way: 1 left-right, 2 top-bottom, 3 both, 0 not (for caches of flip

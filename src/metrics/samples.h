@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <iterator>
 #include <numeric>
+#include <string>
 #include <vector>
 
+#include "leaf/core/strings.h"
 #include "leaf/metrics/scores.h"
 
 namespace leaf::metrics {
@@ -15,6 +17,11 @@ inline std::vector<double> defined(const std::vector<double>& values) {
   std::vector<double> result;
   std::copy_if(values.begin(), values.end(), std::back_inserter(result), is_defined);
   return result;
+}
+
+/// A number in a table: empty where it is undefined.
+inline std::string cell(double value, int decimals) {
+  return is_defined(value) ? fixed(value, decimals) : "";
 }
 
 /// kUndefined without values.

@@ -164,7 +164,7 @@ at::Tensor Segmenter::decode_on_device(const at::Tensor& latent) const {
   const c10::InferenceMode inference;
   const AutocastGuard autocast(options_.device, options_.precision);
   const at::Tensor z = latent.to(options_.device);
-  return image_to_probability(model_.decoder->decode(z).to(at::kFloat));
+  return MaskCodec(classes()).to_probability(model_.decoder->decode(z).to(at::kFloat));
 }
 
 at::Tensor Segmenter::probability(const at::Tensor& images, const ImageNames& names) const {
@@ -218,7 +218,7 @@ data::ImageOptions Segmenter::image_options() const {
 }
 
 Segmentation Segmenter::segment(const at::Tensor& rgb, const std::string& name) const {
-  const at::Tensor result = probability(prepare(rgb).unsqueeze(0), ImageNames{name})[0][0];
+  const at::Tensor result = probability(prepare(rgb).unsqueeze(0), ImageNames{name})[0];
   require_finite(result, "the image");
   return finish(result, rgb.size(0), rgb.size(1));
 }
@@ -230,23 +230,29 @@ at::Tensor Segmenter::prepare(const at::Tensor& rgb) const {
 
 Segmentation Segmenter::finish(const at::Tensor& probability, std::int64_t height,
                                std::int64_t width) const {
-  check_tensor(probability, at::kFloat, c10::kCPU, "probability", "[H, W]");
-  check_shape(probability.dim() == 2 && probability.numel() > 0, probability, "probability",
-              "[H, W]");
+  const MaskCodec codec(classes());
+  const std::string expected = str("[", codec.channels(), ", H, W]");
+  check_tensor(probability, at::kFloat, c10::kCPU, "probability", expected);
+  check_shape(
+      probability.dim() == 3 && probability.size(0) == codec.channels() && probability.numel() > 0,
+      probability, "probability", expected);
   if (height < 1 || width < 1) {
     throw DataError(str("a mask of ", height, " x ", width, " pixels; expected 1 or more"));
   }
   const c10::InferenceMode inference;
-  const bool same_size = probability.size(0) == height && probability.size(1) == width;
+  const bool same_size = probability.size(1) == height && probability.size(2) == width;
   Segmentation result;
-  result.probability =
-      same_size ? probability : data::resize_probability(probability, height, width);
-  result.mask = foreground(result.probability).to(at::kByte).mul_(255);
+  result.classes = same_size ? probability : data::resize_probability(probability, height, width);
+  result.probability = codec.target(result.classes);
+  result.mask = labels(result.classes);
+  if (!classes().several()) {
+    result.mask.mul_(255);
+  }
   return result;
 }
 
-at::Tensor Segmenter::foreground(const at::Tensor& probability) const {
-  return probability > model_.description.preprocessing.threshold;
+at::Tensor Segmenter::labels(const at::Tensor& probability) const {
+  return MaskCodec(classes()).to_labels(probability, model_.description.preprocessing.threshold);
 }
 
 void prepare_for_inference(torch::nn::Module& network, const SegmenterOptions& options) {

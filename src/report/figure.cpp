@@ -67,13 +67,14 @@ void write_figure(const std::filesystem::path& path, const Report& report) {
   }
   std::vector<at::Tensor> rows{head(report)};
   for (std::size_t row = 0; row < places.size(); ++row) {
-    const Pictures p = make_pictures(report.load_case(places[row]), kSide);
+    const Case one = report.load_case(places[row]);
+    const Pictures p = make_pictures(one, kSide);
     std::vector<at::Tensor> cells{tile(p.image), tile(p.truth), tile(p.prediction)};
     if (others.empty()) {
       cells.push_back(tile(p.errors));
     }
     for (const std::vector<at::Tensor>& masks : others) {
-      cells.push_back(tile(mask_picture(masks.at(row), p.truth)));
+      cells.push_back(tile(mask_picture(masks.at(row), one.classes, p.truth)));
     }
     rows.push_back(at::cat(cells, 1));
   }

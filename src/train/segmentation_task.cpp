@@ -48,6 +48,7 @@ class SegmentationTask : public TrainingTask {
       : config_(config),
         device_(device),
         precision_(config.train.mixed_precision),
+        codec_(config.data.classes),
         loss_options_{.diffusion = config.diffusion.loss,
                       .lambda = config.alignment.lambda,
                       .reduction = config.alignment.reduction},
@@ -123,7 +124,9 @@ class SegmentationTask : public TrainingTask {
     wanted.overlays = options.overlays;
     wanted.overlay_folder = options.overlay_folder;
     const std::vector<metrics::ImageScore> own = evaluate(segmenter, share, wanted).scores;
-    const metrics::Summary summary = metrics::summarise(from_rows(options.gather(to_rows(own))));
+    const std::vector<metrics::ImageScore> all =
+        from_rows(options.gather(to_rows(own, scored_classes().size())));
+    const metrics::Summary summary = metrics::summarise(all);
     set_training(networks_, true);
     Scores scores{{kScore, summary.values.front().mean},
                   {"dice_with_target", summary.with_target_mean("dice")},
@@ -134,6 +137,7 @@ class SegmentationTask : public TrainingTask {
         scores[metrics::all_metrics()[i].key] = summary.values[i].mean;
       }
     }
+    add_class_scores(all, scores);
     return scores;
   }
 
@@ -146,6 +150,26 @@ class SegmentationTask : public TrainingTask {
 
  private:
   static constexpr std::size_t kLosses = 3;  ///< before the gradients in a recording's results
+
+  /// The names of the classes beside the background, where there are several.
+  std::vector<std::string> scored_classes() const {
+    std::vector<std::string> names = data::class_names(config_.data.classes);
+    names.erase(names.begin(), config_.data.classes.several() ? names.begin() + 1 : names.end());
+    return names;
+  }
+
+  /// dice_NAME, iou_NAME of each of several classes.
+  void add_class_scores(const std::vector<metrics::ImageScore>& all, Scores& scores) const {
+    const std::vector<std::string> names = scored_classes();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const metrics::Summary summary = metrics::summarise(metrics::scores_of_class(all, i));
+      for (const metrics::Metric& metric : metrics::all_metrics()) {
+        if (metric.headline) {
+          scores[leaf::str(metric.key, "_", names[i])] = summary.of(metric.key).mean;
+        }
+      }
+    }
+  }
 
   StepLosses step_losses(const StepInput& input) const {
     return compute_losses(parts_, scheduler_, input, loss_options_);
@@ -219,13 +243,21 @@ class SegmentationTask : public TrainingTask {
     };
     FrozenFeatures features;
     features.mask_latents = model_.autoencoder->encoder()
-                                ->encode(mask_to_image(to_device(mask, device_)))
+                                ->encode(codec_.to_image(to_device(mask, device_)))
                                 .to(at::kFloat);
     if (teacher_) {
       const std::int64_t side = features.mask_latents.size(2) / 2;
       features.teacher_tokens = teacher_->tokens(placed(image), side);
     }
     return features;
+  }
+
+  /// How labels become the mask's image, where there is more than one way.
+  std::string coding_identity() const {
+    const data::MaskClasses& classes = config_.data.classes;
+    return classes.several()
+               ? leaf::str(", ", classes.list.size(), " classes as ", enum_text(classes.coding))
+               : "";
   }
 
   /// Everything that those values follow from besides image and mask.
@@ -236,7 +268,8 @@ class SegmentationTask : public TrainingTask {
                      enum_text(precision_), ", ", config_.data.resolution, " pixels, autoencoder ",
                      enum_text(autoencoder.type), " ", autoencoder.scaling_factor, " ",
                      weights_hash(*model_.autoencoder), ", teacher ",
-                     teacher_ ? config_.alignment.teacher + " " + weights_hash(*teacher_) : "none");
+                     teacher_ ? config_.alignment.teacher + " " + weights_hash(*teacher_) : "none",
+                     coding_identity());
   }
 
   /// Timestep and noise of every sample: functions of (seed, step, index in the batch).
@@ -258,6 +291,7 @@ class SegmentationTask : public TrainingTask {
   Config config_;
   c10::Device device_;
   Precision precision_;
+  MaskCodec codec_;
   LossOptions loss_options_;
   TrainingModel model_;
   std::shared_ptr<models::Teacher> teacher_;  ///< null without alignment

@@ -67,8 +67,7 @@ Trainer::Trainer(Config config, c10::Device device, std::shared_ptr<ProcessGroup
   if (config_.train.cuda_graph && config_.train.gradient_checkpointing) {
     throw ConfigError(
         "TrainSection::cuda_graph cannot record what TrainSection::gradient_checkpointing does; "
-        "set "
-        "one of them to false");
+        "set one of them to false");
   }
 }
 

@@ -143,8 +143,8 @@ TEST(InferOutputs, StapleIsTheConsensusOfTheSamplesMasks) {
   with("staple");
   const Segmenter segmenter = Segmenter::load(project / "model");
   const at::Tensor input = prepare_file(segmenter, project / image).input.unsqueeze(0);
-  const at::Tensor samples = segmenter.probabilities(input, {"0001"}, 5).select(1, 0).select(1, 0);
-  const at::Tensor expected = staple(segmenter.foreground(samples)).probability;
+  const at::Tensor samples = segmenter.probabilities(input, {"0001"}, 5).select(1, 0);
+  const at::Tensor expected = staple(segmenter.labels(samples)).probability;
   EXPECT_TRUE(read_npy(project / "staple/probabilities/0001.npy", 64, 64).equal(expected));
   EXPECT_TRUE(data::read_mask(project / "staple/0001.png").ne(0).equal(expected.gt(0.5)));
   EXPECT_FALSE(read_npy(project / "mean/probabilities/0001.npy", 64, 64).equal(expected));
@@ -172,7 +172,9 @@ TEST(InferOutputs, SeveralSeedsGiveTheirMeanAndItsEntropy) {
   const at::Tensor written = read_npy(project / "three/probabilities/0001.npy", 64, 64);
   EXPECT_LT((written - mean).abs().max().item<double>(), 1e-6);
   EXPECT_TRUE(samples[0][0][0].equal(read_npy(project / "one/probabilities/0001.npy", 64, 64)));
-  EXPECT_TRUE(data::read_mask(project / "three/0001.png").ne(0).equal(segmenter.foreground(mean)));
+  EXPECT_TRUE(data::read_mask(project / "three/0001.png")
+                  .ne(0)
+                  .equal(segmenter.labels(mean.unsqueeze(0)).ne(0)));
   const at::Tensor bits = data::read_mask(project / "three/uncertainty/0001.png");
   const at::Tensor expected = entropy(mean).mul(65535);
   EXPECT_LT((bits.to(at::kFloat) - expected).abs().max().item<double>(), 1.01);

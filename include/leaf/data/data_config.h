@@ -8,6 +8,7 @@
 
 #include "leaf/core/enum_names.h"
 #include "leaf/data/intensity.h"
+#include "leaf/data/mask_classes.h"
 
 namespace leaf::data {
 
@@ -83,6 +84,8 @@ struct DataConfig {
   std::int64_t mask_threshold = kMaskThreshold;
   /// Pixels of this value, the file's own, are background in training and left out of scores.
   std::int64_t ignore_value = kNoIgnoreValue;
+  /// Where they have values, these are what masks are read by.
+  MaskClasses classes;
   MaskOrientation mask_orientation = MaskOrientation::kAuto;
   Crop crop = Crop::kNone;
   /// What a crop has beyond the disc on each side, as a multiple of the disc's longer side.

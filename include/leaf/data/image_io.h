@@ -2,6 +2,8 @@
 
 #include <ATen/core/TensorBody.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "leaf/data/intensity.h"
+#include "leaf/data/mask_classes.h"
 #include "leaf/data/picture.h"
 
 namespace leaf::data {
@@ -55,6 +58,22 @@ at::Tensor overlay(const at::Tensor& rgb, const at::Tensor& mask,
 
 /// The same, the inside of the mask tinted, too.
 at::Tensor filled_overlay(const at::Tensor& rgb, const at::Tensor& mask);
+
+/// Red, green and blue of the pictures that people look at; not those of the latent model's image.
+using ClassColour = std::array<std::uint8_t, 3>;
+
+/// The colour of a class by its place in the list; the background's is black.
+ClassColour class_colour(std::size_t index);
+
+/// overlay() of label maps. Of several classes each has an outline in its colour, its truth the
+/// same nearer to white, and a strip below the picture names them: uint8 [H + some,W,3].
+at::Tensor class_overlay(const at::Tensor& rgb, const at::Tensor& labels,
+                         const MaskClasses& classes,
+                         const std::optional<at::Tensor>& truth = std::nullopt);
+
+/// filled_overlay() of label maps: the same without truth, the inside of each class tinted, too.
+at::Tensor filled_class_overlay(const at::Tensor& rgb, const at::Tensor& labels,
+                                const MaskClasses& classes);
 
 /// The bytes of a PNG file of uint8 [H,W] (grey) or [H,W,3] (RGB), or of int32 [H,W] from 0 to
 /// 65535 (grey of 16 bits). Throws Error if libpng refuses, as it does empty pictures.

@@ -98,9 +98,19 @@ struct ImageScore {
   Confusion c;
   std::vector<double> values;
   MetricGroups groups;
+  /// Of several classes beside the background: each one's score, under the class's name. What
+  /// stands above is then their mean (mean_over_classes).
+  std::vector<ImageScore> classes = {};
 
   double value(std::string_view key) const { return values.at(metric_index(key)); }
 };
+
+/// The score of an image of several classes: each metric's mean over the classes that have a value,
+/// and the sum of their counts.
+ImageScore mean_over_classes(const std::string& name, std::vector<ImageScore> classes);
+
+/// The scores of one class, by its place in ImageScore::classes, under the images' names.
+std::vector<ImageScore> scores_of_class(const std::vector<ImageScore>& scores, std::size_t index);
 
 /// Sides of pixels and what counts as near or covered, stated with every result.
 struct ScoreOptions {

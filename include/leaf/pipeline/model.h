@@ -9,6 +9,7 @@
 
 #include "leaf/core/enum_names.h"
 #include "leaf/data/intensity.h"
+#include "leaf/data/mask_classes.h"
 #include "leaf/diffusion/scheduler_config.h"
 #include "leaf/models/model_config.h"
 
@@ -31,11 +32,12 @@ struct Preprocessing {
   std::int64_t resolution = 256;
   /// How the values of image files become grey levels before that.
   data::Intensity intensity;
-  /// Foreground where the mean over the decoded channels exceeds this.
+  /// Foreground where the probability exceeds this; of several classes, that of nested ones.
   double threshold = 0.5;
   /// Denoising steps that the model was validated with; 0 where its folder does not say.
   std::int64_t num_inference_steps = 0;
-  std::vector<std::string> classes{"background", "foreground"};
+  /// What the mask's pixels may be, and how the latent model codes it.
+  data::MaskClasses classes;
 };
 
 /// Everything about a model but its weights.

@@ -85,11 +85,12 @@ struct Wanted {
 PreparedFile prepare_file(const Segmenter& segmenter, const std::filesystem::path& image,
                           const Wanted& wanted = {});
 
-/// inputs [N, 3, R, R] of N names -> probability of the ensemble of noise samples [N, R, R].
+/// inputs [N, 3, R, R] of N names -> probability of the ensemble of noise samples [N, C, R, R].
+/// Throws ConfigError for STAPLE of several classes.
 at::Tensor ensemble_probability(const Segmenter& segmenter, const at::Tensor& inputs,
                                 const ImageNames& names, const MaskOptions& options);
 
-/// probability [R, R], with tiles [H, W] -> mask and probability for the displayed picture.
+/// probability [C, R, R], with tiles [C, H, W] -> mask and probability for the displayed picture.
 Segmentation finish_file(const Segmenter& segmenter, const PreparedFile& file,
                          const at::Tensor& probability, const MaskOptions& options);
 

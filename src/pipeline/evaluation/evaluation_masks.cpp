@@ -14,6 +14,7 @@
 #include "leaf/data/mask_census.h"
 #include "leaf/data/name_pairs.h"
 #include "leaf/pipeline/evaluation.h"
+#include "pipeline/evaluation/score_labels.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -89,7 +90,7 @@ struct Censuses {
 };
 
 void add(data::MaskCensus& census, std::size_t index, const data::Mask& mask) {
-  census.add(index, mask.remarks, mask.target.any().item<bool>());
+  census.add(index, mask.remarks, mask.labels.any().item<bool>());
 }
 
 /// Throws DataError when a picture has not the truth's size.
@@ -119,13 +120,21 @@ ScoredPixels load(const MaskPair& pair, const data::MaskOptions& options, std::s
     add(censuses->predictions, index, prediction);
     add(censuses->truths, index, truth);
   }
-  require_size(pair.prediction, prediction.target, pair.truth, truth.target);
-  ScoredPixels pixels{prediction.target, truth.target, truth.ignored, std::nullopt};
+  require_size(pair.prediction, prediction.labels, pair.truth, truth.labels);
+  ScoredPixels pixels{prediction.labels, truth.labels, truth.ignored, std::nullopt};
   if (!pair.probability.empty()) {
     pixels.probability = load_probability(pair.probability);
-    require_size(pair.probability, *pixels.probability, pair.truth, truth.target);
+    require_size(pair.probability, *pixels.probability, pair.truth, truth.labels);
   }
   return pixels;
+}
+
+/// The one probability of a pixel as score_labels() takes it; with several classes, of which it
+/// says nothing, none.
+std::optional<at::Tensor> planes(const std::optional<at::Tensor>& probability,
+                                 const data::MaskClasses& classes) {
+  return probability && !classes.several() ? std::optional(probability->unsqueeze(0))
+                                           : std::nullopt;
 }
 
 /// The probability of every pair; throws DataError where one is missing.
@@ -180,9 +189,10 @@ Evaluation evaluate_masks(const std::vector<MaskPair>& pairs, const data::MaskOp
   Evaluation result;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const ScoredPixels pixels = load(pairs[i], options, i, &censuses);
-    result.scores.push_back(metrics::score_image(pairs[i].name, pixels.prediction, pixels.truth,
-                                                 scoring, pixels.probability, pixels.ignored));
-    if (pixels.probability) {
+    result.scores.push_back(
+        score_labels(pairs[i].name, pixels.prediction, pixels.truth, options.classes, scoring,
+                     planes(pixels.probability, options.classes), pixels.ignored));
+    if (pixels.probability && !options.classes.several()) {
       result.curves.add(*pixels.probability, pixels.truth, pixels.ignored);
     }
     if (on_progress) {

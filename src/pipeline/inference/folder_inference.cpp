@@ -174,7 +174,7 @@ class FolderInference {
         [this, loaded = std::move(loaded), probability] { return write(loaded, probability); });
   }
 
-  /// inputs [N,3,R,R] -> [N,R,R]
+  /// inputs [N,3,R,R] -> [N,C,R,R]
   at::Tensor run_network(const at::Tensor& inputs, const ImageNames& names) {
     const std::int64_t count = inputs.size(0);
     try {
@@ -191,8 +191,8 @@ class FolderInference {
                     run_network(inputs.narrow(0, half, count - half), {middle, names.end()})});
   }
 
-  /// From the network's probability, [R,R] or of tiles [H,W], to the files on the disk. Called by
-  /// workers.
+  /// From the network's probability, [C,R,R] or of tiles [C,H,W], to the files on the disk. Called
+  /// by workers.
   ImageReport write(const Loaded& loaded, const at::Tensor& probability) const {
     ImageReport report = loaded.report;
     if (!loaded.usable()) {
@@ -218,7 +218,7 @@ class FolderInference {
     report.width = displayed.mask.size(turned ? 0 : 1);
     report.foreground_fraction = static_cast<double>(displayed.mask.count_nonzero().item<long>()) /
                                  static_cast<double>(displayed.mask.numel());
-    write_outputs(options_, inputs_[loaded.index], loaded.file, displayed);
+    write_outputs(options_, segmenter_.classes(), inputs_[loaded.index], loaded.file, displayed);
     report.mask_file = facts_of_file(report.output);
     report.written_seconds = watch_.seconds();
   }

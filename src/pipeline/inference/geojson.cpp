@@ -1,8 +1,11 @@
 #include "geojson.h"
 
+#include <ATen/ATen.h>
+
 #include <nlohmann/json.hpp>
 
 #include "leaf/data/contours.h"
+#include "leaf/data/label_maps.h"
 
 namespace leaf {
 namespace {
@@ -10,7 +13,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// The properties are those by which QuPath makes an annotation.
-Json feature(const data::Region& region) {
+Json feature(const data::Region& region, const std::string& name) {
   Json rings = Json::array({region.exterior});
   for (const data::Ring& hole : region.holes) {
     rings.push_back(hole);
@@ -19,16 +22,19 @@ Json feature(const data::Region& region) {
           {"geometry", {{"type", "Polygon"}, {"coordinates", rings}}},
           {"properties",
            {{"objectType", "annotation"},
-            {"classification", {{"name", "foreground"}}},
+            {"classification", {{"name", name}}},
             {"pixels", region.pixels}}}};
 }
 
 }  // namespace
 
-std::string geojson(const at::Tensor& mask) {
+std::string geojson(const at::Tensor& labels, const data::MaskClasses& classes) {
   Json features = Json::array();
-  for (const data::Region& region : data::trace_regions(mask)) {
-    features.push_back(feature(region));
+  for (std::size_t index = 1; index < classes.list.size(); ++index) {
+    const at::Tensor part = data::class_region(labels, index, classes).to(at::kByte);
+    for (const data::Region& region : data::trace_regions(part)) {
+      features.push_back(feature(region, classes.list[index].name));
+    }
   }
   return Json({{"type", "FeatureCollection"}, {"features", features}}).dump() + "\n";
 }

@@ -9,6 +9,7 @@
 #include "geojson.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/label_maps.h"
 #include "leaf/data/maps.h"
 #include "leaf/data/postprocess.h"
 
@@ -48,16 +49,18 @@ fs::path path_of(const Options& options, const Extra& extra, const InferenceInpu
 }
 
 void write_overlay(const fs::path& path, const PreparedFile& file, const at::Tensor& mask,
-                   OverlayStyle style) {
+                   const data::MaskClasses& classes, OverlayStyle style) {
   const bool fits = data::size_of(file.rgb) == data::size_of(mask);
   const at::Tensor picture = fits ? file.rgb : data::resize_image(file.rgb, mask.size(0));
-  data::write_jpeg(path, style == OverlayStyle::kFilled ? data::filled_overlay(picture, mask)
-                                                        : data::overlay(picture, mask));
+  data::write_jpeg(path, style == OverlayStyle::kFilled
+                             ? data::filled_class_overlay(picture, mask, classes)
+                             : data::class_overlay(picture, mask, classes));
 }
 
 std::string contours_text(const std::string& file_name, const at::Tensor& mask,
-                          ContourFormat format) {
-  return format == ContourFormat::kGeoJson ? geojson(mask) : coco_json(file_name, mask);
+                          const data::MaskClasses& classes, ContourFormat format) {
+  return format == ContourFormat::kGeoJson ? geojson(mask, classes)
+                                           : coco_json(file_name, mask, classes);
 }
 
 }  // namespace
@@ -79,8 +82,9 @@ std::vector<fs::path> output_files(const FolderInferenceOptions& options,
   return files;
 }
 
-void write_outputs(const FolderInferenceOptions& options, const InferenceInput& input,
-                   const PreparedFile& file, const Segmentation& displayed) {
+void write_outputs(const FolderInferenceOptions& options, const data::MaskClasses& classes,
+                   const InferenceInput& input, const PreparedFile& file,
+                   const Segmentation& displayed) {
   const Segmentation stored = as_stored(displayed, file.orientation);
   const auto path = [&](const Extra& extra) { return path_of(options, extra, input); };
   if (options.probabilities != nullptr) {
@@ -91,16 +95,17 @@ void write_outputs(const FolderInferenceOptions& options, const InferenceInput& 
                     *data::find_map_writer(kUncertainty, "uncertainty"));
   }
   if (overlay(options).wanted) {
-    write_overlay(path(overlay(options)), file, displayed.mask, options.overlays);
+    write_overlay(path(overlay(options)), file, displayed.mask, classes, options.overlays);
   }
   if (contours(options).wanted) {
     const std::string name = input.image.filename().string();
-    write_file(path(contours(options)), contours_text(name, stored.mask, options.contours));
+    write_file(path(contours(options)),
+               contours_text(name, stored.mask, classes, options.contours));
   }
   if (options.labels) {
     data::write_labels(path(labels(options)), data::numbered_parts(stored.mask));
   }
-  data::write_png(mask_path(options, input), stored.mask);
+  data::write_label_map(mask_path(options, input), stored.mask, classes);
 }
 
 }  // namespace leaf

@@ -8,7 +8,8 @@ namespace leaf {
 
 /// Writes an image's files, the mask last: where it stands, the others do. Throws FileError when
 /// that fails.
-void write_outputs(const FolderInferenceOptions& options, const InferenceInput& input,
-                   const PreparedFile& file, const Segmentation& displayed);
+void write_outputs(const FolderInferenceOptions& options, const data::MaskClasses& classes,
+                   const InferenceInput& input, const PreparedFile& file,
+                   const Segmentation& displayed);
 
 }  // namespace leaf

@@ -8,6 +8,7 @@
 #include "data/exif.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/label_maps.h"
 #include "pipeline/mask_codec.h"
 #include "staple.h"
 #include "tiles.h"
@@ -27,6 +28,21 @@ PreparedFile prepare_image(const Segmenter& segmenter, const data::LoadedImage& 
   file.size = data::size_of(image.rgb);
   file.orientation = image.exif_orientation;
   return file;
+}
+
+/// Of several classes each is changed by itself; where they then meet, the later one stays.
+at::Tensor postprocessed(const at::Tensor& mask, const data::Postprocess& steps,
+                         const data::MaskClasses& classes) {
+  if (steps.empty() || !classes.several()) {
+    return data::apply_postprocess(steps, mask);
+  }
+  at::Tensor result = at::zeros_like(mask);
+  for (std::size_t index = 1; index < classes.list.size(); ++index) {
+    const at::Tensor region = data::class_region(mask, index, classes).to(at::kByte).mul_(255);
+    result.masked_fill_(data::apply_postprocess(steps, region).ne(0),
+                        static_cast<std::int64_t>(index));
+  }
+  return result;
 }
 
 Wanted wanted_for(const MaskOptions& options) {
@@ -58,13 +74,18 @@ bool is_staple(const MaskOptions& options) {
   return options.ensemble == Ensemble::kStaple && options.seeds > 1;
 }
 
-/// samples [K,N,R,R] -> [N,R,R]; what is not finite stays so, for the caller to name.
+/// samples [K,N,1,R,R] -> [N,1,R,R]; what is not finite stays so, for the caller to name.
 at::Tensor staple_probability(const Segmenter& segmenter, const at::Tensor& samples) {
+  if (segmenter.classes().several()) {
+    throw ConfigError(str("the ensemble 'staple' is of two classes; the model has ",
+                          segmenter.classes().list.size(), ": use the ensemble 'mean'"));
+  }
   std::vector<at::Tensor> results;
   for (std::int64_t i = 0; i < samples.size(1); ++i) {
     const at::Tensor one = samples.select(1, i);
     const bool finite = one.isfinite().all().item<bool>();
-    results.push_back(finite ? staple(segmenter.foreground(one)).probability : one.mean(0));
+    results.push_back(finite ? staple(segmenter.labels(one)).probability.unsqueeze(0)
+                             : one.mean(0));
   }
   return at::stack(results);
 }
@@ -106,18 +127,18 @@ Segmentation finish_file(const Segmenter& segmenter, const PreparedFile& file,
                          const at::Tensor& probability, const MaskOptions& options) {
   Segmentation result =
       options.size == OutputSize::kModel
-          ? segmenter.finish(probability, probability.size(0), probability.size(1))
+          ? segmenter.finish(probability, probability.size(1), probability.size(2))
           : segmenter.finish(probability, file.size.height, file.size.width);
   if (is_staple(options)) {  // the model's threshold was that of the samples
     result.mask = result.probability.gt(0.5).to(at::kByte).mul_(255);
   }
-  result.mask = data::apply_postprocess(options.postprocess, result.mask);
+  result.mask = postprocessed(result.mask, options.postprocess, segmenter.classes());
   return result;
 }
 
 at::Tensor ensemble_probability(const Segmenter& segmenter, const at::Tensor& inputs,
                                 const ImageNames& names, const MaskOptions& options) {
-  const at::Tensor samples = segmenter.probabilities(inputs, names, options.seeds).select(2, 0);
+  const at::Tensor samples = segmenter.probabilities(inputs, names, options.seeds);
   if (options.seeds == 1) {
     return samples[0];
   }
@@ -130,8 +151,15 @@ at::Tensor entropy(const at::Tensor& probability) {
 }
 
 Segmentation as_stored(const Segmentation& displayed, int orientation) {
-  return {data::undo_orientation(displayed.mask, orientation),
-          data::undo_orientation(displayed.probability, orientation)};
+  Segmentation stored{data::undo_orientation(displayed.mask, orientation),
+                      data::undo_orientation(displayed.probability, orientation),
+                      {}};
+  std::vector<at::Tensor> planes;
+  for (const at::Tensor& plane : displayed.classes.unbind()) {
+    planes.push_back(data::undo_orientation(plane, orientation));
+  }
+  stored.classes = planes.size() == 1 ? stored.probability.unsqueeze(0) : at::stack(planes);
+  return stored;
 }
 
 }  // namespace leaf

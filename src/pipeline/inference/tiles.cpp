@@ -7,6 +7,7 @@
 
 #include "data/transforms.h"
 #include "leaf/core/strings.h"
+#include "pipeline/mask_codec.h"
 
 namespace leaf {
 namespace {
@@ -45,19 +46,19 @@ at::Tensor cut(const at::Tensor& rgb, std::int64_t top, std::int64_t left, std::
   return inside.index_select(0, places(0, side, height)).index_select(1, places(0, side, width));
 }
 
-/// Adds tiles' probabilities [N,R,R] to the image's.
+/// Adds tiles' probabilities [N,C,R,R] to the image's [C,H,W].
 void blend(const at::Tensor& results, const std::vector<Tile>& tiles, const TileGrid& grid,
            at::Tensor& image) {
   for (std::size_t i = 0; i < tiles.size(); ++i) {
     at::Tensor tile = results[static_cast<std::int64_t>(i)];
-    if (tile.size(0) != grid.side) {
+    if (tile.size(1) != grid.side) {
       tile = data::resize_probability(tile.contiguous(), grid.side, grid.side);
     }
     const at::Tensor& down = grid.rows.weights[tiles[i].row];
     const at::Tensor& across = grid.columns.weights[tiles[i].column];
-    image.narrow(0, grid.rows.begins[tiles[i].row], down.size(0))
-        .narrow(1, grid.columns.begins[tiles[i].column], across.size(0))
-        .add_(tile.narrow(0, 0, down.size(0)).narrow(1, 0, across.size(0)) * down.unsqueeze(1) *
+    image.narrow(1, grid.rows.begins[tiles[i].row], down.size(0))
+        .narrow(2, grid.columns.begins[tiles[i].column], across.size(0))
+        .add_(tile.narrow(1, 0, down.size(0)).narrow(2, 0, across.size(0)) * down.unsqueeze(1) *
               across);
   }
 }
@@ -96,7 +97,8 @@ std::int64_t TileGrid::count() const {
 at::Tensor tiled_probability(const Segmenter& segmenter, const at::Tensor& rgb,
                              const std::string& name, const TileGrid& grid, std::size_t batch,
                              const RunNetwork& run) {
-  at::Tensor image = at::zeros({rgb.size(0), rgb.size(1)}, at::kFloat);
+  at::Tensor image =
+      at::zeros({MaskCodec(segmenter.classes()).channels(), rgb.size(0), rgb.size(1)}, at::kFloat);
   const std::size_t count = grid.rows.begins.size() * grid.columns.begins.size();
   for (std::size_t begun = 0; begun < count;) {
     std::vector<Tile> tiles;

@@ -33,12 +33,12 @@ struct TileGrid {
   std::int64_t count() const;
 };
 
-/// inputs [N,3,R,R] of N names -> probability [N,R,R]; undefined where the work is to end.
+/// inputs [N,3,R,R] of N names -> probability [N,C,R,R]; undefined where the work is to end.
 using RunNetwork = std::function<at::Tensor(const at::Tensor& inputs, const ImageNames& names)>;
 
-/// rgb uint8 [H,W,3] -> probability float32 [H,W], blended from tiles, of which `run` gets at most
-/// `batch` at a time. What a tile lacks of the image is repeated from its border. The first tile
-/// has the image's name, the others "NAME@TOP,LEFT": their starting noise follows from it.
+/// rgb uint8 [H,W,3] -> probability float32 [C,H,W], blended from tiles, of which `run` gets at
+/// most `batch` at a time. What a tile lacks of the image is repeated from its border. The first
+/// tile has the image's name, the others "NAME@TOP,LEFT": their starting noise follows from it.
 /// Undefined when `run` says so.
 at::Tensor tiled_probability(const Segmenter& segmenter, const at::Tensor& rgb,
                              const std::string& name, const TileGrid& grid, std::size_t batch,

@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <regex>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include "config/schema.h"
 
@@ -41,13 +44,13 @@ std::string all_of(const std::string& folder) {
 }
 
 /// Every match of a pattern, or of its only group.
-std::vector<std::string> matches(const std::string& text, const std::string& pattern, int group) {
-  const std::regex expression(pattern);
+std::vector<std::string> matches(const std::string& text, const std::regex& expression, int group) {
   return {std::sregex_token_iterator(text.begin(), text.end(), expression, group), {}};
 }
 
 /// The literals of a source, without its comments.
 std::vector<std::string> literals(const fs::path& file) {
+  static const std::regex literal_pattern(R"rx("((?:[^"\\]|\\.)*)")rx");
   std::istringstream lines(content_of(file));
   std::vector<std::string> found;
   for (std::string line; std::getline(lines, line);) {
@@ -56,15 +59,25 @@ std::vector<std::string> literals(const fs::path& file) {
         line.compare(text, 1, "#") == 0) {
       continue;
     }
-    for (std::string& literal : matches(line, R"rx("((?:[^"\\]|\\.)*)")rx", 1)) {
+    for (std::string& literal : matches(line, literal_pattern, 1)) {
       found.push_back(std::move(literal));
     }
   }
   return found;
 }
 
+/// Whether the word stands in the text, by itself.
 bool has_word(const std::string& text, const std::string& word) {
-  return text.find(word) != std::string::npos && with_names(text, {{word, ""}}) != text;
+  const auto continues = [&](std::size_t at) {
+    return at < text.size() &&
+           (std::isalnum(static_cast<unsigned char>(text[at])) != 0 || text[at] == '_');
+  };
+  for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
+    if (!(at > 0 && continues(at - 1)) && !continues(at + word.size())) {
+      return true;
+    }
+  }
+  return false;
 }
 
 std::vector<std::string> keys() {
@@ -106,9 +119,10 @@ TEST(FieldNames, TheLibraryNamesNeitherKeysNorOptions) {
 
 TEST(FieldNames, WhateverMessagesNameIsInTheTable) {
   const std::vector<FieldName> names = field_names();
+  const std::regex field_pattern("[A-Z]\\w+::[a-z]\\w+");
   for (const fs::path& file : own_sources()) {
     for (const std::string& literal : literals(file)) {
-      for (const std::string& field : matches(literal, "[A-Z]\\w+::[a-z]\\w+", 0)) {
+      for (const std::string& field : matches(literal, field_pattern, 0)) {
         const bool known = std::any_of(names.begin(), names.end(), [&](const FieldName& name) {
           return name.field.find(field) != std::string::npos;
         });
@@ -121,7 +135,7 @@ TEST(FieldNames, WhateverMessagesNameIsInTheTable) {
 TEST(FieldNames, FieldsAreMembersOfTheLibrarysStructures) {
   const std::string headers = all_of("include") + all_of("src");
   for (const FieldName& name : field_names()) {
-    for (const std::string& word : matches(name.field, "\\w+", 0)) {
+    for (const std::string& word : matches(name.field, std::regex("\\w+"), 0)) {
       EXPECT_TRUE(word == "and" || has_word(headers, word)) << name.field;
     }
   }
@@ -132,7 +146,7 @@ TEST(FieldNames, ShownAreKeysAndOptionsThatThereAre) {
   const auto fields = config::schema(config);
   const std::string programs = all_of("apps");
   for (const FieldName& name : field_names()) {
-    const auto options = matches(name.shown, "--[a-z-]+", 0);
+    const auto options = matches(name.shown, std::regex("--[a-z-]+"), 0);
     const bool is_key =
         config::find_field(fields, name.shown) != nullptr || config::is_section(fields, name.shown);
     EXPECT_TRUE(is_key || !options.empty() || name.shown.starts_with("`leaf_")) << name.shown;

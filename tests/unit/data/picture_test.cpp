@@ -309,7 +309,7 @@ TEST(PictureFormats, OthersAreNamed) {
   expect_error("GIF89a rest", "it is a GIF picture; convert it to PNG");
   expect_error("P5\n3 3\n255\n", "PGM or PPM");
   expect_error(std::string("\0\0\0\x0CjP  \r\n", 10), "JPEG 2000");
-  expect_error(std::string(128, '\0') + "DICM", "it is a DICOM file; convert it to PNG");
+  expect_error(std::string(128, '\0').append("DICM"), "it is a DICOM file; convert it to PNG");
   expect_error(std::string(344, '\0') + std::string("n+1\0", 4), "a NIfTI volume");
   expect_error("\x1F\x8B\x08", "gzip");
   expect_error("version https://git-lfs.github.com/spec/v1", "Git LFS");
@@ -329,7 +329,8 @@ TEST(PictureFormats, WhatIsWrittenIsReadByOpenCv) {
   const at::Tensor rgb = test::picture(61, 83);
   write_png(folder / "rgb.png", rgb);
   write_png(folder / "grey.png", rgb.select(2, 1));
-  write_file(folder / "wide.png", encode_png(at::arange(61 * 83, at::kInt).view({61, 83})));
+  write_file(folder / "wide.png",
+             leaf::data::encode_png(at::arange(61 * 83, at::kInt).view({61, 83})));
   write_jpeg(folder / "rgb.jpg", rgb, 90);
   const auto read = [&](const char* name) {
     return cv::imread(folder / name, cv::IMREAD_UNCHANGED);

@@ -191,7 +191,9 @@ TEST_F(DamagedModel, EveryValueFollowsTheRulesOfAConfiguration) {
          "num_inference_steps (preprocessing.json) 501 must not exceed");
   expect(preprocessing, "channel_order", "\"BGR\"",
          "channel_order is \"BGR\"; only \"RGB\" is supported");
-  expect(preprocessing, "classes", "[\"one\"]", "classes expects two names");
+  expect(preprocessing, "classes", "[\"one\"]", "classes expects two classes or more");
+  expect(preprocessing, "classes", "[\"a=0\", \"b=0\"]", "classes has the value 0 for 'a' and");
+  expect(preprocessing, "class_coding", "\"odd\"", "class_coding expects one of colours, channels");
   expect(preprocessing, "intensity", "\"odd\"", "intensity expects one of full, range, window");
   expect(preprocessing, "window", "[5, 5]",
          "window needs window (preprocessing.json): [low, high]");

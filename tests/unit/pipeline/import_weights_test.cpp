@@ -212,7 +212,7 @@ TEST_F(ImportWeights, AModelFolderStaysWhatItIs) {
   Preprocessing& preprocessing = model_.description.preprocessing;
   preprocessing.resolution = 16;
   preprocessing.threshold = 0.25;
-  preprocessing.classes = {"background", "polyp"};
+  preprocessing.classes.list = {{"background", {}}, {"polyp", {}}};
   model_.description.autoencoder.scaling_factor = 0.5;
   model_.description.latent_encoder_dropout = 0.1;
   save_model(folder_ / "model", model_);

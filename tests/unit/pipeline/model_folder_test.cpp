@@ -91,6 +91,19 @@ void expect_same(const ModelDescription& ours, const ModelDescription& expected)
 
 }  // namespace
 
+TEST(ModelFolder, StatesSeveralClassesAndHowTheyAreCoded) {
+  const test::TemporaryFolder folder;
+  ModelDescription description = kl_description();
+  save_model(folder / "two", fresh_model(description));
+  EXPECT_EQ(read_file(folder / "two/preprocessing.json").find("class_coding"), std::string::npos);
+  data::MaskClasses& classes = description.preprocessing.classes;
+  classes =
+      data::parse_classes({"background=#000000", "disc=#ff0000", "cup=#00ff00", "ignore=#ffffff"});
+  classes.coding = data::ClassCoding::kChannels;
+  save_model(folder / "several", fresh_model(description));
+  EXPECT_EQ(load_description(folder / "several").preprocessing.classes, classes);
+}
+
 TEST(ModelFolder, KeepsAKlModel) {
   const test::TemporaryFolder folder;
   const TrainingModel saved = fresh_model(kl_description());

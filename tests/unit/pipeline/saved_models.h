@@ -30,7 +30,7 @@ inline ModelDescription kl_description() {
   description.preprocessing = {.resolution = 16,
                                .intensity = {data::IntensityRule::kWindow, -1000, 400.5},
                                .threshold = 0.25,
-                               .classes = {"background", "polyp"}};
+                               .classes = {.list = {{"background", {}}, {"polyp", {}}}}};
   return description;
 }
 

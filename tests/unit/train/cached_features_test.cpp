@@ -27,7 +27,7 @@ struct Frozen {
   CachedFeatures::Networks networks(double scale = 1) {
     return [this, scale](const at::Tensor& image, const at::Tensor& mask) {
       ++calls;
-      return FrozenFeatures{encoder->encode(mask_to_image(mask)) * scale,
+      return FrozenFeatures{encoder->encode(MaskCodec{data::MaskClasses()}.to_image(mask)) * scale,
                             teacher->tokens(image, 4)};
     };
   }
