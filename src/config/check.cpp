@@ -154,11 +154,15 @@ Found split_files(const Config& c) {
     return Problem{{"data.split.strategy"},
                    "data.split.strategy groups needs data.split.groups, a CSV file"};
   }
+  if (split.strategy == SplitStrategy::kNnunet && split.folds.empty()) {
+    return Problem{{"data.split.strategy"},
+                   "data.split.strategy nnunet needs data.split.folds, a splits_final.json"};
+  }
   if (split.strategy == SplitStrategy::kPublished && c.data.dataset == "folder") {
     return Problem{
         {"data.split.strategy", "data.dataset"},
         "data.split.strategy published needs a published data set, not data.dataset folder; "
-        "use random, tail, groups or manifest"};
+        "use random, tail, groups, manifest or nnunet"};
   }
   return {};
 }
@@ -201,6 +205,35 @@ Found window(const Config& c) {
   return {};
 }
 
+Found scales(const Config& c) {
+  constexpr double kLargest = 10;
+  const data::Augmentation& a = c.data.augment;
+  const bool is_range =
+      a.scale_low >= 1 / kLargest && a.scale_low <= a.scale_high && a.scale_high <= kLargest;
+  if ((a.scale_low == 0 && a.scale_high == 0) || is_range) {
+    return {};
+  }
+  return Problem{{"data.augment.scale"},
+                 str("data.augment.scale [", a.scale_low, ", ", a.scale_high,
+                     "] is no range of factors; give [low, high] within 0.1 to ", kLargest)};
+}
+
+/// A tiny autoencoder gives latents, no distributions, and their scale is its own.
+Found latents(const Config& c) {
+  if (!is_tiny(c)) {
+    return {};
+  }
+  if (c.model.scale_by_std) {
+    return Problem{{"model.autoencoder.scale_by_std", "model.autoencoder.type"},
+                   "model.autoencoder.scale_by_std is for kl autoencoders; set it to false"};
+  }
+  if (c.diffusion.mask_latent == MaskLatent::kSample) {
+    return Problem{{"diffusion.mask_latent", "model.autoencoder.type"},
+                   "diffusion.mask_latent sample is for kl autoencoders; set it to mode"};
+  }
+  return {};
+}
+
 Found folder_pair(const Config& c) {
   const auto& d = c.data;
   if (d.dataset == "folder" && d.images == d.masks && d.mask_prefix.empty() &&
@@ -233,9 +266,10 @@ Found teacher(const Config& c) {
 
 std::optional<Problem> find_problem(const Config& config) {
   // Later checks rely on earlier ones: levels before everything that shifts by them.
-  for (const auto find : {autoencoder_levels, unet_levels, autoencoder_widths, unet_widths,
-                          attention_rates, attention_heads, resolution, betas, timesteps,
-                          split_files, split_sizes, window, folder_pair, teacher}) {
+  for (const auto find :
+       {autoencoder_levels, unet_levels, autoencoder_widths, unet_widths, attention_rates,
+        attention_heads, resolution, betas, timesteps, split_files, split_sizes, window, scales,
+        latents, folder_pair, teacher}) {
     if (auto problem = find(config)) {
       return problem;
     }

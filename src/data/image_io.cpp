@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <opencv2/core.hpp>
-#include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "calm_opencv.h"
 #include "data/exif.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
@@ -16,17 +16,6 @@
 namespace leaf::data {
 namespace fs = std::filesystem;
 namespace {
-
-/// OpenCV shall neither print nor start threads of its own: leaf reports errors and loads in
-/// parallel.
-void calm_opencv() {
-  static const bool done = [] {
-    cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
-    cv::setNumThreads(1);
-    return true;
-  }();
-  static_cast<void>(done);
-}
 
 /// A matrix header on a tensor's memory, uint8 [H,W] or [H,W,C].
 cv::Mat view(const at::Tensor& image) {

@@ -13,6 +13,7 @@
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
 #include "manifest.h"
+#include "nnunet_folds.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;
@@ -119,8 +120,9 @@ SplitPairs split_by_groups(const std::vector<Pair>& pairs, const fs::path& file,
 SplitPairs split_as_published(const DataConfig& config, const PairList& list) {
   const auto& protocol = dataset_layout(config.dataset).published;
   if (!protocol) {
-    throw ConfigError(str("data.split.strategy 'published': data set '", config.dataset,
-                          "' has no published split; use random, tail, groups or manifest"));
+    throw ConfigError(
+        str("data.split.strategy 'published': data set '", config.dataset,
+            "' has no published split; use random, tail, groups, manifest or nnunet"));
   }
   if (!list.own_test.empty()) {
     return {list.pairs, list.own_test, list.own_test};
@@ -160,6 +162,12 @@ SplitPairs divide(const DataConfig& config, const PairList& list, std::uint64_t 
                             wanted_counts(config, list));
     case SplitStrategy::kTail:
       return split_by_order(list.pairs, list_order(count), wanted_counts(config, list));
+    case SplitStrategy::kNnunet:
+      if (config.split.folds.empty()) {
+        throw ConfigError(
+            "data.split.folds is not set; strategy 'nnunet' needs a splits_final.json");
+      }
+      return split_by_fold(config.split.folds, config.split.fold, list.pairs);
     case SplitStrategy::kGroups:
       break;
   }

@@ -82,8 +82,12 @@ void finish_native(const Segmenter& segmenter, const EvaluationOptions& options,
         found.probability, loaded.ignored));
   }
   if (loaded.rgb.defined()) {
-    data::write_jpeg(options.overlay_folder / (name + ".jpg"),
-                     data::overlay(loaded.rgb, found.mask, truth));
+    const at::Tensor picture = data::overlay(loaded.rgb, found.mask, truth);
+    if (options.lossless_overlays) {
+      data::write_png(options.overlay_folder / (name + ".png"), picture);
+    } else {
+      data::write_jpeg(options.overlay_folder / (name + ".jpg"), picture);
+    }
   }
 }
 
