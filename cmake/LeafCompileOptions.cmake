@@ -9,14 +9,14 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   target_compile_options(leaf_options INTERFACE -Wno-stringop-overflow -Wno-restrict)
 endif()
 # Overflows that a compiler or a C library can see end the program at once. Sanitizers see more.
-if(NOT LEAF_ASAN AND NOT LEAF_FUZZ)
+if(NOT LEAF_SANITIZE AND NOT LEAF_FUZZ)
   target_compile_options(leaf_options INTERFACE
     -fstack-protector-strong "$<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>")
 endif()
-if(LEAF_ASAN)
+if(LEAF_SANITIZE)
   target_compile_options(leaf_options INTERFACE
-    -fsanitize=address,undefined -fno-omit-frame-pointer -g)
-  target_link_options(leaf_options INTERFACE -fsanitize=address,undefined)
+    -fsanitize=${LEAF_SANITIZE} -fno-omit-frame-pointer -g)
+  target_link_options(leaf_options INTERFACE -fsanitize=${LEAF_SANITIZE})
 endif()
 
 # Programs and tests spend their time in the library: built quickly, they run no slower.

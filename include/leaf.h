@@ -74,6 +74,13 @@ LEAF_API void leaf_free(leaf_model* model);
 /* Side in pixels of the square that the model sees. */
 LEAF_API int64_t leaf_resolution(const leaf_model* model);
 
+/* How many classes the model tells apart, the background among them: 2, or more. */
+LEAF_API int32_t leaf_class_count(const leaf_model* model);
+
+/* The name of a class by its number, 0 of the background; it lives as long as the model. NULL for a
+ * number that no class has. */
+LEAF_API const char* leaf_class_name(const leaf_model* model, int32_t number);
+
 /* Segments an image file; mask and probabilities are those of its stored pixels, as leaf_infer
  * writes them. */
 LEAF_API leaf_status leaf_segment_file(const leaf_model* model, const char* path,
@@ -93,11 +100,11 @@ LEAF_API leaf_status leaf_segment_images(const leaf_model* model, const leaf_ima
 LEAF_API int64_t leaf_result_height(const leaf_result* result);
 LEAF_API int64_t leaf_result_width(const leaf_result* result);
 
-/* height * width bytes in rows, 255 for the target and 0 for the rest; they live as long as the
- * result. */
+/* height * width bytes in rows: 0 for the background and 255 for the target, or of a model with
+ * more than two classes the class's number (leaf_class_name). They live as long as the result. */
 LEAF_API const uint8_t* leaf_result_mask(const leaf_result* result);
 
-/* height * width probabilities of the target in [0, 1], in rows. */
+/* height * width probabilities in [0, 1], in rows, that a pixel is no background. */
 LEAF_API const float* leaf_result_probability(const leaf_result* result);
 
 /* NULL is allowed. */

@@ -2,6 +2,7 @@
 [ -z "${LEAF_LIBTORCH:-}" ] || export LEAF_LIBTORCH=$(realpath -m "$LEAF_LIBTORCH")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 script_name=$(basename "$0" .sh)
+preset=cpu
 
 say() { echo "$script_name: $*"; }
 die() { echo "$script_name: error: $*" >&2; exit 1; }
@@ -24,21 +25,23 @@ require_packages() {
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# configure [OPTION...]: sets up what is missing and configures build/cpu.
+# configure [OPTION...]: sets up what is missing and configures build/$preset. A new folder compiles many sources
+# at once, which takes half as long from nothing; for work on the sources, -DCMAKE_UNITY_BUILD=OFF.
 configure() {
   scripts/setup.sh
   mkdir -p build
+  [ -e "build/$preset/CMakeCache.txt" ] || set -- -DCMAKE_UNITY_BUILD=ON "$@"
   # Everything is written under this folder; who already has a compiler cache keeps using it.
   if [ -z "${CCACHE_DIR:-}" ] && [ ! -d "${HOME:-/}/.cache/ccache" ] && [ ! -d "${HOME:-/}/.ccache" ]; then
     export CCACHE_DIR=$PWD/build/ccache
   fi
   local options=("$@")
   [ -z "${LEAF_LIBTORCH:-}" ] || options+=("-DLEAF_LIBTORCH=$LEAF_LIBTORCH")
-  cmake --preset cpu "${options[@]}" >build/configure.log 2>&1 ||
-    { cat build/configure.log >&2; die "could not configure build/cpu; see above"; }
+  cmake --preset "$preset" "${options[@]}" >build/configure.log 2>&1 ||
+    { cat build/configure.log >&2; die "could not configure build/$preset; see above"; }
 }
 
-# build [--target NAME] [OPTION...]: configures and builds build/cpu; sets build_seconds.
+# build [--target NAME] [OPTION...]: configures and builds build/$preset; sets build_seconds.
 build() {
   local start=$SECONDS target=()
   if [ "${1:-}" = --target ]; then
@@ -46,6 +49,6 @@ build() {
     shift 2
   fi
   configure "$@"
-  cmake --build --preset cpu "${target[@]}"
+  cmake --build --preset "$preset" "${target[@]}"
   build_seconds=$((SECONDS - start))
 }

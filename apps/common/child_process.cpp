@@ -10,6 +10,7 @@
 #include <cstring>
 #include <thread>
 
+#include "common/exit_code.h"
 #include "common/interrupt.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"

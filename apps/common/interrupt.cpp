@@ -6,6 +6,7 @@
 #include <csignal>
 #include <string_view>
 
+#include "common/exit_code.h"
 #include "leaf/core/error.h"
 
 namespace leaf::apps {

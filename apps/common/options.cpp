@@ -32,8 +32,8 @@ Runtime apply(const CommonOptions& options) {
   } else {
     log::set_level(options.verbose ? log::Level::kVerbose : log::Level::kNormal);
   }
-  set_threads(options.threads);
-  const c10::Device device = parse_device(options.device);
+  set_threads(options.threads, "--threads");
+  const c10::Device device = parse_device(options.device, "--device");
   set_up_gpu(device);
   return {device, parse_enum<Precision>(options.precision, "--precision")};
 }

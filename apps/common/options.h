@@ -31,7 +31,7 @@ struct Runtime {
 /// parsing.
 void add_common_options(CLI::App& app, CommonOptions& options);
 
-/// Sets log level and threads; ConfigError for a device or precision that there is not.
+/// Sets log level and threads; throws ConfigError for a device or precision that there is not.
 Runtime apply(const CommonOptions& options);
 
 }  // namespace leaf::apps

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <string_view>
 #include <utility>
 
 #include "leaf/core/strings.h"

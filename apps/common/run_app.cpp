@@ -9,13 +9,17 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <string_view>
 #include <vector>
 
+#include "common/exit_code.h"
+#include "common/field_names.h"
 #include "common/interrupt.h"
 #include "common/literal_arguments.h"
 #include "leaf/core/cpu_allocator.h"
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
+#include "leaf/core/field_names.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/io/lost_files.h"
@@ -86,7 +90,8 @@ int report(const CLI::App& app, const std::exception& failure) {
 
 int run_body(const CLI::App& app, const std::function<int()>& body) {
   outlive_closed_output();
-  io::explain_lost_files(app.get_name());
+  set_field_names(field_names());
+  io::explain_lost_files(app.get_name(), kExitUsage);
   try {
     install_pooling_allocator();
     return body();

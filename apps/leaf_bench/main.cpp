@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "common/exit_code.h"
 #include "common/run_app.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"

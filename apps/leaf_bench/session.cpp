@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <chrono>
+#include <string>
+#include <vector>
 
 #include "leaf/core/error.h"
 #include "leaf/core/random.h"

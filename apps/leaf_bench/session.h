@@ -18,7 +18,7 @@ struct BenchInputs {
 /// The same random pictures and noise every time.
 BenchInputs random_inputs(const ModelDescription& model, std::int64_t batch);
 
-/// `image` and `noise` of a safetensors file; DataError when they do not fit the model.
+/// `image` and `noise` of a safetensors file; throws DataError when they do not fit the model.
 BenchInputs read_inputs(const std::filesystem::path& path, const ModelDescription& model);
 
 /// A model, loaded and run once on its inputs: the first call lays the filters out.

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "common/exit_code.h"
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"

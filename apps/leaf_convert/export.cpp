@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "common/exit_code.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"

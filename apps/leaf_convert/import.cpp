@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/exit_code.h"
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"

@@ -1,11 +1,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
 
+#include "common/exit_code.h"
 #include "leaf/core/enum_names.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
@@ -75,7 +77,7 @@ void print_description(const ModelDescription& d) {
             << "preprocessing: resolution " << d.preprocessing.resolution << ", intensity "
             << data::intensity_text(d.preprocessing.intensity) << ", threshold "
             << d.preprocessing.threshold << ", classes "
-            << escaped(join(d.preprocessing.classes, ", "))
+            << escaped(join(data::class_items(d.preprocessing.classes), ", "))
             << (d.preprocessing.num_inference_steps > 0
                     ? str(", num_inference_steps ", d.preprocessing.num_inference_steps)
                     : "")
@@ -87,7 +89,7 @@ void print_parts(const fs::path& folder, int depth) {
   try {
     print_description(load_description(folder));
   } catch (const WeightsError& reason) {
-    std::cout << "not a model for inference: " << escaped(reason.what()) << '\n';
+    std::cout << "not a model for inference: " << escaped(plain_message(reason)) << '\n';
   }
   std::int64_t total = 0;
   for (const char* part : {"vae", "latent_encoder", "unet", "unet_ema", "decoder"}) {

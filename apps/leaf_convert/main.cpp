@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <vector>
 
+#include "common/exit_code.h"
 #include "common/options.h"
 #include "common/run_app.h"
 #include "leaf/core/error.h"

@@ -1,10 +1,12 @@
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "common/exit_code.h"
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cctype>
 #include <climits>
-#include <cstdint>
 #include <map>
 #include <ostream>
 #include <string>

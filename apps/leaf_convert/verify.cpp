@@ -11,9 +11,9 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "common/exit_code.h"
 #include "common/options.h"
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
@@ -67,7 +67,7 @@ int conclude(const std::vector<Comparison>& rows, double tolerance) {
 int run(const Options& o, const CommonOptions& common) {
   const fs::path folder = find_model_folder(o.model);
   const SegmenterOptions options{
-      .device = parse_device(common.device),
+      .device = parse_device(common.device, "--device"),
       .precision = parse_enum<Precision>(common.precision, "--precision")};
   const double tolerance = o.tolerance.value_or(expected_tolerance(folder, options.precision));
   const io::TensorMap recorded = read_activations(o.activations);

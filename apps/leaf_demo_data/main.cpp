@@ -2,8 +2,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
-#include <string>
 
+#include "common/exit_code.h"
 #include "common/run_app.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
@@ -39,7 +39,7 @@ int write(const Options& options) {
     leaf::apps::write_phantoms(temporary, options.count, options.size, options.seed);
   });
   leaf::log::info(leaf::str(options.count, " pairs in ", options.output.string()));
-  return leaf::kExitSuccess;
+  return leaf::apps::kExitSuccess;
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ struct Phantom {
 Phantom make_phantom(std::int64_t size, std::uint64_t seed, std::uint64_t index);
 
 /// Writes phantoms 1 to `count` as folder/images/0001.png and folder/masks/0001.png, a data set of
-/// layout `folder`. ConfigError for a count below 1 or a size below 16; FileError when writing
-/// fails.
+/// layout `folder`. Throws ConfigError for a count below 1 or a size below 16, FileError
+/// when writing fails.
 void write_phantoms(const std::filesystem::path& folder, std::int64_t count, std::int64_t size,
                     std::uint64_t seed);
 

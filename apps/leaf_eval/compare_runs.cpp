@@ -1,5 +1,8 @@
+#include <filesystem>
 #include <iostream>
+#include <vector>
 
+#include "common/exit_code.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"

@@ -42,7 +42,7 @@ void add_model_options(CLI::App& app, EvalOptions& o) {
       ->needs(model);
   add("--overlays", o.overlays,
       "Write that many pictures, spread over the part, with the outlines of prediction (yellow) "
-      "and truth (green)")
+      "and truth (green); of several classes a colour for each, named below")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
 }
@@ -70,6 +70,15 @@ void add_mask_options(CLI::App& app, EvalOptions& o) {
   add("--ignore-value", o.ignore_value,
       "Pixels of this value in a true mask are not scored (as data.ignore_value) [none]")
       ->check(CLI::Range(0, 65535));
+  add("--classes", o.classes,
+      "What pixels of both stand for, as data.classes: background=0,disc=128,cup=255 "
+      "[what --threshold divides]")
+      ->delimiter(',');
+  app.add_flag("--nested-classes", o.nested_classes,
+               "Each class lies within the one before it, whose scores count it too (as "
+               "data.class_coding: channels) [off]")
+      ->group(group)
+      ->needs(app.get_option("--classes"));
   add("--probabilities", o.probabilities,
       "Folder of probabilities as leaf_infer writes them (PNG of 8 or 16 bits); scores the group "
       "'probability' too");
@@ -133,10 +142,18 @@ void add_page_options(CLI::App& app, EvalOptions& o) {
   app.add_flag("--report", o.report,
                "Write report.html too, one file to look at; with --compare comparison.html [off]")
       ->group(group);
-  app.add_flag("--figure", o.figure,
-               "Write figure.png too: image, truth, prediction and errors of chosen cases [off]")
+  auto* figure =
+      app.add_flag(
+             "--figure", o.figure,
+             "Write figure.png too: image, truth, prediction and errors of chosen cases [off]")
+          ->group(group)
+          ->excludes(app.get_option("--compare"));
+  app.add_option(
+         "--figure-with", o.figure_with,
+         "In figure.png, in place of the errors, a column for each of these: model folders, "
+         "run folders, folders of predicted masks [none]")
       ->group(group)
-      ->excludes(app.get_option("--compare"));
+      ->needs(figure);
   app.add_option("--images", o.images,
                  "Folder of the images of mask files, to be shown in both; same names [none]")
       ->group(group)

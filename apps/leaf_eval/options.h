@@ -52,12 +52,15 @@ struct EvalOptions {
   std::string truth_suffix;
   std::int64_t threshold = data::kMaskThreshold;
   std::int64_t ignore_value = data::kNoIgnoreValue;
+  std::vector<std::string> classes;
+  bool nested_classes = false;
   // Earlier evaluations.
   std::vector<std::filesystem::path> compare;
   std::vector<std::string> columns;
   // Pictures and pages.
   bool report = false;
   bool figure = false;
+  std::vector<std::filesystem::path> figure_with;
   std::filesystem::path images;
   bool tune_threshold = false;
 };

@@ -115,7 +115,11 @@ void print_strata(const std::vector<metrics::StratumSummary>& strata) {
 }
 
 void print(const std::string& title, const metrics::Breakdown& breakdown) {
-  print_table(title, breakdown.summary);
+  const bool several = !breakdown.classes.empty();
+  print_table(several ? str(title, ", means of the classes") : title, breakdown.summary);
+  for (const metrics::ClassSummary& each : breakdown.classes) {
+    print_table(str(title, ", ", each.name), each.summary);
+  }
   print_strata(breakdown.strata);
   if (!breakdown.conventions.empty()) {
     std::cout << metrics::conventions_text(breakdown.conventions);
@@ -132,6 +136,7 @@ EvaluationSummary publish(Evaluation& evaluation, const EvaluationFacts& facts,
     return metrics::break_down(scores, options);
   };
   EvaluationSummary summary{facts, summarise(evaluation.scores), std::nullopt, {}};
+  summary.facts.emplace_back("images_sha256", names_sha256(evaluation.scores));
   metrics::SummaryOptions of_seeds;
   of_seeds.convention = options.convention;
   for (std::vector<metrics::ImageScore>& scores : evaluation.seeds) {
@@ -154,10 +159,8 @@ EvaluationSummary publish(Evaluation& evaluation, const EvaluationFacts& facts,
   return summary;
 }
 
-void write_pages(const EvalOptions& options, const std::string& title, const Evaluation& evaluation,
-                 const EvaluationSummary& summary, const report::LoadCase& load_case,
+void write_pages(const EvalOptions& options, const report::Report& page,
                  const std::filesystem::path& folder) {
-  const report::Report page{title, &evaluation, &summary, load_case};
   if (options.report) {
     report::write_report(folder / "report.html", page);
   }

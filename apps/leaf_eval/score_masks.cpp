@@ -1,10 +1,18 @@
 #include <ATen/ATen.h>
 
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
 #include "common/earlier_results.h"
+#include "common/exit_code.h"
 #include "common/progress.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
+#include "leaf/pipeline/segmenter.h"
+#include "leaf_eval/figure_columns.h"
 #include "leaf_eval/options.h"
 #include "leaf_eval/report.h"
 #include "leaf_eval/scoring.h"
@@ -14,6 +22,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// ConfigError, which names the option, for classes that are none.
+data::MaskClasses classes_of(const EvalOptions& o) {
+  if (o.classes.empty()) {
+    return {};
+  }
+  if (o.ignore_value != data::kNoIgnoreValue) {
+    throw ConfigError(str(
+        "--ignore-value does not count beside --classes; put ignore=", o.ignore_value, " there"));
+  }
+  try {
+    data::MaskClasses classes = data::parse_classes(o.classes);
+    classes.coding = o.nested_classes ? data::ClassCoding::kChannels : data::ClassCoding::kColours;
+    return classes;
+  } catch (const ConfigError& failure) {
+    throw ConfigError(str("--classes ", failure.what()));
+  }
+}
+
 data::MaskOptions mask_options(const EvalOptions& o) {
   data::MaskOptions options;
   options.threshold = o.threshold;
@@ -21,11 +47,16 @@ data::MaskOptions mask_options(const EvalOptions& o) {
   options.threshold_name = "--threshold";
   options.zero_threshold = "--threshold 0";
   options.ignore_name = "--ignore-value";
+  options.classes = classes_of(o);
+  options.classes_name = "--classes";
   return options;
 }
 
 metrics::ScoreOptions mask_scoring(const EvalOptions& o) {
   metrics::ScoreOptions scoring = score_options(o.scoring);
+  if (!o.probabilities.empty() && classes_of(o).several()) {
+    throw ConfigError("--probabilities: those of several classes are not read; leave it out");
+  }
   if (!o.probabilities.empty()) {
     scoring.groups.add(metrics::MetricGroup::kProbability);
   } else if (scoring.groups.has(metrics::MetricGroup::kProbability)) {
@@ -39,6 +70,7 @@ EvaluationFacts facts_of(const EvalOptions& o) {
                            {"ground_truth", o.ground_truth.string()},
                            {"threshold", std::to_string(o.threshold)},
                            {"ignore_value", std::to_string(o.ignore_value)}};
+  add_classes(facts, classes_of(o));
   if (!o.probabilities.empty()) {
     facts.emplace_back("probabilities", o.probabilities.string());
   }
@@ -50,32 +82,71 @@ EvaluationFacts facts_of(const EvalOptions& o) {
 /// The image of a pair below --images: nothing where there is none of the masks' size.
 std::optional<at::Tensor> image_of(const MaskPair& pair, const fs::path& folder,
                                    data::ImageSize size) {
-  for (const char* extension : {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}) {
-    const fs::path file = folder / (pair.name + extension);
-    if (!folder.empty() && fs::exists(file)) {
-      const at::Tensor rgb = data::read_image(file).rgb;
-      return data::size_of(rgb) == size ? std::optional(rgb) : std::nullopt;
-    }
+  const auto file = folder.empty() ? std::nullopt : find_picture(folder, pair.name);
+  if (!file) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  const at::Tensor rgb = data::read_image(*file).rgb;
+  return data::size_of(rgb) == size ? std::optional(rgb) : std::nullopt;
+}
+
+/// What a model makes of an image below --images.
+at::Tensor mask_by(const Segmenter& segmenter, const MaskPair& pair, const fs::path& folder) {
+  const auto file = folder.empty() ? std::nullopt : find_picture(folder, pair.name);
+  if (!file) {
+    throw ConfigError(str("--figure-with: a model needs --images with an image '", pair.name, "'"));
+  }
+  const at::Tensor rgb = data::read_image(*file, segmenter.image_options()).rgb;
+  return segmenter.segment(rgb, pair.name).mask;
+}
+
+/// The same name's mask in another folder of predictions.
+at::Tensor mask_in(const fs::path& folder, const MaskPair& pair, const EvalOptions& o) {
+  const auto file = find_picture(folder, pair.name);
+  if (!file) {
+    throw DataError(str("--figure-with: no mask '", pair.name, "' in '", folder.string(), "'"));
+  }
+  return load_masks({pair.name, *file, pair.truth, {}}, mask_options(o)).prediction;
+}
+
+std::vector<report::Column> columns_of(const EvalOptions& o, const Runtime& runtime,
+                                       const std::vector<MaskPair>& pairs) {
+  using Places = std::vector<std::size_t>;
+  const auto of_folder = [&o, &pairs](const fs::path& folder, const Places& places) {
+    std::vector<at::Tensor> masks;
+    for (const std::size_t i : places) {
+      masks.push_back(mask_in(folder, pairs[i], o));
+    }
+    return masks;
+  };
+  const auto of_model = [&o, &pairs, runtime](const fs::path& folder, const Places& places) {
+    const Segmenter segmenter = Segmenter::load(
+        folder, {.device = runtime.device, .precision = runtime.precision, .seed = o.seed});
+    std::vector<at::Tensor> masks;
+    for (const std::size_t i : places) {
+      masks.push_back(mask_by(segmenter, pairs[i], o.images));
+    }
+    return masks;
+  };
+  return figure_columns(o, {of_model, of_folder});
 }
 
 report::Case mask_case(const MaskPair& pair, const EvalOptions& o) {
   const ScoredPixels masks = load_masks(pair, mask_options(o));
-  return {image_of(pair, o.images, data::size_of(masks.truth)),
-          metrics::without_ignored(masks.truth, masks.ignored),
-          metrics::without_ignored(masks.prediction, masks.ignored)};
+  return report::make_case(image_of(pair, o.images, data::size_of(masks.truth)), masks.truth,
+                           masks.prediction, masks.ignored, classes_of(o));
 }
 
 }  // namespace
 
 int score_masks(const EvalOptions& o) {
-  apply(o.common);
+  const Runtime runtime = apply(o.common);
   const metrics::ScoreOptions scoring = mask_scoring(o);
   const metrics::BreakdownOptions breakdown = breakdown_options(o.scoring);
   const auto output = o.output.empty() ? sibling(o.predictions, "-eval") : o.output;
   const auto pairs = pair_masks(
       {o.predictions, o.ground_truth, {o.truth_prefix, o.truth_suffix}, o.probabilities});
+  const auto columns = columns_of(o, runtime, pairs);
   note_earlier_results(output);
   Progress progress(static_cast<std::int64_t>(pairs.size()), "eval", stderr_output(o.common.quiet));
   Evaluation evaluation = evaluate_masks(pairs, mask_options(o), scoring, [&](std::size_t done) {
@@ -85,8 +156,14 @@ int score_masks(const EvalOptions& o) {
   const std::string title = "at the masks' sizes";
   const EvaluationSummary summary = publish(evaluation, facts_of(o), breakdown, title, output);
   const auto load_case = [&](std::size_t i) { return mask_case(pairs[i], o); };
-  write_pages(o, str("Masks of ", o.predictions.string(), ", ", title), evaluation, summary,
-              load_case, output);
+  write_pages(o,
+              {.title = str("Masks of ", o.predictions.string(), ", ", title),
+               .name = column_title(o.predictions),
+               .evaluation = &evaluation,
+               .summary = &summary,
+               .load_case = load_case,
+               .columns = columns},
+              output);
   return kExitSuccess;
 }
 

@@ -2,11 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <filesystem>
+#include <future>
 #include <iostream>
 #include <optional>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "common/earlier_results.h"
+#include "common/exit_code.h"
+#include "common/field_names.h"
 #include "common/progress.h"
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
@@ -15,6 +22,7 @@
 #include "leaf/core/strings.h"
 #include "leaf/data/split.h"
 #include "leaf/pipeline/folders.h"
+#include "leaf_eval/figure_columns.h"
 #include "leaf_eval/options.h"
 #include "leaf_eval/report.h"
 #include "leaf_eval/scoring.h"
@@ -45,10 +53,34 @@ data::SplitPairs divide(const Config& config, const fs::path& model) {
   return data::split_pairs(config.data, config.seed);
 }
 
-/// The pairs of one part; ConfigError when it is empty.
+/// Throws ConfigError where images that a threshold would be tuned on are in the test part, too, as
+/// the published protocol has all of them.
+void check_tuning(const data::SplitPairs& parts) {
+  std::set<fs::path> test;
+  for (const data::Pair& pair : parts.test) {
+    test.insert(fs::weakly_canonical(pair.image));
+  }
+  std::vector<std::string> shared;
+  for (const data::Pair& pair : parts.validation) {
+    if (test.contains(fs::weakly_canonical(pair.image))) {
+      shared.push_back(pair.name);
+    }
+  }
+  if (!shared.empty()) {
+    throw ConfigError(str("--tune-threshold: ", shared.size(), " of ", parts.validation.size(),
+                          " images of the validation part ('", shared.front(),
+                          "') are in the test part, too, whose scores a threshold tuned on them "
+                          "would spoil; choose another data.split"));
+  }
+}
+
+/// The pairs of one part; throws ConfigError when it is empty.
 std::vector<data::Pair> pairs_of(const Config& config, const fs::path& model,
-                                 const std::string& split) {
+                                 const std::string& split, bool tunes) {
   const data::SplitPairs all = divide(config, model);
+  if (tunes) {
+    check_tuning(all);
+  }
   std::vector<data::Pair> pairs = all.part(parse_enum<data::Split>(split, "--split"));
   if (pairs.empty()) {
     throw ConfigError(str("the ", split, " part is empty (train ", all.train.size(),
@@ -59,11 +91,30 @@ std::vector<data::Pair> pairs_of(const Config& config, const fs::path& model,
   return pairs;
 }
 
-/// The part of the data set at the model's resolution, with its intensity; every image is used
-/// once, so none is kept.
-data::Dataset make_dataset(const Config& config, const fs::path& model, const std::string& split,
-                           const Preprocessing& preprocessing) {
-  data::DataConfig data = config.data;
+/// The classes that the data set's masks are read by: the configuration's where it gives values,
+/// else those that the model was trained with. Throws ConfigError unless they are the model's by
+/// name.
+data::MaskClasses classes_of(const data::MaskClasses& configured, const data::MaskClasses& model) {
+  if (!configured.by_value()) {
+    return model;
+  }
+  if (configured.list.size() != model.list.size() ||
+      (model.several() && data::class_names(configured) != data::class_names(model))) {
+    throw ConfigError(str("data.classes has ", join(data::class_names(configured), ", "),
+                          ", but the model ", join(data::class_names(model), ", "),
+                          "; give the values of the model's classes, in its order"));
+  }
+  data::MaskClasses classes = configured;
+  classes.coding = model.coding;
+  return classes;
+}
+
+/// Says what a model has in place of what the configuration asks for.
+void log_differences(const data::DataConfig& data, const Preprocessing& preprocessing) {
+  if (!data.classes.by_value() && preprocessing.classes.by_value()) {
+    log::info(str("reading masks as the model was trained, with classes ",
+                  join(data::class_items(preprocessing.classes), ", ")));
+  }
   if (data.resolution != preprocessing.resolution) {
     log::info(str("scoring at the model's resolution ", preprocessing.resolution,
                   ", not at data.resolution ", data.resolution));
@@ -73,10 +124,17 @@ data::Dataset make_dataset(const Config& config, const fs::path& model, const st
                   data::intensity_text(preprocessing.intensity), ", not with data.intensity ",
                   data::intensity_text(data.intensity)));
   }
+}
+
+/// The pairs at a model's resolution, with its intensity and classes; every image is used once,
+/// so none is kept.
+data::Dataset make_dataset(data::DataConfig data, const std::vector<data::Pair>& pairs,
+                           const Preprocessing& preprocessing) {
   data.resolution = preprocessing.resolution;
   data.intensity = preprocessing.intensity;
+  data.classes = classes_of(data.classes, preprocessing.classes);
   data.cache_mb = 0;
-  return {pairs_of(config, model, split), data};
+  return {pairs, data};
 }
 
 Evaluation score(const Segmenter& segmenter, const data::Dataset& dataset,
@@ -121,6 +179,7 @@ EvaluationFacts facts_of(const EvalOptions& o, const std::filesystem::path& mode
                            {"num_inference_steps", std::to_string(segmenter.num_inference_steps)},
                            {"device", segmenter.device.str()},
                            {"precision", o.common.precision}};
+  add_classes(facts, preprocessing.classes);
   const EvaluationFacts scoring = scoring_facts(o.scoring);
   facts.insert(facts.end(), scoring.begin(), scoring.end());
   return facts;
@@ -142,7 +201,8 @@ EvaluationOptions evaluation_options(const EvalOptions& o, const Config& config,
   return options;
 }
 
-/// The part to score; ConfigError where a threshold would be tuned on another than validation.
+/// The part to score; throws ConfigError where a threshold would be tuned on another than
+/// validation.
 std::string part_of(const EvalOptions& o) {
   const std::string tuned = enum_text(data::Split::kValidation);
   if (o.tune_threshold && !o.split.empty() && o.split != tuned) {
@@ -153,12 +213,11 @@ std::string part_of(const EvalOptions& o) {
   return o.tune_threshold ? tuned : asked;
 }
 
-/// ConfigError where validation is the test part, as the published protocol has it.
-void check_tuning(const EvalOptions& o, const Config& config) {
-  if (o.tune_threshold && config.data.split.strategy == data::SplitStrategy::kPublished) {
-    throw ConfigError(
-        "--tune-threshold: data.split.strategy 'published' validates on the test part, whose "
-        "scores a threshold tuned there would spoil; use another strategy");
+/// Throws ConfigError where a threshold is to be tuned of several classes, which none divides.
+void check_tuning(const EvalOptions& o, const data::MaskClasses& classes) {
+  if (o.tune_threshold && classes.several()) {
+    throw ConfigError(str("--tune-threshold: the model has ", classes.list.size(),
+                          " classes; a threshold divides two"));
   }
 }
 
@@ -166,10 +225,47 @@ report::Case model_case(const Segmenter& segmenter, const data::Dataset& dataset
                         std::size_t index) {
   const data::DecodedSample shown = dataset.decoded(index);
   const data::Sample sample = dataset.load(index);
-  const at::Tensor probability =
-      segmenter.probability(sample.image.unsqueeze(0), ImageNames{sample.name})[0][0];
-  return {shown.image, metrics::without_ignored(shown.mask, shown.ignored),
-          metrics::without_ignored(segmenter.foreground(probability), shown.ignored)};
+  const at::Tensor labels = segmenter.labels(
+      segmenter.probability(sample.image.unsqueeze(0), ImageNames{sample.name}))[0];
+  return report::make_case(shown.image, shown.mask, labels, shown.ignored, segmenter.classes());
+}
+
+/// The mask file of a pair's name in a folder of predictions, as the data set's own would be shown.
+at::Tensor mask_in(const fs::path& folder, data::Pair pair, data::DataConfig data) {
+  const auto file = find_picture(folder, pair.name);
+  if (!file) {
+    throw DataError(str("--figure-with: no mask '", pair.name, "' in '", folder.string(), "'"));
+  }
+  pair.mask = *file;
+  pair.rule = data::MaskRule::kThreshold;
+  data.mask_threshold = data::kMaskThreshold;
+  data.crop = data::Crop::kNone;
+  return data::load_pair(pair, data).labels;
+}
+
+std::vector<report::Column> columns_of(const EvalOptions& o, const Runtime& runtime,
+                                       const Config& config, const std::vector<data::Pair>& pairs) {
+  using Places = std::vector<std::size_t>;
+  const auto of_model = [&o, runtime, &config, &pairs](const fs::path& folder,
+                                                       const Places& places) {
+    const Preprocessing preprocessing = load_description(folder).preprocessing;
+    const data::Dataset dataset = make_dataset(config.data, pairs, preprocessing);
+    const Segmenter segmenter =
+        Segmenter::load(folder, segmenter_options(o, runtime, preprocessing, config.validation));
+    std::vector<at::Tensor> masks;
+    for (const std::size_t i : places) {
+      masks.push_back(model_case(segmenter, dataset, i).prediction);
+    }
+    return masks;
+  };
+  const auto of_folder = [&config, &pairs](const fs::path& folder, const Places& places) {
+    std::vector<at::Tensor> masks;
+    for (const std::size_t i : places) {
+      masks.push_back(mask_in(folder, pairs[i], config.data));
+    }
+    return masks;
+  };
+  return figure_columns(o, {of_model, of_folder});
 }
 
 void store_threshold(const fs::path& folder, const metrics::ThresholdCurve& curve, double before) {
@@ -190,26 +286,39 @@ void store_threshold(const fs::path& folder, const metrics::ThresholdCurve& curv
 int score_model(const EvalOptions& o) {
   const Runtime runtime = apply(o.common);
   const metrics::BreakdownOptions breakdown = breakdown_options(o.scoring);
-  const Config config = config::load_config(o.config, o.overrides);
-  check_tuning(o, config);
+  config::Resolved resolved = config::resolve(o.config, o.overrides);
+  set_field_names(field_names(resolved));
+  Config& config = resolved.config;
   const std::string split = part_of(o);
   const auto folder = find_model_folder(o.model);
   const auto output = o.output.empty() ? sibling(folder, "-eval-" + split) : o.output;
   const Preprocessing preprocessing = load_description(folder).preprocessing;
-  const data::Dataset dataset = make_dataset(config, folder, split, preprocessing);
+  check_tuning(o, preprocessing.classes);
+  log_differences(config.data, preprocessing);
+  config.data.classes = classes_of(config.data.classes, preprocessing.classes);
+  const auto pairs = pairs_of(config, folder, split, o.tune_threshold);
+  const data::Dataset dataset = make_dataset(config.data, pairs, preprocessing);
+  const auto columns = columns_of(o, runtime, config, pairs);
   make_folder(output);
   const SegmenterOptions options = segmenter_options(o, runtime, preprocessing, config.validation);
   const Segmenter segmenter = Segmenter::load(folder, options);
+  std::future<std::string> hash = std::async(std::launch::async, model_sha256, folder);
   note_earlier_results(output);
   const EvaluationOptions how = evaluation_options(o, config, output);
   Evaluation evaluation = score(segmenter, dataset, how, o.common.quiet);
   const std::string size = std::to_string(preprocessing.resolution);
   const std::string title = str(split, " part at the model's ", size, "x", size);
-  const EvaluationSummary summary =
-      publish(evaluation, facts_of(o, folder, split, segmenter.options(), preprocessing), breakdown,
-              title, output);
-  const auto load_case = [&](std::size_t i) { return model_case(segmenter, dataset, i); };
-  write_pages(o, str(folder.string(), ", ", title), evaluation, summary, load_case, output);
+  EvaluationFacts facts = facts_of(o, folder, split, segmenter.options(), preprocessing);
+  facts.emplace_back("model_sha256", hash.get());
+  const EvaluationSummary summary = publish(evaluation, facts, breakdown, title, output);
+  write_pages(o,
+              {.title = str(folder.string(), ", ", title),
+               .name = column_title(folder),
+               .evaluation = &evaluation,
+               .summary = &summary,
+               .load_case = [&](std::size_t i) { return model_case(segmenter, dataset, i); },
+               .columns = columns},
+              output);
   if (o.tune_threshold) {
     store_threshold(folder, evaluation.curves.thresholds, preprocessing.threshold);
   }

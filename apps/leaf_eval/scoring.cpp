@@ -1,5 +1,8 @@
 #include "leaf_eval/scoring.h"
 
+#include <string>
+
+#include "leaf/core/enum_names.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/tables.h"
@@ -7,7 +10,7 @@
 namespace leaf::apps {
 namespace {
 
-/// A side of a pixel; ConfigError unless it is a positive number.
+/// A side of a pixel; throws ConfigError unless it is a positive number.
 double side(const std::string& text, const std::string& whole) {
   const auto value = metrics::cell_number(text);
   if (!value || !(*value > 0)) {
@@ -68,6 +71,14 @@ metrics::BreakdownOptions breakdown_options(const ScoringArguments& arguments) {
     options.groups = metrics::ImageColumn::read(arguments.groups);
   }
   return options;
+}
+
+void add_classes(EvaluationFacts& facts, const data::MaskClasses& classes) {
+  if (classes.by_value()) {
+    const std::string items = join(data::class_items(classes), ", ");
+    facts.emplace_back("classes",
+                       classes.several() ? str(items, " as ", enum_text(classes.coding)) : items);
+  }
 }
 
 EvaluationFacts scoring_facts(const ScoringArguments& arguments) {

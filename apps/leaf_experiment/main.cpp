@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/child_process.h"
+#include "common/exit_code.h"
 #include "common/interrupt.h"
 #include "common/run_app.h"
 #include "leaf/config/experiment.h"
@@ -105,7 +106,7 @@ int run(const std::vector<std::string>& words) {
 /// Trains and scores a run; returns the exit code.
 int finish(const ExperimentRuns& runs, const ExperimentCell& cell) {
   const int trained = run(runs.training(cell));
-  return trained == leaf::kExitSuccess ? run(runs.evaluation(cell)) : trained;
+  return trained == leaf::apps::kExitSuccess ? run(runs.evaluation(cell)) : trained;
 }
 
 int run_all(const Experiment& experiment, const ExperimentRuns& runs, const fs::path& folder) {
@@ -120,7 +121,7 @@ int run_all(const Experiment& experiment, const ExperimentRuns& runs, const fs::
     leaf::log::info(str("run ", i + 1, " of ", count, ": ", name_of(experiment, cell), " (",
                         cell.folder.string(), ")"));
     const int code = finish(runs, cell);
-    if (code != leaf::kExitSuccess && !leaf::apps::interrupted()) {
+    if (code != leaf::apps::kExitSuccess && !leaf::apps::interrupted()) {
       leaf::log::error(str("run ", i + 1, " of ", count, " (", name_of(experiment, cell),
                            ") failed with exit code ", code, "; the same command tries it again"));
       ++failed;
@@ -132,9 +133,9 @@ int run_all(const Experiment& experiment, const ExperimentRuns& runs, const fs::
             << "/table.md, table.csv, plot.svg\n";
   if (leaf::apps::interrupted()) {
     leaf::log::warn("interrupted; the same command goes on");
-    return leaf::kExitInterrupted;
+    return leaf::apps::kExitInterrupted;
   }
-  return failed > 0 ? leaf::kExitSomeFailed : leaf::kExitSuccess;
+  return failed > 0 ? leaf::apps::kExitSomeFailed : leaf::apps::kExitSuccess;
 }
 
 int run_experiment(const ExperimentOptions& options) {
@@ -145,7 +146,7 @@ int run_experiment(const ExperimentOptions& options) {
   const ExperimentRuns runs(experiment, options);
   if (options.dry_run) {
     show_runs(experiment, runs);
-    return leaf::kExitSuccess;
+    return leaf::apps::kExitSuccess;
   }
   return run_all(experiment, runs, table_folder(experiment, options));
 }

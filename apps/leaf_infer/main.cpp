@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdint>
 #include <exception>
 #include <filesystem>
 #include <set>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "common/earlier_results.h"
+#include "common/exit_code.h"
 #include "common/interrupt.h"
 #include "common/progress.h"
 #include "common/run_app.h"
@@ -39,12 +41,32 @@ void infer(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs
   progress.finish();
 }
 
+WatchOptions watch_options(const InferOptions& o) {
+  return {.folder = o.watch, .recursive = o.recursive};
+}
+
+/// Segments what is in the watched folder and what arrives there.
+void infer_arrivals(const Segmenter& segmenter, const InferOptions& o, InferenceReport& report) {
+  InferenceHooks hooks;
+  hooks.stop = interrupted;
+  hooks.on_image = [](const ImageReport& image) {
+    if (!image.error.empty()) {
+      log::error(image.error);
+    } else if (!image.skipped()) {
+      log::info(str("'", image.input.string(), "' -> '", image.output.string(), "'"));
+    }
+  };
+  log::info(str("watching '", o.watch.string(), "'; Ctrl-C ends it"));
+  watch_folder(segmenter, watch_options(o), o.inference, report, hooks);
+}
+
 /// Removes what killed programs left half-written where this one will write.
-void clean_output(const std::vector<InferenceInput>& inputs, const std::filesystem::path& output) {
-  std::set<std::filesystem::path> folders;
+void clean_output(const std::vector<InferenceInput>& inputs,
+                  const FolderInferenceOptions& options) {
+  std::set<std::filesystem::path> folders{options.output};
   for (const InferenceInput& input : inputs) {
-    for (const char* kind : {".", "overlays", "probabilities"}) {
-      folders.insert((output / kind / input.name.parent_path()).lexically_normal());
+    for (const std::filesystem::path& file : output_files(options, input)) {
+      folders.insert(file.parent_path());
     }
   }
   std::for_each(folders.begin(), folders.end(), remove_leftovers);
@@ -110,17 +132,25 @@ int exit_code(const InferenceReport& report) {
   return report.failed > 0 ? kExitSomeFailed : kExitSuccess;
 }
 
+/// What is known from the start; of a watched folder nothing.
+std::vector<InferenceInput> inputs_of(const InferOptions& o) {
+  if (o.watch.empty()) {
+    return find_inputs(o.input, o.recursive, o.inference.output);
+  }
+  check_watch(watch_options(o), o.inference.output);
+  return {};
+}
+
 int run(InferOptions& o) {
   const Stopwatch watch;
   const Runtime runtime = apply(o.common);
   o.segmenter.device = runtime.device;
   o.segmenter.precision = runtime.precision;
-  o.segmenter.noise = parse_enum<StartingNoise>(o.noise, "--noise");
   parse_words(o);
-  const auto inputs = find_inputs(o.input, o.recursive, o.inference.output);
+  const auto inputs = inputs_of(o);
   check_outputs(inputs, o.inference);
   make_folder(o.inference.output);
-  clean_output(inputs, o.inference.output);
+  clean_output(inputs, o.inference);
   o.inference.model = find_model_folder(o.model);
   const Segmenter segmenter = Segmenter::load(o.inference.model, o.segmenter);
   const double load_seconds = watch.seconds();
@@ -131,7 +161,11 @@ int run(InferOptions& o) {
   InferenceSummary summary{segmenter.options(), o.inference, load_seconds, {}};
   const InferenceReport& report = summary.report;
   try {
-    infer(segmenter, inputs, o, summary.report);
+    if (o.watch.empty()) {
+      infer(segmenter, inputs, o, summary.report);
+    } else {
+      infer_arrivals(segmenter, o, summary.report);
+    }
   } catch (const DiskFullError& failure) {
     try_to_summarise(summary, failure.what());
     throw DiskFullError(str(failure.what(), ", then go on with --skip-existing"));
@@ -149,8 +183,11 @@ int run(InferOptions& o) {
 }  // namespace leaf::apps
 
 int main(int argc, char** argv) {
-  CLI::App app{"Segments images: one mask per image, 0 and 255, at the image's own size.",
-               "leaf_infer"};
+  CLI::App app{
+      "Segments images: one mask per image, 0 and 255 or a label map of the model's classes, at "
+      "the "
+      "image's own size.",
+      "leaf_infer"};
   leaf::apps::InferOptions options;
   leaf::apps::add_infer_options(app, options);
   return leaf::apps::run_app(app, argc, argv, [&] { return leaf::apps::run(options); });

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cstdint>
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
@@ -22,17 +23,33 @@ std::int64_t parse_batch_size(const std::string& text) {
   return size;
 }
 
-}  // namespace
-
-void add_infer_options(CLI::App& app, InferOptions& o) {
+void add_work_options(CLI::App& app, InferOptions& o) {
   app.add_option("--model", o.model, "Model folder, or run folder (its best, else its last)")
       ->required();
-  app.add_option("--input", o.input, "Images and folders of images")->required();
+  auto* input = app.add_option("--input", o.input, "Images and folders of images");
+  app.add_option("--watch", o.watch,
+                 "In place of --input: a folder whose images, and all that arrive there, are "
+                 "segmented until the first signal (Ctrl-C)")
+      ->excludes(input);
   app.add_option("--output", o.inference.output, "Folder for masks (NAME.png) and summary.json")
       ->required();
   app.add_option("--output-size", o.output_size,
                  "Size of the masks: original (the image's) or model (as validation scores them)")
       ->capture_default_str();
+  app.add_option("--max-pixels", o.segmenter.limits.max_pixels,
+                 "Images of more pixels are refused before they are decoded")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--batch-size", o.batch_size,
+                 "Images, or tiles, that the network sees at once, or auto: what fits the memory")
+      ->capture_default_str();
+  app.add_flag("--skip-existing", o.inference.skip_existing,
+               "Leave images alone whose mask is there, of this model and these settings [off]");
+  app.add_flag("--recursive,!--no-recursive", o.recursive,
+               "Search folders below --input or --watch [on]");
+}
+
+void add_mask_options(CLI::App& app, InferOptions& o) {
   app.add_option("--seed", o.segmenter.seed, "Seed of the starting noise")->capture_default_str();
   app.add_option("--noise", o.noise,
                  "Starting noise: normal (a draw by seed and the image's name) or zeros")
@@ -40,41 +57,78 @@ void add_infer_options(CLI::App& app, InferOptions& o) {
   app.add_option("--num-inference-steps", o.segmenter.num_inference_steps,
                  "Denoising steps [those that the model was validated with]")
       ->check(CLI::Range(1, 1000));
-  app.add_option("--max-pixels", o.segmenter.limits.max_pixels,
-                 "Images of more pixels are refused before they are decoded")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.add_option("--batch-size", o.batch_size,
-                 "Images that the network sees at once, or auto: what fits the memory")
-      ->capture_default_str();
-  app.add_option("--seeds", o.inference.mask.seeds,
-                 "Noise samples: the mask is that of their mean, and uncertainty/NAME.png its "
-                 "entropy (65535: one bit)")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
+  auto* seeds = app.add_option("--seeds", o.inference.mask.seeds,
+                               "Noise samples: the mask is that of their ensemble, and "
+                               "uncertainty/NAME.png its entropy (65535: one bit)")
+                    ->check(CLI::Range(1, 1000))
+                    ->capture_default_str();
+  app.add_option("--ensemble", o.ensemble,
+                 "Of several noise samples: mean (of their probabilities) or staple (the consensus "
+                 "of their masks by STAPLE)")
+      ->capture_default_str()
+      ->needs(seeds);
+  auto* tile = app.add_option("--tile", o.tile,
+                              "Cut images into tiles of so many pixels a side, which the network "
+                              "sees one by one; the model's resolution without a number [off]")
+                   ->expected(0, 1)
+                   ->default_str("0")
+                   ->check(CLI::Range(0, 65536));
+  app.add_option("--tile-overlap", o.tile_overlap,
+                 "Share of a tile that its neighbours have too, at least")
+      ->check(CLI::Range(0.0, 0.9))
+      ->capture_default_str()
+      ->needs(tile);
   app.add_option("--postprocess", o.postprocess,
                  "Changes of the masks, in this order: largest-component, fill-holes, "
                  "remove-small=PIXELS, between commas [none]");
+}
+
+void add_output_options(CLI::App& app, InferOptions& o) {
   app.add_option("--probabilities", o.probabilities,
                  "Also write probabilities/NAME: 8 (PNG, 255 times the probability), 16 (PNG, "
                  "65535 times), npy (float32); 8 without a word [off]")
       ->expected(0, 1)
       ->default_str("8");
-  app.add_flag("--contours", o.inference.contours,
-               "Also write contours/NAME.json, COCO's polygons and run lengths [off]");
-  app.add_flag("--overlays", o.inference.overlays,
-               "Also write overlays/NAME.jpg, the mask's outline on the image [off]");
-  app.add_flag("--skip-existing", o.inference.skip_existing,
-               "Leave images alone whose mask is there, of this model and these settings [off]");
-  app.add_flag("--recursive,!--no-recursive", o.recursive, "Search folders below --input [on]");
+  app.add_option("--contours", o.contours,
+                 "Also write contours/NAME: coco (.json, polygons and run lengths), geojson "
+                 "(.geojson, polygons with holes); coco without a word [off]")
+      ->expected(0, 1)
+      ->default_str(enum_text(ContourFormat::kCoco));
+  app.add_option("--overlays", o.overlays,
+                 "Also write overlays/NAME.jpg, the mask on the image: outline, or filled; outline "
+                 "without a word [off]")
+      ->expected(0, 1)
+      ->default_str(enum_text(OverlayStyle::kOutline));
+  app.add_flag("--labels", o.inference.labels,
+               "Also write labels/NAME.png, the mask's connected parts numbered from 1 (16 bits) "
+               "[off]");
+}
+
+}  // namespace
+
+void add_infer_options(CLI::App& app, InferOptions& o) {
+  add_work_options(app, o);
+  add_mask_options(app, o);
+  add_output_options(app, o);
   add_common_options(app, o.common);
 }
 
 void parse_words(InferOptions& o) {
+  if (o.input.empty() && o.watch.empty()) {
+    throw ConfigError("give --input, or --watch with a folder; see leaf_infer --help");
+  }
+  o.segmenter.noise = parse_enum<StartingNoise>(o.noise, "--noise");
   o.inference.mask.size = parse_enum<OutputSize>(o.output_size, "--output-size");
-  o.inference.mask.postprocess = data::parse_postprocess(o.postprocess);
-  o.inference.probabilities = parse_enum<ProbabilityFormat>(o.probabilities, "--probabilities");
+  o.inference.mask.ensemble = parse_enum<Ensemble>(o.ensemble, "--ensemble");
+  o.inference.mask.postprocess = data::parse_postprocess(o.postprocess, "--postprocess");
+  if (o.tile) {
+    o.inference.mask.tiling = {.side = *o.tile, .overlap = o.tile_overlap};
+  }
+  o.inference.probabilities = data::find_map_writer(o.probabilities, "--probabilities");
+  o.inference.contours = parse_enum<ContourFormat>(o.contours, "--contours");
+  o.inference.overlays = parse_enum<OverlayStyle>(o.overlays, "--overlays");
   o.inference.batch_size = parse_batch_size(o.batch_size);
+  check_mask_options(o.inference.mask);
 }
 
 }  // namespace leaf::apps

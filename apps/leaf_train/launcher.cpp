@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/child_process.h"
+#include "common/exit_code.h"
 #include "common/interrupt.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"

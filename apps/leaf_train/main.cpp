@@ -2,12 +2,15 @@
 #include <ATen/Context.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 
+#include "common/exit_code.h"
+#include "common/field_names.h"
 #include "common/interrupt.h"
 #include "common/progress.h"
 #include "common/run_app.h"
@@ -53,7 +56,7 @@ int dry_run(leaf::Trainer& trainer) {
   for (const std::string& warning : report.split_warnings) {
     leaf::log::warn(warning);
   }
-  return leaf::kExitSuccess;
+  return leaf::apps::kExitSuccess;
 }
 
 int doctor(const leaf::Config& config, c10::Device device) {
@@ -63,7 +66,7 @@ int doctor(const leaf::Config& config, c10::Device device) {
     std::cout << (finding.fine() ? "ok    " : "do    ") << finding.subject << ": " << finding.state
               << (finding.fine() ? "" : str("\n      ", finding.advice)) << "\n";
   }
-  return fine ? leaf::kExitSuccess : leaf::kExitSomeFailed;
+  return fine ? leaf::apps::kExitSuccess : leaf::apps::kExitSomeFailed;
 }
 
 /// `images` are those of a step, of all processes.
@@ -109,7 +112,7 @@ int train(leaf::Trainer& trainer, const leaf::Config& config,
   const leaf::TrainingResult result = trainer.run(arguments.start, callbacks);
   progress->finish();
   if (place.rank > 0) {
-    return result.interrupted ? leaf::kExitInterrupted : leaf::kExitSuccess;
+    return result.interrupted ? leaf::apps::kExitInterrupted : leaf::apps::kExitSuccess;
   }
   const std::string folder = config.output.dir.string();
   leaf::report::write_learning_curves(config.output.dir);
@@ -117,14 +120,14 @@ int train(leaf::Trainer& trainer, const leaf::Config& config,
     leaf::log::warn(
         str("interrupted after step ", result.steps, "; saved; ",
             arguments.start.resume ? "the same command goes on" : "go on with --resume"));
-    return leaf::kExitInterrupted;
+    return leaf::apps::kExitInterrupted;
   }
   if (result.best_step > 0) {
     std::cout << "best model: " << folder << "/best (step " << result.best_step << ", score "
               << fixed(result.best_score, 4) << ")\n";
   }
   std::cout << "last model: " << folder << "/last (step " << result.steps << ")\n";
-  return leaf::kExitSuccess;
+  return leaf::apps::kExitSuccess;
 }
 
 /// --precision, where it is given, wins over the configuration.
@@ -156,6 +159,7 @@ int run(leaf::apps::TrainOptions& arguments, bool precision_given, char** argv) 
   arguments.common.quiet = arguments.common.quiet || place.rank > 0;  // one of them speaks
   const leaf::apps::Runtime runtime = leaf::apps::apply(arguments.common);
   leaf::config::Resolved resolved = leaf::config::resolve(arguments.config, arguments.overrides);
+  leaf::set_field_names(leaf::apps::field_names(resolved));
   if (precision_given) {
     set_precision(resolved, runtime.precision);
   }
@@ -166,7 +170,7 @@ int run(leaf::apps::TrainOptions& arguments, bool precision_given, char** argv) 
   }
   if (arguments.print_config) {
     std::cout << leaf::config::dump_with_origins(resolved);
-    return leaf::kExitSuccess;
+    return leaf::apps::kExitSuccess;
   }
   if (arguments.doctor) {
     return doctor(resolved.config, runtime.device);

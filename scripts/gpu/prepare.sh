@@ -25,22 +25,10 @@ cp -r tests/fixtures/golden_small "$bundle/fixtures/"
 golden=${LEAF_GOLDEN_DIR:-../shared/golden}
 [ ! -d "$golden" ] || cp -r "$golden"/{small,full} "$bundle/golden/"
 
-# OpenCV's reader of geographic formats alone would bring 100 MB; every call of it answers "nothing here".
-stub_gdal() {
-  local codecs gdal
-  codecs=$(ldd "$bundle/bin/leaf_train" | awk '/libopencv_imgcodecs/ {print $3}')
-  gdal=$(ldd "$codecs" | awk '/libgdal/ {print $3}')
-  [ -n "$gdal" ] || return 0
-  comm -12 <(nm -D --undefined-only "$codecs" | awk '{print $NF}' | sed 's/@.*//' | sort -u) \
-    <(nm -D --defined-only "$gdal" | awk '{print $NF}' | sed 's/@.*//' | sort -u) |
-    awk '{print ".globl " $1 "\n.type " $1 ",@function\n" $1 ": xor %eax,%eax\n ret"}' |
-    gcc -shared -x assembler - -o "$bundle/lib/$(basename "$gdal")" -Wl,-soname,"$(basename "$gdal")" -Wl,-z,noexecstack
-}
-stub_gdal
 # LibTorch, CUDA, the C library and g++'s are there already.
 system='/(linux-vdso|ld-linux|libc|libm|libdl|librt|libpthread|libstdc..|libgcc_s|libgomp)[.-]'
 for program in "$bundle"/bin/*; do
-  LD_LIBRARY_PATH=$bundle/lib ldd "$program" | awk '$3 ~ /^\/(usr\/)?lib\// {print $3}'
+  ldd "$program" | awk '$3 ~ /^\/(usr\/)?lib\// {print $3}'
 done | grep -Ev "$system" | sort -u | xargs -I{} cp -L {} "$bundle/lib/"
 strip --strip-unneeded "$bundle"/lib/*.so* 2>/dev/null || true
 tar -C build/gpu -c bundle | xz -T0 -6 >build/gpu/bundle.tar.xz

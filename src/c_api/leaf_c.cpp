@@ -1,11 +1,11 @@
 #include <ATen/ATen.h>
 
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <new>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "leaf.h"
@@ -93,7 +93,7 @@ leaf::SegmenterOptions segmenter_options(const leaf_options& options) {
     throw ArgumentError("leaf_options: threads and num_inference_steps must not be negative");
   }
   leaf::SegmenterOptions result;
-  result.device = leaf::parse_device(options.device);
+  result.device = leaf::parse_device(options.device, "leaf_options.device");
   result.precision = leaf::parse_enum<leaf::Precision>(options.precision, "leaf_options.precision");
   result.seed = options.seed;
   result.num_inference_steps = options.num_inference_steps;
@@ -132,7 +132,7 @@ std::vector<Result> segment_batch(const leaf::Segmenter& segmenter,
   const at::Tensor probability = segmenter.probability(at::stack(inputs), names);
   std::vector<Result> results;
   for (std::size_t i = 0; i < images.size(); ++i) {
-    const at::Tensor own = probability[static_cast<std::int64_t>(i)][0];
+    const at::Tensor own = probability[static_cast<std::int64_t>(i)];
     leaf::require_finite(own, leaf::str("image ", i));
     results.push_back(make_result(segmenter.finish(own, images[i].size(0), images[i].size(1))));
   }
@@ -175,6 +175,16 @@ void leaf_free(leaf_model* model) { delete model; }
 
 std::int64_t leaf_resolution(const leaf_model* model) {
   return model->segmenter.model().description.preprocessing.resolution;
+}
+
+std::int32_t leaf_class_count(const leaf_model* model) {
+  return static_cast<std::int32_t>(model->segmenter.classes().list.size());
+}
+
+const char* leaf_class_name(const leaf_model* model, std::int32_t number) {
+  const auto& list = model->segmenter.classes().list;
+  const bool is_one = number >= 0 && number < leaf_class_count(model);
+  return is_one ? list[static_cast<std::size_t>(number)].name.c_str() : nullptr;
 }
 
 leaf_status leaf_segment_file(const leaf_model* model, const char* path, leaf_result** result) {

@@ -1,8 +1,8 @@
 #include "config/check.h"
 
-#include <algorithm>
-#include <cmath>
+#include <cstdint>
 
+#include "leaf/config/key_names.h"
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
@@ -21,14 +21,14 @@ bool is_tiny(const Config& c) { return c.model.autoencoder.type == models::Autoe
 
 bool has_unet(const Config& c) { return c.task == Task::kSegmentation; }
 
-Found check_levels(std::string_view key, std::size_t levels) {
+Found check_levels(const std::string& key, std::size_t levels) {
   if (levels < 1 || levels > kMaxLevels) {
     return Problem{{key}, str(key, " has ", levels, " levels; give 1 to ", kMaxLevels, " numbers")};
   }
   return {};
 }
 
-Found check_widths(std::string_view base_key, std::int64_t base, std::string_view factors_key,
+Found check_widths(const std::string& base_key, std::int64_t base, const std::string& factors_key,
                    const std::vector<std::int64_t>& factors) {
   for (const auto factor : factors) {
     if (base * factor > kWidest) {
@@ -143,52 +143,19 @@ Found timesteps(const Config& c) {
   return {};
 }
 
-Found split_files(const Config& c) {
-  using data::SplitStrategy;
-  const auto& split = c.data.split;
-  if (split.strategy == SplitStrategy::kManifest && split.manifest.empty()) {
-    return Problem{{"data.split.strategy"},
-                   "data.split.strategy manifest needs data.split.manifest, a CSV file"};
+/// What is wrong with fields of the data, in terms of their keys.
+Found in_keys(const std::optional<data::FieldProblem>& problem) {
+  if (!problem) {
+    return {};
   }
-  if (split.strategy == SplitStrategy::kGroups && split.groups.empty()) {
-    return Problem{{"data.split.strategy"},
-                   "data.split.strategy groups needs data.split.groups, a CSV file"};
+  Problem found{{}, with_names(problem->message, key_names())};
+  for (const std::string& field : problem->fields) {
+    found.keys.push_back(with_names(field, key_names()));
   }
-  if (split.strategy == SplitStrategy::kNnunet && split.folds.empty()) {
-    return Problem{{"data.split.strategy"},
-                   "data.split.strategy nnunet needs data.split.folds, a splits_final.json"};
-  }
-  if (split.strategy == SplitStrategy::kPublished && c.data.dataset == "folder") {
-    return Problem{
-        {"data.split.strategy", "data.dataset"},
-        "data.split.strategy published needs a published data set, not data.dataset folder; "
-        "use random, tail, groups, manifest or nnunet"};
-  }
-  return {};
+  return found;
 }
 
-Found split_sizes(const Config& c) {
-  constexpr double kMostImages = 1e9;
-  const auto& split = c.data.split;
-  for (const auto& [key, size] :
-       {std::pair{std::string_view("data.split.validation"), split.validation},
-        std::pair{std::string_view("data.split.test"), split.test}}) {
-    if (size > kMostImages) {
-      return Problem{{key}, str(key, " ", size, " is more images than any data set has")};
-    }
-    if (size >= 1 && size != std::floor(size)) {
-      return Problem{{key},
-                     str(key, " ", size, " is neither a fraction (below 1) nor a whole count")};
-    }
-  }
-  const bool fractions = split.validation < 1 && split.test < 1;
-  if (fractions && split.validation + split.test >= 1) {
-    return Problem{{"data.split.validation", "data.split.test"},
-                   str("data.split.validation ", split.validation, " and data.split.test ",
-                       split.test, " leave nothing to train on; their sum must be below 1")};
-  }
-  return {};
-}
+Found split(const Config& c) { return in_keys(data::find_split_problem(c.data)); }
 
 Found window(const Config& c) {
   const data::Intensity& intensity = c.data.intensity;
@@ -246,6 +213,24 @@ Found folder_pair(const Config& c) {
   return {};
 }
 
+Found classes(const Config& c) {
+  const data::MaskClasses& classes = c.data.classes;
+  const std::size_t count = classes.list.size();
+  if (classes.coding == data::ClassCoding::kChannels && count > data::kMostNestedClasses) {
+    return Problem{
+        {"data.class_coding", "data.classes"},
+        str("data.class_coding channels has room for ", data::kMostNestedClasses,
+            " classes, the background among them, but data.classes has ", count, "; use colours")};
+  }
+  if (classes.by_value() && c.data.ignore_value != data::kNoIgnoreValue) {
+    return Problem{{"data.ignore_value", "data.classes"},
+                   str("data.ignore_value does not count where data.classes has values; put "
+                       "ignore=",
+                       c.data.ignore_value, " there")};
+  }
+  return {};
+}
+
 Found teacher(const Config& c) {
   if (c.alignment.teacher.empty()) {
     return Problem{
@@ -266,10 +251,9 @@ Found teacher(const Config& c) {
 
 std::optional<Problem> find_problem(const Config& config) {
   // Later checks rely on earlier ones: levels before everything that shifts by them.
-  for (const auto find :
-       {autoencoder_levels, unet_levels, autoencoder_widths, unet_widths, attention_rates,
-        attention_heads, resolution, betas, timesteps, split_files, split_sizes, window, scales,
-        latents, folder_pair, teacher}) {
+  for (const auto find : {autoencoder_levels, unet_levels, autoencoder_widths, unet_widths,
+                          attention_rates, attention_heads, resolution, betas, timesteps, split,
+                          window, scales, latents, classes, folder_pair, teacher}) {
     if (auto problem = find(config)) {
       return problem;
     }

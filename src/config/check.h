@@ -2,7 +2,6 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "leaf/config/config.h"
@@ -11,8 +10,8 @@ namespace leaf::config {
 
 /// Values that cannot go together.
 struct Problem {
-  /// The keys that it can be solved with (literals).
-  std::vector<std::string_view> keys;
+  /// The keys that it can be solved with.
+  std::vector<std::string> keys;
   std::string message;
 };
 

@@ -1,5 +1,9 @@
 #include <algorithm>
 #include <functional>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "config/schema.h"
 #include "leaf/config/load.h"

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <type_traits>
 
 #include "leaf/core/error.h"
@@ -201,6 +202,21 @@ Field number_pair(std::string key, double& low, double& high, std::string help) 
                   : std::vector<std::string>{},
             true};
   };
+  return field;
+}
+
+Field class_list(std::string key, data::MaskClasses& member, std::string help) {
+  Field field{.key = std::move(key),
+              .expects = "a list of classes",
+              .help = std::move(help),
+              .is_list = true,
+              .is_text = true};
+  field.set = [&member](const Value& value) {
+    data::MaskClasses parsed = data::parse_classes(value.items);
+    parsed.coding = member.coding;
+    member = std::move(parsed);
+  };
+  field.get = [&member]() -> Value { return {data::class_items(member), true}; };
   return field;
 }
 

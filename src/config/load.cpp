@@ -50,8 +50,9 @@ void apply(const std::vector<Entry>& entries, const std::vector<Field>& fields, 
     const Field& field = *find_field(fields, entry.key);
     const Prepared prepared = at_place(entry.where, [&] { return prepare(field, entry); });
     at_place(entry.where, [&] { assign(field, prepared.value, field.key); });
-    if (entry.key == "data.root") {
-      resolved.config.data.root_variable = prepared.unset;
+    resolved.unset_variables.erase(entry.key);
+    if (!prepared.unset.empty()) {
+      resolved.unset_variables[entry.key] = prepared.unset;
     }
     resolved.origins[entry.key] = entry.origin;
     places[entry.key] = entry.where;
@@ -85,7 +86,7 @@ void refuse_problems(const Config& config, const std::map<std::string, std::stri
     return;
   }
   for (const auto& key : problem->keys) {
-    if (const auto place = places.find(std::string(key)); place != places.end()) {
+    if (const auto place = places.find(key); place != places.end()) {
       throw ConfigError(str(place->second, ": ", problem->message));
     }
   }

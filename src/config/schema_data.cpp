@@ -74,37 +74,48 @@ Fields augment_fields(data::Augmentation& a) {
 Fields data_fields(data::DataConfig& d) {
   Fields fields = data_source_fields(d);
   append(fields, split_fields(d.split));
-  append(fields,
-         {integer("data.resolution", d.resolution, between(8, kLargestResolution),
-                  "Side in pixels of the square that images are resized to."),
-          choice("data.intensity", d.intensity.rule,
-                 "Which values of an image file become black and white. full: 0 and the largest "
-                 "that its bits can hold; range: the smallest and the largest in the image, for "
-                 "CT, MR and X-ray pictures of 12 bits in 16; window: those of data.window. The "
-                 "model folder records it."),
-          number_pair("data.window", d.intensity.low, d.intensity.high,
-                      "For window: the values that become black and white, as the files hold them, "
-                      "as [-1000, 400]."),
-          integer("data.mask_threshold", d.mask_threshold, between(0, 254),
-                  "Grey values of a mask above this are foreground (as leaf_eval --threshold); of "
-                  "255, in deeper files in proportion; 0: every value but 0."),
-          integer("data.ignore_value", d.ignore_value, between(-1, 65535),
-                  "Mask pixels of this value (a void border's 255) are left out of scores, and are "
-                  "background in training; -1: none."),
-          choice("data.mask_orientation", d.mask_orientation,
-                 "Whose pixels a mask has where its image is a turned photograph: stored, "
-                 "displayed, or auto, which is stored unless the size fits the displayed image "
-                 "alone. A mask file's own orientation comes first."),
-          choice("data.crop", d.crop,
-                 "disc: image and mask are cut to the square round the optic disc of a label map "
-                 "(refuge2), as the published numbers have it."),
-          number("data.crop_margin", d.crop_margin, at_least(0),
-                 "What the crop has beyond the disc on each side, as a multiple of its longer "
-                 "side."),
-          number("data.horizontal_flip", d.horizontal_flip, between(0, 1),
-                 "Probability of a horizontal flip while training."),
-          number("data.vertical_flip", d.vertical_flip, between(0, 1),
-                 "Probability of a vertical flip while training.")});
+  append(
+      fields,
+      {integer("data.resolution", d.resolution, between(8, kLargestResolution),
+               "Side in pixels of the square that images are resized to."),
+       choice("data.intensity", d.intensity.rule,
+              "Which values of an image file become black and white. full: 0 and the largest "
+              "that its bits can hold; range: the smallest and the largest in the image, for "
+              "CT, MR and X-ray pictures of 12 bits in 16; window: those of data.window. The "
+              "model folder records it."),
+       number_pair("data.window", d.intensity.low, d.intensity.high,
+                   "For window: the values that become black and white, as the files hold them, "
+                   "as [-1000, 400]."),
+       integer("data.mask_threshold", d.mask_threshold, between(0, 254),
+               "Grey values of a mask above this are foreground (as leaf_eval --threshold); of "
+               "255, in deeper files in proportion; 0: every value but 0."),
+       integer("data.ignore_value", d.ignore_value, between(-1, 65535),
+               "Mask pixels of this value (a void border's 255) are left out of scores, and are "
+               "background in training; -1: none."),
+       class_list("data.classes", d.classes,
+                  "What the pixels of masks are, the background first. Two names: what "
+                  "data.mask_threshold divides. Else 2 to 8 items NAME=VALUES, as "
+                  "[background=0, disc=128, cup=255], and any ignore=VALUES, pixels that are left "
+                  "out of scores; VALUES are those of the files (grey values, a palette's indices, "
+                  "or colours #rrggbb), several joined by +. The model folder records them."),
+       choice("data.class_coding", d.classes.coding,
+              "How several classes become the autoencoder's image. colours: a colour each; "
+              "channels: up to three nested classes, each within the one before it (a cup in its "
+              "disc), are channels, and each one's scores count what lies within it."),
+       choice("data.mask_orientation", d.mask_orientation,
+              "Whose pixels a mask has where its image is a turned photograph: stored, "
+              "displayed, or auto, which is stored unless the size fits the displayed image "
+              "alone. A mask file's own orientation comes first."),
+       choice("data.crop", d.crop,
+              "disc: image and mask are cut to the square round the optic disc of a label map "
+              "(refuge2), as the published numbers have it."),
+       number("data.crop_margin", d.crop_margin, at_least(0),
+              "What the crop has beyond the disc on each side, as a multiple of its longer "
+              "side."),
+       number("data.horizontal_flip", d.horizontal_flip, between(0, 1),
+              "Probability of a horizontal flip while training."),
+       number("data.vertical_flip", d.vertical_flip, between(0, 1),
+              "Probability of a vertical flip while training.")});
   append(fields, augment_fields(d.augment));
   append(
       fields,

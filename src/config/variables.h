@@ -13,7 +13,7 @@ struct Expanded {
 };
 
 /// Replaces ${VAR} and ${VAR:-default} (the default also serves an empty variable); $${ stands for
-/// a literal ${. ConfigError for a variable that is not set and for a missing brace.
+/// a literal ${. Throws ConfigError for a variable that is not set and for a missing brace.
 Expanded expand_variables(const std::string& text);
 
 /// The text that expand_variables() turns into `text`.

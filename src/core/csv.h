@@ -10,8 +10,8 @@ namespace leaf {
 /// The rows of a comma-separated file in UTF-8, header included, blank lines left out. Blanks round
 /// a field are no part of it. Fields may be quoted as RFC 4180 says, and then keep their blanks and
 /// hold line breaks too. Lines end as on Unix, Windows or old Macs; a byte order mark is passed
-/// over. FileError when the file cannot be read, DataError naming the line for quotes that make no
-/// sense.
+/// over. Throws FileError when the file cannot be read, DataError naming the line for quotes that
+/// make no sense.
 std::vector<std::vector<std::string>> read_csv(const std::filesystem::path& path);
 
 /// The columns that are wanted of a table, in lower case.

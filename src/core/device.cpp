@@ -15,7 +15,7 @@
 
 namespace leaf {
 
-c10::Device parse_device(std::string_view text) {
+c10::Device parse_device(std::string_view text, std::string_view what) {
   const bool has_cuda = at::hasCUDA() && at::getNumGPUs() > 0;
   if (text == "auto") {
     return has_cuda ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
@@ -29,13 +29,13 @@ c10::Device parse_device(std::string_view text) {
   if (numbered) {
     index = std::stoul(std::string(text.substr(5)));
   } else if (text != "cuda") {
-    throw ConfigError(str("--device '", text, "' is not one of auto, cpu, cuda, cuda:N"));
+    throw ConfigError(str(what, " '", text, "' is not one of auto, cpu, cuda, cuda:N"));
   }
   if (!has_cuda) {
-    throw ConfigError(str("--device ", text, ": no GPU here (or a CPU build); use --device cpu"));
+    throw ConfigError(str(what, " ", text, ": no GPU here (or a CPU build); use ", what, " cpu"));
   }
   if (index >= at::getNumGPUs()) {
-    throw ConfigError(str("--device ", text, ": there are only ", at::getNumGPUs(), " GPUs"));
+    throw ConfigError(str(what, " ", text, ": there are only ", at::getNumGPUs(), " GPUs"));
   }
   return {c10::kCUDA, static_cast<c10::DeviceIndex>(index)};
 }
@@ -55,11 +55,11 @@ at::Tensor to_device(const at::Tensor& tensor, c10::Device device) {
   return tensor.pin_memory().to(device, /*non_blocking=*/true);
 }
 
-void set_threads(int threads) {
+void set_threads(int threads, std::string_view what) {
   constexpr int kMostPerCore = 4;
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   if (threads > kMostPerCore * cores) {
-    log::warn(str("--threads ", threads, " on ", cores, cores == 1 ? " core: " : " cores: ", cores,
+    log::warn(str(what, " ", threads, " on ", cores, cores == 1 ? " core: " : " cores: ", cores,
                   cores == 1 ? " is" : " are", " used"));
     threads = cores;
   }

@@ -5,11 +5,13 @@
 #include <filesystem>
 #include <new>
 
+#include "leaf/core/field_names.h"
+
 namespace leaf {
 
 std::string plain_message(const std::exception& failure) {
   if (const auto* own = dynamic_cast<const Error*>(&failure)) {
-    return own->what();
+    return with_field_names(own->what());
   }
   if (const auto* path = dynamic_cast<const std::filesystem::filesystem_error*>(&failure)) {
     return "'" + path->path1().string() + "': " + path->code().message();

@@ -9,7 +9,7 @@ namespace leaf {
 /// the file system cannot lock a folder (NFS).
 class FolderLock {
  public:
-  /// FileError when another program holds the folder, or it cannot be opened.
+  /// Throws FileError when another program holds the folder, or it cannot be opened.
   explicit FolderLock(const std::filesystem::path& folder);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;

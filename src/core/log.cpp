@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "leaf/core/error.h"
+#include "leaf/core/field_names.h"
 #include "leaf/core/strings.h"
 
 namespace leaf::log {
@@ -86,7 +87,7 @@ Logger& instance() {
 }
 
 void write(spdlog::level::level_enum level, std::string_view message) {
-  instance().logger->log(level, escaped(message));
+  instance().logger->log(level, escaped(with_field_names(message)));
 }
 
 spdlog::level::level_enum lowest(Level level) {

@@ -3,11 +3,10 @@
 #include <openssl/evp.h>
 
 #include <array>
-#include <fstream>
 #include <memory>
-#include <vector>
 
 #include "leaf/core/error.h"
+#include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 
 namespace leaf {
@@ -49,23 +48,8 @@ std::string sha256(std::string_view bytes) {
 }
 
 std::string sha256_of_file(const std::filesystem::path& path) {
-  std::error_code ignored;
-  std::ifstream file;
-  if (std::filesystem::is_regular_file(path, ignored)) {  // a pipe would be waited for
-    file.open(path, std::ios::binary);
-  }
-  if (!file.is_open()) {
-    throw FileError(str("cannot read '", path.string(), "'"));
-  }
-  constexpr std::size_t kPiece = std::size_t{1} << 18;
-  std::vector<char> piece(kPiece);
   Digest digest;
-  while (file.read(piece.data(), kPiece) || file.gcount() > 0) {
-    digest.add({piece.data(), static_cast<std::size_t>(file.gcount())});
-  }
-  if (file.bad()) {
-    throw FileError(str("cannot read '", path.string(), "'"));
-  }
+  read_pieces(path, [&](std::string_view piece) { digest.add(piece); });
   return digest.hexadecimal();
 }
 

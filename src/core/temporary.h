@@ -19,7 +19,7 @@ enum class TemporaryKind { kFile, kFolder };
 /// locked as long as this program lives. Removed with the object.
 class Temporary {
  public:
-  /// FileError, naming `target`, when it cannot be made.
+  /// Throws FileError, naming `target`, when it cannot be made.
   Temporary(const std::filesystem::path& target, TemporaryKind kind,
             std::string_view mark = kTemporaryMark);
   ~Temporary();

@@ -15,7 +15,7 @@ namespace leaf {
 class Workers {
  public:
   /// `count` threads; 0 takes as many as LibTorch's operators use (--threads, else one per core).
-  /// Fewer, see count(), where the system allows no more; Error where it allows none.
+  /// Fewer, see count(), where the system allows no more; throws Error where it allows none.
   explicit Workers(std::size_t count = 0);
   /// Waits for the tasks that run; those that have not begun are dropped.
   ~Workers();

@@ -14,7 +14,7 @@ namespace {
 
 DecodedSample resized(const LoadedPair& pair, std::int64_t resolution) {
   const ImageSize size = size_of(pair.image.rgb);
-  return {resize_image(pair.image.rgb, resolution), resize_mask_nearest(pair.target, resolution),
+  return {resize_image(pair.image.rgb, resolution), resize_mask_nearest(pair.labels, resolution),
           pair.ignored.defined() ? resize_mask_nearest(pair.ignored, resolution) : at::Tensor(),
           size.height, size.width};
 }
@@ -25,9 +25,9 @@ Sample to_sample(const DecodedSample& decoded, const std::string& name) {
           decoded.height,           decoded.width};
 }
 
-bool has_target(const at::Tensor& mask) {
-  const auto* begin = mask.const_data_ptr<std::uint8_t>();
-  return std::find(begin, begin + mask.numel(), std::uint8_t{1}) != begin + mask.numel();
+bool has_target(const at::Tensor& labels) {
+  const auto* begin = labels.const_data_ptr<std::uint8_t>();
+  return std::any_of(begin, begin + labels.numel(), [](std::uint8_t label) { return label != 0; });
 }
 
 }  // namespace
@@ -89,7 +89,7 @@ FullSample Dataset::load_full(std::size_t index) const {
 
 LoadedPair Dataset::read(std::size_t index) const {
   LoadedPair pair = load_pair(pairs_.at(index), config_);
-  cache_->masks.add(index, pair.remarks, has_target(pair.target));
+  cache_->masks.add(index, pair.remarks, has_target(pair.labels));
   return pair;
 }
 

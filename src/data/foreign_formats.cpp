@@ -1,5 +1,7 @@
 #include <array>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "leaf/core/strings.h"
 #include "picture_bytes.h"

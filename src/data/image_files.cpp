@@ -1,6 +1,9 @@
 #include <algorithm>
 #include <cctype>
-#include <iterator>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "data/image_folder.h"
 #include "leaf/core/strings.h"

@@ -4,6 +4,7 @@
 #include <array>
 #include <fstream>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,11 +26,6 @@ bool is_no_picture(const fs::path& file) {
   const std::string ending = to_lower(file.extension().string());
   return file.filename().string().starts_with('.') ||
          std::find(kTexts.begin(), kTexts.end(), ending) != kTexts.end();
-}
-
-/// The pictures that leaf_infer and leaf_eval write beside their masks and tables.
-bool is_picture_folder(const fs::path& folder) {
-  return folder.filename() == "overlays" || folder.filename() == "probabilities";
 }
 
 void collect(const fs::path& folder, const ImageSearch& search, FoundImages& found) {
@@ -98,6 +94,11 @@ bool is_results_folder(const fs::path& folder) {
   head.resize(static_cast<std::size_t>(in.gcount()));
   return head.find("\"leaf\"") != std::string::npos &&
          head.find("\"libtorch\"") != std::string::npos;
+}
+
+bool is_picture_folder(const fs::path& folder) {
+  static const std::set<std::string> kNames{"overlays", "probabilities", "uncertainty", "labels"};
+  return kNames.contains(folder.filename().string());
 }
 
 FoundImages find_images(const fs::path& folder, const ImageSearch& search) {

@@ -20,8 +20,8 @@ struct FoundImages {
 };
 
 /// Looks through a folder. Hidden files, and tables and texts by their endings, are no part of
-/// what is found. DataError when the folder is missing or holds no image; the message says which
-/// other files it holds.
+/// what is found. Throws DataError when the folder is missing or holds no image; the message says
+/// which other files it holds.
 FoundImages find_images(const std::filesystem::path& folder, const ImageSearch& search = {});
 
 /// Says in one line each, as a warning, which files of `folder` were passed over and which earlier
@@ -30,5 +30,9 @@ void report_passed_over(const FoundImages& found, const std::filesystem::path& f
 
 /// True for a folder whose summary.json leaf_infer or leaf_eval wrote.
 bool is_results_folder(const std::filesystem::path& folder);
+
+/// True for the names of folders of pictures that leaf_infer and leaf_eval write beside masks and
+/// tables.
+bool is_picture_folder(const std::filesystem::path& folder);
 
 }  // namespace leaf::data

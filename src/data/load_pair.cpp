@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "data/exif.h"
@@ -24,14 +26,15 @@ ImageSize turned_size(ImageSize size, int orientation) {
                               bool the_other_way) {
   throw DataError(str("mask '", pair.mask.string(), "' is ", size_text(mask), " but its image '",
                       pair.image.string(), "' is ", size_text(image),
-                      the_other_way ? "; set data.mask_orientation: auto"
+                      the_other_way ? "; set DataConfig::mask_orientation: auto"
                                     : "; resize one of them or pair the right files"));
 }
 
 MaskRemark either_way_remark(const Pair& pair, int orientation) {
   return {MaskOddity::kEitherWay, str("mask '", pair.mask.string(), "'"),
           str("fits its turned photograph (orientation ", orientation,
-              ") as stored and as displayed; it is taken as stored: set data.mask_orientation to "
+              ") as stored and as displayed; it is taken as stored: set "
+              "DataConfig::mask_orientation to "
               "stored or displayed")};
 }
 
@@ -45,7 +48,7 @@ int mask_turn(Mask& mask, const LoadedImage& image, const Pair& pair, MaskOrient
     return rule == MaskOrientation::kStored ? image.exif_orientation : 1;
   }
   const ImageSize wanted = size_of(image.rgb);
-  const ImageSize size = size_of(mask.target);
+  const ImageSize size = size_of(mask.labels);
   const bool as_stored = turned_size(size, image.exif_orientation) == wanted;
   if (as_stored && size == wanted) {
     mask.remarks.push_back(either_way_remark(pair, image.exif_orientation));
@@ -56,7 +59,7 @@ int mask_turn(Mask& mask, const LoadedImage& image, const Pair& pair, MaskOrient
 /// Brings a mask into the displayed orientation of its image.
 Mask fit_mask(Mask mask, const LoadedImage& image, const Pair& pair, MaskOrientation rule) {
   const int turn = mask_turn(mask, image, pair, rule);
-  const ImageSize stored = size_of(mask.target);
+  const ImageSize stored = size_of(mask.labels);
   const ImageSize wanted = size_of(image.rgb);
   if (turned_size(stored, turn) != wanted) {
     const bool the_other_way =
@@ -102,7 +105,7 @@ Box crop_box(const Pair& pair, const MaskValues& mask, double margin) {
   const std::optional<Box> disc = disc_box(mask);
   if (!disc) {
     throw DataError(str("label map '", pair.mask.string(),
-                        "' has no disc (0 or 128) for data.crop "
+                        "' has no disc (0 or 128) for DataConfig::crop "
                         "to cut out; remove it and its image"));
   }
   const auto longer = static_cast<double>(std::max(disc->height, disc->width));
@@ -128,6 +131,7 @@ MaskOptions mask_options(MaskRule rule, const DataConfig& config) {
   options.rule = rule;
   options.threshold = config.mask_threshold;
   options.ignore_value = config.ignore_value;
+  options.classes = config.classes;
   return options;
 }
 
@@ -138,11 +142,11 @@ LoadedPair load_pair(const Pair& pair, const DataConfig& config) {
                        config.mask_orientation);
   if (config.crop == Crop::kDisc) {
     const Box box = crop_box(pair, mask.values, config.crop_margin);
-    for (at::Tensor* pixels : {&loaded.image.rgb, &mask.target, &mask.ignored}) {
+    for (at::Tensor* pixels : {&loaded.image.rgb, &mask.labels, &mask.ignored}) {
       cut(*pixels, box);
     }
   }
-  loaded.target = mask.target;
+  loaded.labels = mask.labels;
   loaded.ignored = mask.ignored;
   loaded.remarks = std::move(mask.remarks);
   return loaded;

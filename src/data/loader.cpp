@@ -61,10 +61,10 @@ Batch to_float(Batch batch) {
   return batch;
 }
 
-/// `threads` itself; ConfigError where the system allows fewer than are wanted.
+/// `threads` itself; throws ConfigError where the system allows fewer than are wanted.
 Workers& require_all(Workers& threads, std::int64_t wanted) {
   if (static_cast<std::int64_t>(threads.count()) < wanted) {
-    throw ConfigError(str("data.num_workers ", wanted, ": only ", threads.count(),
+    throw ConfigError(str("LoaderOptions::num_workers ", wanted, ": only ", threads.count(),
                           " threads could be started (the system allows no more); lower it"));
   }
   return threads;
@@ -90,11 +90,11 @@ Loader::Loader(const Dataset& dataset, const LoaderOptions& options, std::int64_
     : dataset_(dataset), options_(options), step_(first_step) {
   if (options.batch_size < 1) {
     throw ConfigError(
-        str("train.train_batch_size is ", options.batch_size, "; it must be at least 1"));
+        str("LoaderOptions::batch_size is ", options.batch_size, "; it must be at least 1"));
   }
   if (batches_per_epoch() == 0) {
     throw DataError(str("the train part has ", dataset.size(), " images, fewer than one batch of ",
-                        options.batch_size, "; lower train.train_batch_size or add images"));
+                        options.batch_size, "; lower LoaderOptions::batch_size or add images"));
   }
   if (options.num_workers > 0) {
     workers_ = std::make_unique<Workers>(dataset_, options_, first_step);

@@ -28,7 +28,7 @@ struct LoaderOptions {
 /// N samples for one training step.
 struct Batch {
   at::Tensor images;  ///< float [N,3,R,R] in [0,1]
-  at::Tensor masks;   ///< float [N,1,R,R], 0 or 1
+  at::Tensor masks;   ///< float [N,1,R,R], labels
   std::vector<std::string> names;
   std::vector<std::size_t> indices;  ///< of the samples in the data set
   /// Mirrored in which way: 1 left-right, 2 top-bottom, 3 both, 0 not.
@@ -44,7 +44,7 @@ struct Batch {
 class Loader {
  public:
   /// `dataset` must outlive the loader. The first call of next() gives the batch of `first_step`.
-  /// DataError when the data set holds fewer samples than a batch.
+  /// Throws DataError when the data set holds fewer samples than a batch.
   Loader(const Dataset& dataset, const LoaderOptions& options, std::int64_t first_step = 0);
   ~Loader();
   Loader(const Loader&) = delete;

@@ -1,6 +1,9 @@
 #include "manifest.h"
 
+#include <filesystem>
 #include <map>
+#include <string>
+#include <vector>
 
 #include "core/csv.h"
 #include "core/look_alike.h"

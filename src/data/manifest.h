@@ -1,5 +1,7 @@
 #pragma once
 
+#include <filesystem>
+
 #include "leaf/data/data_config.h"
 #include "leaf/data/pair.h"
 #include "leaf/data/split.h"

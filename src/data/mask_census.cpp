@@ -1,6 +1,5 @@
 #include "leaf/data/mask_census.h"
 
-#include <algorithm>
 #include <iterator>
 
 #include "leaf/core/error.h"

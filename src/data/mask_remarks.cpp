@@ -3,10 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cmath>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 
 #include "leaf/core/strings.h"
 #include "mask_counts.h"
@@ -39,7 +40,7 @@ std::string holds(const Look& look) {
              look.counts.text());
 }
 
-/// "data.mask_threshold 128", and what that is in a deeper file.
+/// "DataConfig::mask_threshold 128", and what that is in a deeper file.
 std::string threshold_text(const Look& look) {
   std::string text = str(look.options.threshold_name, " ", look.options.threshold);
   if (look.values.white != 255 && look.options.threshold != 0) {
@@ -199,12 +200,12 @@ double target_share(const at::Tensor& target) {
 
 std::optional<MaskRemark> place_remark(const Mask& mask, const MaskOptions& options) {
   constexpr double kMost = 0.75;
-  const double border = border_share(mask.target);
-  if (options.rule != MaskRule::kThreshold && (border > 0 || target_share(mask.target) > 0.5)) {
+  const double border = border_share(mask.labels);
+  if (options.rule != MaskRule::kThreshold && (border > 0 || target_share(mask.labels) > 0.5)) {
     return MaskRemark{MaskOddity::kTurned, "",
                       str("has a target that reaches the border or fills half of the picture, as "
                           "no cup does (",
-                          fixed(100 * target_share(mask.target), 1),
+                          fixed(100 * target_share(mask.labels), 1),
                           " % are target): check which value is the cup")};
   }
   if (options.rule == MaskRule::kThreshold && border > kMost) {
@@ -250,9 +251,16 @@ std::vector<MaskRemark> remarks_on(const Mask& mask, const Picture& picture,
       remarks.push_back(*std::move(remark));
     }
   };
-  say(options.rule == MaskRule::kZeroIsTarget ? label_remark(look) : threshold_remark(look));
-  say(colour_remark(picture, options));
-  say(place_remark(mask, options));
+  const bool by_threshold = !options.classes.by_value();
+  if (by_threshold) {
+    say(options.rule == MaskRule::kZeroIsTarget ? label_remark(look) : threshold_remark(look));
+  }
+  if (!options.classes.are_colours) {
+    say(colour_remark(picture, options));
+  }
+  if (by_threshold) {
+    say(place_remark(mask, options));
+  }
   say(source_remark(look));
   say(pages_remark(picture));
   return remarks;

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <type_traits>
 
 #include "data/exif.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
+#include "mask_labels.h"
 #include "mask_remarks.h"
 #include "mask_samples.h"
 
@@ -25,9 +27,14 @@ std::uint8_t brightness(const Colour& colour, MaskChannel channel) {
 bool is_grey(const Colour& colour) { return colour[0] == colour[1] && colour[1] == colour[2]; }
 
 /// A palette of greys, or black and white in a palette of colours: there is no doubt what is meant.
-bool has_grey_levels(const std::vector<Colour>& palette, const at::Tensor& indices) {
-  if (std::all_of(palette.begin(), palette.end(), is_grey)) {
+/// Labels of one file must mean the same in the next, which may use other colours of the palette.
+bool has_grey_levels(const std::vector<Colour>& palette, const at::Tensor& indices,
+                     MaskChannel channel) {
+  if (channel == MaskChannel::kGreen || std::all_of(palette.begin(), palette.end(), is_grey)) {
     return true;
+  }
+  if (channel == MaskChannel::kLabel) {
+    return false;
   }
   std::array<bool, 256> used{};
   const auto* index = indices.const_data_ptr<std::uint8_t>();
@@ -42,7 +49,7 @@ bool has_grey_levels(const std::vector<Colour>& palette, const at::Tensor& indic
 }
 
 MaskValues palette_values(const Picture& picture, const at::Tensor& indices, MaskChannel channel) {
-  if (channel == MaskChannel::kLargest && !has_grey_levels(picture.palette, indices)) {
+  if (!has_grey_levels(picture.palette, indices, channel)) {
     return {indices, 255, MaskSource::kPalette};
   }
   std::array<std::uint8_t, 256> table{};
@@ -140,6 +147,13 @@ at::Tensor target_of(const MaskValues& mask, const MaskOptions& options) {
   return target;
 }
 
+MaskChannel channel_of(const MaskOptions& options) {
+  if (options.classes.by_value()) {
+    return MaskChannel::kLabel;
+  }
+  return options.rule == MaskRule::kGreenChannel ? MaskChannel::kGreen : MaskChannel::kLargest;
+}
+
 /// Takes the pixels to be ignored out of the target; undefined when there are none.
 at::Tensor take_ignored(const at::Tensor& target, const MaskValues& mask, std::int64_t value) {
   if (value == kNoIgnoreValue) {
@@ -173,12 +187,15 @@ at::Tensor read_mask(const std::filesystem::path& path) {
 }
 
 Mask interpret_mask(const Picture& picture, const std::string& name, const MaskOptions& options) {
-  const bool green = options.rule == MaskRule::kGreenChannel;
   Mask mask;
   mask.orientation = picture.geometry.orientation;
-  mask.values = mask_values(picture, name, green ? MaskChannel::kGreen : MaskChannel::kLargest);
-  mask.target = target_of(mask.values, options);
-  mask.ignored = take_ignored(mask.target, mask.values, options.ignore_value);
+  mask.values = mask_values(picture, name, channel_of(options));
+  if (options.classes.by_value()) {
+    add_labels(mask, picture, name, options);
+  } else {
+    mask.labels = target_of(mask.values, options);
+    mask.ignored = take_ignored(mask.labels, mask.values, options.ignore_value);
+  }
   mask.remarks = remarks_on(mask, picture, options);
   if (alpha_varies(picture) && mask.values.source != MaskSource::kAlpha) {
     mask.remarks.push_back({MaskOddity::kAlpha, "",
@@ -196,7 +213,7 @@ Mask load_mask(const std::filesystem::path& path, const MaskOptions& options) {
 }
 
 Mask turned(Mask mask, int orientation) {
-  for (at::Tensor* pixels : {&mask.target, &mask.ignored, &mask.values.values}) {
+  for (at::Tensor* pixels : {&mask.labels, &mask.ignored, &mask.values.values}) {
     if (pixels->defined()) {
       *pixels = apply_orientation(*pixels, orientation);
     }

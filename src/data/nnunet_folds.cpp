@@ -27,7 +27,7 @@ Json read_fold(const fs::path& file, std::int64_t fold) {
     fail(file, "no list of folds, as nnU-Net's splits_final.json is");
   }
   if (fold >= static_cast<std::int64_t>(folds.size())) {
-    throw ConfigError(str("data.split.fold ", fold, ": '", file.string(), "' has the folds 0 to ",
+    throw ConfigError(str("SplitConfig::fold ", fold, ": '", file.string(), "' has the folds 0 to ",
                           folds.size() - 1));
   }
   return folds[static_cast<std::size_t>(fold)];
@@ -59,7 +59,7 @@ std::vector<Pair> pairs_of(const std::vector<std::string>& names, const PairsByN
       found = known.find(name + std::string(kFirstChannel));
     }
     if (found == known.end()) {
-      fail(file, str("there is no image '", name, "'; check data.root and data.images"));
+      fail(file, str("there is no image '", name, "'; check DataConfig::root"));
     }
     if (!used.insert(found->first).second) {
       fail(file, str("'", name, "' is listed twice in a fold"));

@@ -1,6 +1,8 @@
 #include "pair_folders.h"
 
 #include <algorithm>
+#include <string>
+#include <string_view>
 
 #include "data/image_folder.h"
 #include "leaf/core/error.h"
@@ -52,16 +54,17 @@ std::string advice(const PairFolders& folders, const FilesByName& images,
   }
   const auto guess = guess_affix(images, masks);
   if (!guess) {
-    return text + "; add or remove files, or set data.mask_prefix or data.mask_suffix";
+    return text +
+           "; add or remove files, or set DataConfig::mask_prefix or DataConfig::mask_suffix";
   }
-  const auto setting = [](const char* key, const std::string& value) {
-    return str(key, ": ", value.empty() ? "\"\"" : value);
+  const auto setting = [](const char* field, const std::string& value) {
+    return str(field, ": ", value.empty() ? "\"\"" : value);
   };
   return str(text, "; ", guess->pairs, " would pair with ",
-             setting("data.mask_suffix", guess->affix.suffix),
+             setting("DataConfig::mask_suffix", guess->affix.suffix),
              guess->affix.prefix == folders.affix.prefix
                  ? ""
-                 : str(" and ", setting("data.mask_prefix", guess->affix.prefix)));
+                 : str(" and ", setting("DataConfig::mask_prefix", guess->affix.prefix)));
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ struct PairFolders {
 };
 
 /// Every image with its mask, natural order. The two may have different extensions and lie in
-/// sub-folders of the same names. DataError for files without partner, on either side, which
+/// sub-folders of the same names. Throws DataError for files without partner, on either side, which
 /// proposes the prefix and suffix that would pair them.
 std::vector<Pair> match_pairs(const PairFolders& folders);
 

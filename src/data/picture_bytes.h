@@ -9,7 +9,7 @@
 
 namespace leaf::data {
 
-/// A picture's file; DataError for one that is missing, a folder, empty or cannot be read.
+/// A picture's file; throws DataError for one that is missing, a folder, empty or cannot be read.
 std::string read_picture_bytes(const std::filesystem::path& path);
 
 [[noreturn]] void fail_to_read(const std::string& name, std::string_view reason);

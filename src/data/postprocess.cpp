@@ -80,43 +80,43 @@ void remove_small(cv::Mat& mask, std::int64_t pixels) {
   paint(mask, groups, small, 0);
 }
 
-struct Row {
+struct StepKind {
   const char* name;
   bool takes_pixels;
   void (*apply)(cv::Mat& mask, std::int64_t pixels);
 };
 
-constexpr std::array kTable{Row{"largest-component", false, keep_largest},
-                            Row{"fill-holes", false, fill_holes},
-                            Row{"remove-small", true, remove_small}};
+constexpr std::array kTable{StepKind{"largest-component", false, keep_largest},
+                            StepKind{"fill-holes", false, fill_holes},
+                            StepKind{"remove-small", true, remove_small}};
 
-const Row& row_of(const std::string& name) {
+const StepKind& kind_of(const std::string& name, std::string_view what) {
   const auto* row =
-      std::find_if(kTable.begin(), kTable.end(), [&](const Row& r) { return r.name == name; });
+      std::find_if(kTable.begin(), kTable.end(), [&](const StepKind& r) { return r.name == name; });
   if (row == kTable.end()) {
     std::vector<std::string> known;
-    for (const Row& each : kTable) {
+    for (const StepKind& each : kTable) {
       known.emplace_back(each.name);
     }
-    throw ConfigError(str("--postprocess: '", name, "' is not one of ", join(known, ", "),
-                          did_you_mean(name, known)));
+    throw ConfigError(
+        str(what, ": '", name, "' is not one of ", join(known, ", "), did_you_mean(name, known)));
   }
   return *row;
 }
 
-PostprocessStep parse_step(const std::string& word) {
+PostprocessStep parse_step(const std::string& word, std::string_view what) {
   const std::size_t equals = word.find('=');
   PostprocessStep step{word.substr(0, equals)};
-  if (row_of(step.name).takes_pixels != (equals != std::string::npos)) {
-    throw ConfigError(str(
-        "--postprocess: '", word, "' ",
-        row_of(step.name).takes_pixels ? "lacks its number of pixels (=64)" : "takes no number"));
+  const bool takes_pixels = kind_of(step.name, what).takes_pixels;
+  if (takes_pixels != (equals != std::string::npos)) {
+    throw ConfigError(str(what, ": '", word, "' ",
+                          takes_pixels ? "lacks its number of pixels (=64)" : "takes no number"));
   }
   if (equals != std::string::npos) {
     const char* end = word.data() + word.size();
     const auto parsed = std::from_chars(word.data() + equals + 1, end, step.pixels);
     if (parsed.ec != std::errc() || parsed.ptr != end || step.pixels < 1) {
-      throw ConfigError(str("--postprocess: '", word, "' needs a number of pixels, 1 or more"));
+      throw ConfigError(str(what, ": '", word, "' needs a number of pixels, 1 or more"));
     }
   }
   return step;
@@ -124,11 +124,11 @@ PostprocessStep parse_step(const std::string& word) {
 
 }  // namespace
 
-Postprocess parse_postprocess(const std::string& text) {
+Postprocess parse_postprocess(const std::string& text, std::string_view what) {
   Postprocess steps;
   std::istringstream words(text);
   for (std::string word; std::getline(words, word, ',');) {
-    steps.push_back(parse_step(word));
+    steps.push_back(parse_step(word, what));
   }
   return steps;
 }
@@ -141,6 +141,16 @@ std::string postprocess_text(const Postprocess& steps) {
   return join(words, ",");
 }
 
+at::Tensor numbered_parts(const at::Tensor& mask) {
+  const at::Tensor dense = mask.contiguous();
+  const at::Tensor labels = at::empty(mask.sizes(), at::kInt);
+  const int height = static_cast<int>(mask.size(0));
+  const int width = static_cast<int>(mask.size(1));
+  cv::Mat result(height, width, CV_32S, labels.data_ptr());
+  cv::connectedComponents(cv::Mat(height, width, CV_8U, dense.data_ptr()), result, 8, CV_32S);
+  return labels;
+}
+
 at::Tensor apply_postprocess(const Postprocess& steps, const at::Tensor& mask) {
   if (steps.empty()) {
     return mask;
@@ -149,7 +159,7 @@ at::Tensor apply_postprocess(const Postprocess& steps, const at::Tensor& mask) {
   cv::Mat view(static_cast<int>(result.size(0)), static_cast<int>(result.size(1)), CV_8U,
                result.data_ptr());
   for (const PostprocessStep& step : steps) {
-    row_of(step.name).apply(view, step.pixels);
+    kind_of(step.name, "postprocess").apply(view, step.pixels);
   }
   return result;
 }

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <functional>
+#include <cstdint>
+#include <filesystem>
 #include <limits>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "data/exif.h"
@@ -78,7 +81,7 @@ struct Span {
   double high = -std::numeric_limits<double>::infinity();
 };
 
-/// The smallest and the largest value of the colours; DataError when one is not finite.
+/// The smallest and the largest value of the colours; throws DataError when one is not finite.
 Span span_of(const Picture& picture, const std::string& name) {
   const std::int64_t step = picture.samples.size(2);
   const std::int64_t colours = colours_of(picture);
@@ -113,9 +116,10 @@ at::Tensor stretch(const Picture& picture, Span span) {
 void warn_about_narrow_span(Span span, double white, const std::string& name) {
   constexpr double kTenth = 0.1;
   if (span.high > span.low && span.high - span.low < kTenth * white) {
-    log::warn_once("narrow span",
-                   str("image '", name, "' uses the values ", span.low, " to ", span.high, " of ",
-                       white, ": it comes out nearly uniform; train with data.intensity: range"));
+    log::warn_once(
+        "narrow span",
+        str("image '", name, "' uses the values ", span.low, " to ", span.high, " of ", white,
+            ": it comes out nearly uniform; train with DataConfig::intensity: range"));
   }
 }
 
@@ -136,8 +140,10 @@ at::Tensor shorten(const Picture& picture) {
 }
 
 [[noreturn]] void refuse_span(Span span, double white, const std::string& name) {
-  fail_to_read(name, str("its values reach from ", span.low, " to ", span.high, ", beyond 0 to ",
-                         white, "; train with data.intensity: range, or window with data.window"));
+  fail_to_read(
+      name,
+      str("its values reach from ", span.low, " to ", span.high, ", beyond 0 to ", white,
+          "; train with DataConfig::intensity: range, or window with Intensity::low and high"));
 }
 
 at::Tensor full_range(const Picture& picture, const std::string& name) {

@@ -1,6 +1,7 @@
 #include "data/registry.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
@@ -23,7 +24,7 @@ fs::path first_folder(const DataConfig& config, const std::vector<std::string>& 
     tried.push_back(str("'", folder.string(), "'"));
   }
   throw DataError(str("data set '", config.dataset, "': no folder ", join(tried, " or "),
-                      "; check data.root and data.dataset"));
+                      "; check DataConfig::root and DataConfig::dataset"));
 }
 
 PairList find_folder(const DataConfig& config) {
@@ -106,12 +107,12 @@ PairList find_refuge2(const DataConfig& config) {
   if (list.pairs.empty()) {
     throw DataError(str("data set 'refuge2': neither '", (config.root / "Train_crop").string(),
                         "' nor a folder with images/ and mask/ in '", config.root.string(),
-                        "'; check data.root"));
+                        "'; check DataConfig::root"));
   }
   if (config.crop == Crop::kNone) {
     log::info(
         "data set 'refuge2' is used uncropped, while the published numbers are of crops round "
-        "the disc: data.crop: disc");
+        "the disc: DataConfig::crop: disc");
   }
   return list;
 }
@@ -123,9 +124,9 @@ void check_crop(const DataConfig& config, const PairList& list) {
       !(std::all_of(list.pairs.begin(), list.pairs.end(), has_disc) &&
         std::all_of(list.own_test.begin(), list.own_test.end(), has_disc))) {
     throw ConfigError(
-        str("data.crop: disc needs the label maps of REFUGE2's original release, "
+        str("DataConfig::crop: disc needs the label maps of REFUGE2's original release, "
             "which '",
-            config.root.string(), "' does not have; set data.crop: none"));
+            config.root.string(), "' does not have; set DataConfig::crop: none"));
   }
 }
 
@@ -150,19 +151,18 @@ const DatasetLayout& dataset_layout(const std::string& name) {
     }
     names.push_back(layout.name);
   }
-  throw ConfigError(str("unknown data.dataset '", name, "'", did_you_mean(name, names),
+  throw ConfigError(str("unknown DataConfig::dataset '", name, "'", did_you_mean(name, names),
                         "; known are ", join(names, ", ")));
 }
 
 PairList list_pairs(const DataConfig& config) {
   const DatasetLayout& layout = dataset_layout(config.dataset);
   if (config.root.empty()) {
-    throw ConfigError("data.root is not set; give the folder that holds the data set");
+    throw ConfigError("DataConfig::root is not set; give the folder that holds the data set");
   }
   if (!fs::is_directory(config.root)) {
-    throw DataError(str("data.root '", config.root.string(), "' is not a folder; set ",
-                        config.root_variable.empty() ? "" : config.root_variable + " or ",
-                        "data.root"));
+    throw DataError(
+        str("DataConfig::root '", config.root.string(), "' is not a folder; set DataConfig::root"));
   }
   PairList list = layout.find(config);
   check_crop(config, list);

@@ -27,11 +27,11 @@ struct DatasetLayout {
 /// All known layouts; docs, --help and error messages list them from here.
 const std::vector<DatasetLayout>& dataset_layouts();
 
-/// ConfigError with the nearest name and the list when there is no layout of that name.
+/// Throws ConfigError with the nearest name and the list when there is no layout of that name.
 const DatasetLayout& dataset_layout(const std::string& name);
 
-/// The image and mask files of config.dataset below config.root; DataError when folders or partners
-/// are missing, naming what was expected.
+/// The image and mask files of config.dataset below config.root; throws DataError when folders or
+/// partners are missing, naming what was expected.
 PairList list_pairs(const DataConfig& config);
 
 }  // namespace leaf::data

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <map>
+#include <string>
 
 #include "core/csv.h"
 #include "data/registry.h"
@@ -20,11 +20,7 @@ namespace fs = std::filesystem;
 namespace {
 
 /// How many of `total` images a part asks for: a fraction below 1 or a count.
-std::size_t wanted_count(double value, std::size_t total, std::string_view key) {
-  if (!(value >= 0) || (value >= 1 && value != std::floor(value))) {
-    throw ConfigError(str("data.split.", key, " is ", value,
-                          "; give a fraction below 1, or a whole number of images"));
-  }
+std::size_t wanted_count(double value, std::size_t total) {
   if (value == 0 || value >= 1) {  // more than there are, far more too, is refused where it is used
     return static_cast<std::size_t>(std::min(value, static_cast<double>(total)));
   }
@@ -39,12 +35,12 @@ struct Counts {
 Counts wanted_counts(const DataConfig& config, const PairList& list) {
   const std::size_t total = list.pairs.size();
   const bool own_test = !list.own_test.empty();
-  const Counts counts{wanted_count(config.split.validation, total, "validation"),
-                      own_test ? 0 : wanted_count(config.split.test, total, "test")};
+  const Counts counts{wanted_count(config.split.validation, total),
+                      own_test ? 0 : wanted_count(config.split.test, total)};
   if (counts.validation + counts.test >= total) {
     throw DataError(str("no images are left to train on: '", config.root.string(), "' has ", total,
                         ", validation takes ", counts.validation, " and test ", counts.test,
-                        "; lower data.split.validation or data.split.test"));
+                        "; lower SplitConfig::validation or SplitConfig::test"));
   }
   return counts;
 }
@@ -87,9 +83,6 @@ std::vector<std::size_t> list_order(std::size_t count) {
 }
 
 SplitPairs split_by_groups(const std::vector<Pair>& pairs, const fs::path& file, Counts counts) {
-  if (file.empty()) {
-    throw ConfigError("data.split.groups is not set; strategy 'groups' needs a CSV of name,group");
-  }
   const auto groups = read_groups(file, pairs);
   std::vector<std::string> order;
   std::map<std::string, std::vector<std::size_t>> members;
@@ -118,23 +111,18 @@ SplitPairs split_by_groups(const std::vector<Pair>& pairs, const fs::path& file,
 }
 
 SplitPairs split_as_published(const DataConfig& config, const PairList& list) {
-  const auto& protocol = dataset_layout(config.dataset).published;
-  if (!protocol) {
-    throw ConfigError(
-        str("data.split.strategy 'published': data set '", config.dataset,
-            "' has no published split; use random, tail, groups, manifest or nnunet"));
-  }
+  const PublishedProtocol& protocol = dataset_layout(config.dataset).published.value();
   if (!list.own_test.empty()) {
     return {list.pairs, list.own_test, list.own_test};
   }
-  if (protocol->train == 1.0) {
+  if (protocol.train == 1.0) {
     throw DataError(str("data set '", config.dataset, "' in '", config.root.string(),
-                        "' lacks its own test part; use another data.split.strategy"));
+                        "' lacks its own test part; use another SplitConfig::strategy"));
   }
   const auto total = static_cast<double>(list.pairs.size());
   constexpr double kRoundingRoom = 1e-9;  // 612 * (490 / 612) must not become 489
-  const auto train = static_cast<std::ptrdiff_t>(total * protocol->train + kRoundingRoom);
-  const auto unused = static_cast<std::ptrdiff_t>(total * protocol->unused + kRoundingRoom);
+  const auto train = static_cast<std::ptrdiff_t>(total * protocol.train + kRoundingRoom);
+  const auto unused = static_cast<std::ptrdiff_t>(total * protocol.unused + kRoundingRoom);
   const auto begin = list.pairs.begin();
   const std::vector<Pair> test(begin + train + unused, list.pairs.end());
   return {std::vector<Pair>(begin, begin + train), test, test};
@@ -142,8 +130,8 @@ SplitPairs split_as_published(const DataConfig& config, const PairList& list) {
 
 void check_train_part(const SplitPairs& pairs, const DataConfig& config) {
   if (pairs.train.empty()) {
-    throw DataError(
-        str("no images are left to train on in '", config.root.string(), "'; check data.split"));
+    throw DataError(str("no images are left to train on in '", config.root.string(),
+                        "'; check DataConfig::split"));
   }
 }
 
@@ -151,9 +139,6 @@ SplitPairs divide(const DataConfig& config, const PairList& list, std::uint64_t 
   const std::size_t count = list.pairs.size();
   switch (config.split.strategy) {
     case SplitStrategy::kManifest:
-      if (config.split.manifest.empty()) {
-        throw ConfigError("data.split.manifest is not set; strategy 'manifest' needs a split.csv");
-      }
       return split_by_manifest(config.split.manifest, config.root, list, Gone::kError);
     case SplitStrategy::kPublished:
       return split_as_published(config, list);
@@ -163,10 +148,6 @@ SplitPairs divide(const DataConfig& config, const PairList& list, std::uint64_t 
     case SplitStrategy::kTail:
       return split_by_order(list.pairs, list_order(count), wanted_counts(config, list));
     case SplitStrategy::kNnunet:
-      if (config.split.folds.empty()) {
-        throw ConfigError(
-            "data.split.folds is not set; strategy 'nnunet' needs a splits_final.json");
-      }
       return split_by_fold(config.split.folds, config.split.fold, list.pairs);
     case SplitStrategy::kGroups:
       break;
@@ -198,6 +179,9 @@ const std::vector<Pair>& SplitPairs::part(Split split) const {
 }
 
 SplitPairs split_pairs(const DataConfig& config, std::uint64_t seed) {
+  if (const auto problem = find_split_problem(config)) {
+    throw ConfigError(problem->message);
+  }
   const PairList list = list_pairs(config);
   SplitPairs result = divide(config, list, seed);
   if (config.split.strategy != SplitStrategy::kManifest && !list.own_test.empty()) {

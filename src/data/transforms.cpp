@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace leaf::data {
 
@@ -36,8 +37,11 @@ at::Tensor to_tensor(const at::Tensor& rgb) {
 at::Tensor resize_probability(const at::Tensor& probability, std::int64_t height,
                               std::int64_t width) {
   const at::Tensor input =
-      probability.contiguous().view({1, 1, probability.size(0), probability.size(1)});
-  return at::_upsample_bilinear2d_aa(input, {height, width}, false).view({height, width});
+      probability.contiguous().view({-1, 1, probability.size(-2), probability.size(-1)});
+  std::vector<std::int64_t> shape = probability.sizes().vec();
+  shape.end()[-2] = height;
+  shape.end()[-1] = width;
+  return at::_upsample_bilinear2d_aa(input, {height, width}, false).view(shape);
 }
 
 at::Tensor flip(const at::Tensor& pixels, bool horizontal, bool vertical) {

@@ -16,7 +16,8 @@ at::Tensor resize_mask_nearest(const at::Tensor& mask, std::int64_t size);
 /// uint8 [...,H,W,3] in 0..255 -> float [...,3,H,W] in [0,1].
 at::Tensor to_tensor(const at::Tensor& rgb);
 
-/// float [h,w] -> float [height,width], bilinear (antialiased where it shrinks); the range is kept.
+/// float [...,h,w] -> float [...,height,width], bilinear (antialiased where it shrinks); the range
+/// is kept.
 at::Tensor resize_probability(const at::Tensor& probability, std::int64_t height,
                               std::int64_t width);
 

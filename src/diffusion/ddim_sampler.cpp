@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <cstdint>
+#include <vector>
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"

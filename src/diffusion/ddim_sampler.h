@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "diffusion/sampler.h"
 
 namespace leaf::diffusion {

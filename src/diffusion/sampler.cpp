@@ -1,5 +1,7 @@
 #include "diffusion/sampler.h"
 
+#include <cstdint>
+
 #include "ddim_sampler.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"

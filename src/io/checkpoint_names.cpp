@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <iterator>
 #include <optional>
+#include <variant>
 
 #include "leaf/core/strings.h"
 #include "weight_file.h"

@@ -19,8 +19,8 @@ struct NamedTensors {
 };
 
 /// Names the tensors of `content`, which must outlive the result: keys joined by '.', or only what
-/// `state_dict` holds where the top level has one. WeightsError with `path` when there are none, or
-/// when nesting, names or their number are beyond any checkpoint's.
+/// `state_dict` holds where the top level has one. Throws WeightsError with `path` when there are
+/// none, or when nesting, names or their number are beyond any checkpoint's.
 NamedTensors name_tensors(const pickle::Pickle& content, const std::filesystem::path& path);
 
 }  // namespace leaf::io

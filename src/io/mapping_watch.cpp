@@ -7,9 +7,8 @@
 #include <atomic>
 #include <csignal>
 #include <cstring>
-#include <string>
+#include <string_view>
 
-#include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "leaf/io/lost_files.h"
 
@@ -27,6 +26,7 @@ struct Mapping {
 // A signal handler can reach nothing but globals.
 std::array<Mapping, 64> g_mappings;
 std::array<char, 64> g_program{};
+int g_exit_code = 0;
 static_assert(std::atomic<const char*>::is_always_lock_free);
 
 void say(const char* text) {
@@ -43,7 +43,7 @@ void on_bus_error(int /*number*/, siginfo_t* info, void* /*context*/) {
       say(": error: '");
       say(mapping.name.data());
       say("' was cut short, or its disk failed, while it was read; copy it again\n");
-      ::_exit(kExitUsage);
+      ::_exit(g_exit_code);
     }
   }
   std::signal(SIGBUS, SIG_DFL);  // not ours: it strikes again
@@ -78,7 +78,8 @@ MappingWatch::~MappingWatch() {
   }
 }
 
-void explain_lost_files(std::string_view program) {
+void explain_lost_files(std::string_view program, int exit_code) {
+  g_exit_code = exit_code;
   copy_text(program, g_program);
   struct sigaction action {};
   action.sa_sigaction = on_bus_error;

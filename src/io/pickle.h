@@ -68,8 +68,8 @@ struct Pickle {
   std::set<std::string> foreign;
 };
 
-/// Reads a pickle of protocol 2 to 5. WeightsError with `path` and a reason when it is damaged,
-/// uses something that PyTorch never writes, or has more values than any checkpoint would.
+/// Reads a pickle of protocol 2 to 5. Throws WeightsError with `path` and a reason when it is
+/// damaged, uses something that PyTorch never writes, or has more values than any checkpoint would.
 Pickle parse(std::string_view bytes, const std::filesystem::path& path);
 
 }  // namespace leaf::io::pickle

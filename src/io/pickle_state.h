@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <string_view>
 #include <unordered_map>
 #include <utility>

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <vector>
@@ -20,7 +22,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 constexpr std::uint64_t kLongestHeader = 100'000'000;
-constexpr std::size_t kMostDimensions = 64;
 
 /// One tensor as the header describes it; offsets count from the start of the data.
 struct Entry {

@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
+#include <filesystem>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>

@@ -102,7 +102,6 @@ class Builder {
   /// One past the last element that the tensor touches in its storage; nothing when that is
   /// nonsense.
   static std::optional<std::int64_t> end_of(const pickle::Tensor& tensor) {
-    constexpr std::size_t kMostDimensions = 64;
     const auto count = element_count(tensor.sizes);
     if (!count || tensor.offset < 0 || tensor.sizes.size() != tensor.strides.size() ||
         tensor.sizes.size() > kMostDimensions) {

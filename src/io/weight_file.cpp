@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "core/descriptor.h"
 #include "leaf/core/error.h"
@@ -28,7 +29,7 @@ void release_pages(char* first, std::uint64_t bytes) {
   }
 }
 
-/// The size of a regular file; WeightsError for anything else.
+/// The size of a regular file; throws WeightsError for anything else.
 std::uint64_t regular_size(const struct stat& status, const std::filesystem::path& path) {
   if (S_ISDIR(status.st_mode)) {
     bad_weights(path, "it is a folder");

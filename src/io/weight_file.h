@@ -17,11 +17,15 @@ namespace leaf::io {
 /// Throws the WeightsError of a weight file that cannot be used.
 [[noreturn]] void bad_weights(const std::filesystem::path& path, std::string_view reason);
 
-/// Size in bytes of the regular file `path`; WeightsError when it is missing or something else.
+/// Size in bytes of the regular file `path`; throws WeightsError when it is missing or something
+/// else.
 std::uint64_t weight_file_size(const std::filesystem::path& path);
 
 /// Bytes that the name of a tensor may have; no network's are nearly as long.
 inline constexpr std::size_t kLongestName = 512;
+
+/// Dimensions that a tensor may have: as many as LibTorch takes.
+inline constexpr std::size_t kMostDimensions = 64;
 
 /// Number of elements of a shape; nothing when a dimension is negative or the product, leaving out
 /// zeros, is beyond 64 bits (strides are made of that product).

@@ -17,12 +17,12 @@ namespace leaf::io {
 /// compressed, and all lie in one folder of the archive.
 class ZipArchive {
  public:
-  /// Reads the table of contents. WeightsError when it is not one, names something twice or claims
-  /// more bytes than the file has.
+  /// Reads the table of contents. Throws WeightsError when it is not one, names something twice or
+  /// claims more bytes than the file has.
   explicit ZipArchive(const std::filesystem::path& path);
 
-  /// The bytes of the record FOLDER/`name`, nothing when there is none. WeightsError when it is
-  /// compressed or encrypted, or does not lie inside the file.
+  /// The bytes of the record FOLDER/`name`, nothing when there is none. Throws WeightsError when it
+  /// is compressed or encrypted, or does not lie inside the file.
   std::optional<std::span<char>> find(const std::string& name) const;
 
   const std::shared_ptr<MappedFile>& file() const { return file_; }

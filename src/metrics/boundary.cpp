@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <vector>
 
 #include "distance_transform.h"
 #include "leaf/metrics/scores.h"
-#include "percentile.h"
 #include "pixels.h"
+#include "samples.h"
 
 namespace leaf::metrics {
 namespace {

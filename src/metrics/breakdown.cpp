@@ -54,6 +54,10 @@ Breakdown break_down(const std::vector<ImageScore>& scores, const BreakdownOptio
   }
   Breakdown result;
   result.summary = summarise(scores, summary);
+  for (std::size_t i = 0; i < scores.front().classes.size(); ++i) {
+    result.classes.push_back(
+        {scores.front().classes[i].name, summarise(scores_of_class(scores, i), summary)});
+  }
   result.strata = summarise_strata(scores, strata, summary);
   if (options.conventions) {
     result.conventions = compare_conventions(scores);
@@ -63,6 +67,9 @@ Breakdown break_down(const std::vector<ImageScore>& scores, const BreakdownOptio
 
 std::string breakdown_json(const Breakdown& breakdown) {
   Json json = Json::parse(summary_json(breakdown.summary));
+  for (const ClassSummary& each : breakdown.classes) {
+    json["classes"][each.name] = Json::parse(summary_json(each.summary));
+  }
   for (const StratumSummary& row : breakdown.strata) {
     json["strata"].push_back({{"by", row.stratum.by},
                               {"level", row.stratum.level},

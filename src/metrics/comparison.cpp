@@ -9,6 +9,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/strata.h"
+#include "samples.h"
 
 namespace leaf::metrics {
 namespace {
@@ -154,12 +155,6 @@ Paired pair_up(const Common& common, const std::vector<double>& a, const std::ve
   return paired;
 }
 
-double mean(const std::vector<double>& values) {
-  return values.empty() ? kUndefined
-                        : std::accumulate(values.begin(), values.end(), 0.0) /
-                              static_cast<double>(values.size());
-}
-
 std::vector<Difference> largest(const Paired& paired) {
   constexpr std::size_t kShown = 10;
   std::vector<Difference> all;
@@ -234,7 +229,7 @@ std::vector<std::string> groups_of(const std::string& spec, const std::vector<st
 
 Comparison compare(const std::vector<ScoreTable>& runs, const ComparisonOptions& options) {
   if (runs.size() < 2) {
-    throw ConfigError("--compare needs two or more runs");
+    throw ConfigError("a comparison needs two or more runs");
   }
   const Common common = common_images(runs);
   const auto groups = groups_of(options.groups, common.names);

@@ -1,19 +1,20 @@
 #include <algorithm>
+#include <cstdint>
+#include <filesystem>
 #include <iomanip>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include "core/csv.h"
 #include "json.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/comparison.h"
+#include "samples.h"
 
 namespace leaf::metrics {
 namespace {
-
-std::string cell(double value, int decimals) {
-  return is_defined(value) ? fixed(value, decimals) : "";
-}
 
 /// "0.034", "< 0.001"
 std::string p_text(double p) { return p < 0.001 ? "< 0.001" : fixed(p, 3); }

@@ -55,12 +55,24 @@ double mean_of_defined(const std::vector<double>& values, std::size_t first, std
   return defined == 0 ? kUndefined : sum / static_cast<double>(defined);
 }
 
+/// Of several classes the mean over those that have a score.
+double score_by(double (*score)(const Confusion&), const ImageScore& image) {
+  if (image.classes.empty()) {
+    return score(image.c);
+  }
+  std::vector<double> values;
+  for (const ImageScore& each : image.classes) {
+    values.push_back(score(each.c));
+  }
+  return mean_of_defined(values, 0, values.size());
+}
+
 std::vector<double> scores_by(double (*score)(const Confusion&),
                               const std::vector<ImageScore>& scores) {
   std::vector<double> values;
   values.reserve(scores.size());
   for (const ImageScore& image : scores) {
-    values.push_back(score(image.c));
+    values.push_back(score_by(score, image));
   }
   return values;
 }
@@ -122,8 +134,9 @@ void apply_convention(const Convention& convention, std::vector<ImageScore>& sco
   const std::size_t dice = metric_index("dice");
   const std::size_t iou = metric_index("iou");
   for (ImageScore& score : scores) {
-    score.values[dice] = convention.dice(score.c);
-    score.values[iou] = convention.iou(score.c);
+    apply_convention(convention, score.classes);
+    score.values[dice] = score_by(convention.dice, score);
+    score.values[iou] = score_by(convention.iou, score);
   }
 }
 

@@ -7,7 +7,8 @@
 namespace leaf::metrics {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+/// Farther than any pixel.
+constexpr double kFar = std::numeric_limits<double>::infinity();
 
 /// The lower envelope of the parabolas height[i] + (x - i * step)^2 along one line.
 class Envelope {
@@ -18,7 +19,7 @@ class Envelope {
   void apply(std::vector<double>& height) {
     std::size_t count = 0;
     for (std::size_t i = 0; i < height.size(); ++i) {
-      if (height[i] < kInfinity) {
+      if (height[i] < kFar) {
         count = add(height, i, count);
       }
     }
@@ -39,17 +40,17 @@ class Envelope {
 
   /// Puts a parabola behind the first `count` ones and drops those that it hides.
   std::size_t add(const std::vector<double>& height, std::size_t i, std::size_t count) {
-    double from = -kInfinity;
+    double from = -kFar;
     while (count > 0 && (from = crossing(height, apex_[count - 1], i)) <= start_[count - 1]) {
       --count;
     }
     apex_[count] = i;
-    start_[count] = count == 0 ? -kInfinity : from;
+    start_[count] = count == 0 ? -kFar : from;
     return count + 1;
   }
 
   void evaluate(std::vector<double>& height, std::size_t count) {
-    start_[count] = kInfinity;
+    start_[count] = kFar;
     values_.resize(height.size());
     std::size_t k = 0;
     for (std::size_t i = 0; i < height.size(); ++i) {
@@ -76,11 +77,11 @@ void pass_columns(const Pixels& sites, double step, std::vector<double>& squared
     value = std::min(value, apart * apart);
   };
   for (std::size_t column = 0; column < sites.width; ++column) {
-    double apart = kInfinity;
+    double apart = kFar;
     for (std::size_t row = 0; row < sites.height; ++row) {
       sweep(column, row, apart);
     }
-    apart = kInfinity;
+    apart = kFar;
     for (std::size_t row = sites.height; row-- > 0;) {
       sweep(column, row, apart);
     }
@@ -90,7 +91,7 @@ void pass_columns(const Pixels& sites, double step, std::vector<double>& squared
 }  // namespace
 
 std::vector<double> squared_distances(const Pixels& sites, const Spacing& spacing) {
-  std::vector<double> squared(sites.values.size(), kInfinity);
+  std::vector<double> squared(sites.values.size(), kFar);
   pass_columns(sites, spacing.row, squared);
   Envelope envelope(sites.width, spacing.column);
   std::vector<double> line(sites.width);

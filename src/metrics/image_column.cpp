@@ -1,5 +1,8 @@
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <string>
+#include <vector>
 
 #include "core/csv.h"
 #include "leaf/core/error.h"

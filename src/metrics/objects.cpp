@@ -1,5 +1,6 @@
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
+#include <vector>
 
 #include "leaf/metrics/scores.h"
 #include "pixels.h"

@@ -1,9 +1,9 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <cmath>
+#include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "leaf/core/error.h"

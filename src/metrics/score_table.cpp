@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <filesystem>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "core/csv.h"
 #include "leaf/core/error.h"

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/tables.h"
-#include "percentile.h"
+#include "samples.h"
 
 namespace leaf::metrics {
 namespace {
@@ -61,12 +63,6 @@ std::vector<Stratum> by_number(const std::string& by, const std::vector<double>&
   return strata;
 }
 
-std::vector<double> defined(const std::vector<double>& values) {
-  std::vector<double> result;
-  std::copy_if(values.begin(), values.end(), std::back_inserter(result), is_defined);
-  return result;
-}
-
 /// "1000,5000" -> 1000, 5000.
 std::vector<double> parse_ends(const std::string& text) {
   std::vector<double> ends;
@@ -74,7 +70,7 @@ std::vector<double> parse_ends(const std::string& text) {
     const std::size_t comma = std::min(text.find(',', at), text.size());
     const auto value = cell_number(text.substr(at, comma - at));
     if (!value || !is_defined(*value) || *value <= 0 || (!ends.empty() && *value <= ends.back())) {
-      throw ConfigError(str("--by-size: '", text,
+      throw ConfigError(str("BreakdownOptions::by_size: '", text,
                             "' is neither 'terciles' nor areas in pixels that rise ('1000,5000')"));
     }
     ends.push_back(*value);

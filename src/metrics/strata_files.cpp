@@ -1,12 +1,15 @@
+#include <filesystem>
+#include <string>
+#include <vector>
+
 #include "core/csv.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/strata.h"
+#include "samples.h"
 
 namespace leaf::metrics {
 namespace {
-
-std::string cell(double value) { return is_defined(value) ? fixed(value, 6) : ""; }
 
 std::string row_of(const StratumSummary& row, std::size_t metric) {
   const Statistics& s = row.summary.values[metric];
@@ -16,7 +19,7 @@ std::string row_of(const StratumSummary& row, std::size_t metric) {
   for (const double value :
        {s.mean, s.median, s.std, s.q1, s.q3, s.interval ? s.interval->low : kUndefined,
         s.interval ? s.interval->high : kUndefined}) {
-    cells.push_back(cell(value));
+    cells.push_back(cell(value, 6));
   }
   return csv_row(cells);
 }

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "bootstrap.h"
 #include "leaf/core/error.h"
-#include "percentile.h"
+#include "samples.h"
 
 namespace leaf::metrics {
 namespace {
@@ -21,17 +20,6 @@ Values collect(const std::vector<ImageScore>& scores, std::size_t metric) {
     values.push_back(score.values[metric]);
   }
   return values;
-}
-
-Values defined(const Values& values) {
-  Values result;
-  std::copy_if(values.begin(), values.end(), std::back_inserter(result), is_defined);
-  return result;
-}
-
-double mean(const Values& values) {
-  const double sum = std::accumulate(values.begin(), values.end(), 0.0);
-  return sum / static_cast<double>(values.size());
 }
 
 double median(const Values& sorted) {
@@ -90,7 +78,7 @@ Statistics statistics(const Values& all) {
 
 Summary summarise(const std::vector<ImageScore>& scores, const SummaryOptions& options) {
   if (scores.empty()) {
-    throw DataError("there are no images to score; check data.split or the folders");
+    throw DataError("there are no images to score; check DataConfig::split or the folders");
   }
   std::vector<ImageScore> with_target;
   Summary summary;

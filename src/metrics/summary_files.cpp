@@ -1,8 +1,14 @@
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
 #include "core/csv.h"
 #include "json.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/summary.h"
+#include "samples.h"
 
 namespace leaf::metrics {
 namespace {
@@ -41,6 +47,17 @@ std::string convention_text(const Summary& summary) {
   return &used == &ours ? own : str("Dice and IoU: ", used.rule, ". All others: ", own);
 }
 
+/// Behind all others, a class's metrics: dice_disc, iou_disc, ...
+void add_class_names(std::vector<std::string>& names, const ImageScore& score) {
+  for (const ImageScore& each : score.classes) {
+    for (const Metric& metric : all_metrics()) {
+      if (is_shown(metric, score.groups)) {
+        names.push_back(str(metric.key, "_", each.name));
+      }
+    }
+  }
+}
+
 std::vector<std::string> header(const MetricGroups& groups) {
   std::vector<std::string> names{"name"};
   for (std::size_t i = 0; i < all_metrics().size(); ++i) {
@@ -61,6 +78,22 @@ void add_counts(std::vector<std::string>& row, const Confusion& c) {
   row.insert(row.end(), {c.both_empty() ? "1" : "0", c.one_sided_empty() ? "1" : "0"});
 }
 
+void add_class_cells(std::vector<std::string>& row, const ImageScore& score) {
+  for (const ImageScore& each : score.classes) {
+    for (std::size_t i = 0; i < all_metrics().size(); ++i) {
+      if (is_shown(all_metrics()[i], score.groups)) {
+        row.push_back(cell(each.values[i], all_metrics()[i].decimals));
+      }
+    }
+  }
+}
+
+/// Counts of objects are whole numbers, but not their means over classes.
+int decimals_of(const Metric& metric, const ImageScore& score) {
+  constexpr int kOfMeans = 6;
+  return score.classes.empty() ? metric.decimals : kOfMeans;
+}
+
 std::vector<std::string> row_of(const ImageScore& score, const MetricGroups& groups) {
   std::vector<std::string> row{score.name};
   for (std::size_t i = 0; i < all_metrics().size(); ++i) {
@@ -69,10 +102,10 @@ std::vector<std::string> row_of(const ImageScore& score, const MetricGroups& gro
     }
     const Metric& metric = all_metrics()[i];
     if (is_shown(metric, groups)) {
-      const double value = score.values[i];
-      row.push_back(is_defined(value) ? fixed(value, metric.decimals) : "");
+      row.push_back(cell(score.values[i], decimals_of(metric, score)));
     }
   }
+  add_class_cells(row, score);
   return row;
 }
 
@@ -99,7 +132,11 @@ std::string summary_json(const Summary& summary) {
 
 void write_scores_csv(const std::filesystem::path& path, const std::vector<ImageScore>& scores) {
   const MetricGroups groups = scores.empty() ? MetricGroups{} : scores.front().groups;
-  std::string content = csv_row(header(groups));
+  std::vector<std::string> names = header(groups);
+  if (!scores.empty()) {
+    add_class_names(names, scores.front());
+  }
+  std::string content = csv_row(names);
   for (const ImageScore& score : scores) {
     content += csv_row(row_of(score, groups));
   }

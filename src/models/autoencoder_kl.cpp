@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <cstdint>
+#include <memory>
 #include <string>
 
 #include "models/parts.h"

@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
+#include <memory>
+
 namespace leaf::models {
 
 FeatureProjector::FeatureProjector(std::int64_t in_features, std::int64_t hidden,

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <memory>
+
 #include "nn/layers.h"
 
 namespace leaf::models {

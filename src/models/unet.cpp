@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <utility>
 
 #include "models/parts.h"
@@ -12,7 +13,7 @@
 namespace leaf::models {
 namespace {
 
-constexpr double kNormEps = 1e-5;
+constexpr double kUNetNormEps = 1e-5;
 
 std::shared_ptr<nn::Group> add_group(torch::nn::Module& owner, const char* name) {
   return owner.register_module(name, std::make_shared<nn::Group>());
@@ -24,13 +25,13 @@ UNetResidualBlock::UNetResidualBlock(std::int64_t in_channels, std::int64_t out_
                                      std::int64_t embedding, double dropout, Resample resample)
     : dropout_(dropout), resample_(resample) {
   auto in_layers = add_group(*this, "in_layers");
-  in_norm_ = in_layers->register_module("0", make_norm(in_channels, kNormEps));
+  in_norm_ = in_layers->register_module("0", make_norm(in_channels, kUNetNormEps));
   in_conv_ = in_layers->register_module("2", make_conv(in_channels, out_channels));
   emb_linear_ =
       add_group(*this, "emb_layers")
           ->register_module("1", std::make_shared<nn::Linear>(embedding, 2 * out_channels));
   auto out_layers = add_group(*this, "out_layers");
-  out_norm_ = out_layers->register_module("0", make_norm(out_channels, kNormEps));
+  out_norm_ = out_layers->register_module("0", make_norm(out_channels, kUNetNormEps));
   out_conv_ =
       out_layers->register_module("3", make_conv(out_channels, out_channels, /*zero_init=*/true));
   if (in_channels != out_channels) {
@@ -94,7 +95,7 @@ at::Tensor UNetResidualBlock::forward(const at::Tensor& x, const TimeCondition& 
 
 UNetAttentionBlock::UNetAttentionBlock(std::int64_t channels, std::int64_t num_heads)
     : num_heads_(num_heads) {
-  norm_ = register_module("norm", make_norm(channels, kNormEps));
+  norm_ = register_module("norm", make_norm(channels, kUNetNormEps));
   qkv_ = register_module("qkv", std::make_shared<nn::TokenConv1d>(channels, 3 * channels));
   proj_out_ = register_module(
       "proj_out", std::make_shared<nn::TokenConv1d>(channels, channels, /*zero_init=*/true));
@@ -159,7 +160,7 @@ UNet::UNet(const UNetConfig& config) : config_(config) {
 
   const std::int64_t width = config.model_channels * config.channel_mult.front();
   auto out = add_group(*this, "out");
-  out_norm_ = out->register_module("0", make_norm(width, kNormEps));
+  out_norm_ = out->register_module("0", make_norm(width, kUNetNormEps));
   out_conv_ = out->register_module("2", make_conv(width, config.out_channels, /*zero_init=*/true));
 }
 

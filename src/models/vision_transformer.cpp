@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <memory>
 
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"

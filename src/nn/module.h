@@ -26,7 +26,7 @@ class Group : public torch::nn::Module {};
 void initialise(torch::nn::Module& root, std::uint64_t seed);
 
 /// Copies the parameters of `from` to those of the same name in `to`. Every parameter of `to` must
-/// exist in `from` with the same shape (WeightsError otherwise).
+/// exist in `from` with the same shape (throws WeightsError otherwise).
 void copy_parameters(const torch::nn::Module& from, torch::nn::Module& to);
 
 /// Turns gradients off for every parameter and switches to evaluation mode.

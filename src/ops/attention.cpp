@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
+
 #include "ops/backend.h"
 #include "ops/cpu/attention.h"
 

@@ -52,7 +52,7 @@ at::Tensor conv2d(const at::Tensor& x, const ConvParameters& parameters,
 ///
 /// The first call picks the form for its map's size (another size later stays correct) and lets go
 /// of the parameters' weight. Calls may run on several threads at once. An image's result depends
-/// neither on the number of threads nor on its batch. Error where a gradient is asked for.
+/// neither on the number of threads nor on its batch. Throws Error where a gradient is asked for.
 class PackedConv2d {
  public:
   explicit PackedConv2d(ConvParameters parameters);

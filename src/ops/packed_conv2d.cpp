@@ -1,7 +1,10 @@
 #include <ATen/ATen.h>
 
+#include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "leaf/core/error.h"

@@ -7,15 +7,12 @@
 #include <functional>
 #include <mutex>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "core/cuda_graph.h"
-#include "core/look_alike.h"
 #include "data/transforms.h"
 #include "diffusion/sampler.h"
 #include "leaf/core/error.h"
-#include "leaf/core/random.h"
 #include "leaf/core/strings.h"
 #include "models/autoencoder.h"
 #include "models/unet.h"
@@ -26,12 +23,6 @@
 
 namespace leaf {
 namespace {
-
-/// A number that identifies an image by its name. Pixels would not do: one grey level, which two
-/// JPEG decoders may differ in, would lead to an unrelated draw.
-std::uint64_t name_hash(std::string_view name) {
-  return fnv1a64(look_alike_key(name.substr(name.rfind('/') + 1)));
-}
 
 /// The steps that are asked for, else those that the model states.
 SegmenterOptions resolved(SegmenterOptions options, const Preprocessing& preprocessing) {
@@ -46,7 +37,8 @@ bool has_own_kernels(const SegmenterOptions& options) {
   return ops::backend_for(options.device, type) == ops::Backend::kCpu;
 }
 
-/// DataError unless the tensor is of the type and on the CPU or `device`. `expected`: its shape.
+/// Throws DataError unless the tensor is of the type and on the CPU or `device`. `expected`: its
+/// shape.
 void check_tensor(const at::Tensor& tensor, at::ScalarType type, c10::Device device,
                   const char* name, const std::string& expected) {
   if (!tensor.defined()) {
@@ -137,29 +129,6 @@ void Segmenter::check_latent(const at::Tensor& latent, const char* name) const {
               latent, name, expected);
 }
 
-at::Tensor Segmenter::starting_noise(const at::Tensor& images, const ImageNames& names,
-                                     std::int64_t sample) const {
-  check_images(images);
-  const auto count = static_cast<std::size_t>(images.size(0));
-  if (!names.empty() && names.size() != count) {
-    throw DataError(str("names: ", names.size(), " for ", count, " images; give one for each"));
-  }
-  const c10::InferenceMode inference;
-  const models::AutoencoderConfig& config = model_.description.autoencoder;
-  const std::int64_t factor = models::downsampling(config);
-  const std::vector<std::int64_t> shape{config.latent_channels, images.size(2) / factor,
-                                        images.size(3) / factor};
-  std::vector<at::Tensor> noise;
-  for (std::size_t i = 0; i < count; ++i) {
-    const RandomStream stream(options_.seed, Purpose::kInference,
-                              name_hash(names.empty() ? "" : names[i]),
-                              static_cast<std::uint64_t>(sample));
-    noise.push_back(options_.noise == StartingNoise::kZeros ? at::zeros(shape, at::kFloat)
-                                                            : normal_tensor(shape, stream));
-  }
-  return at::stack(noise);
-}
-
 at::Tensor Segmenter::encode(const at::Tensor& images) const {
   check_images(images);
   const c10::InferenceMode inference;
@@ -195,7 +164,7 @@ at::Tensor Segmenter::decode_on_device(const at::Tensor& latent) const {
   const c10::InferenceMode inference;
   const AutocastGuard autocast(options_.device, options_.precision);
   const at::Tensor z = latent.to(options_.device);
-  return image_to_probability(model_.decoder->decode(z).to(at::kFloat));
+  return MaskCodec(classes()).to_probability(model_.decoder->decode(z).to(at::kFloat));
 }
 
 at::Tensor Segmenter::probability(const at::Tensor& images, const ImageNames& names) const {
@@ -221,11 +190,27 @@ at::Tensor Segmenter::probabilities(const at::Tensor& images, const ImageNames& 
     return probability(images, names).unsqueeze(0);
   }
   const at::Tensor latent = encode(images);
+  const std::int64_t at_once = std::max<std::int64_t>(1, images_at_once() / images.size(0));
   std::vector<at::Tensor> samples;
-  for (std::int64_t i = 0; i < count; ++i) {
-    samples.push_back(decode(sample(latent, starting_noise(images, names, i))));
+  for (std::int64_t begun = 0; begun < count; begun += at_once) {
+    std::vector<at::Tensor> noise;
+    for (std::int64_t i = begun; i < std::min(count, begun + at_once); ++i) {
+      noise.push_back(starting_noise(images, names, i));
+    }
+    const auto copies = static_cast<std::int64_t>(noise.size());
+    const at::Tensor latents = copies == 1 ? latent : latent.repeat({copies, 1, 1, 1});
+    samples.push_back(decode(sample(latents, at::cat(noise))));
   }
-  return at::stack(samples);
+  return at::cat(samples).view({count, images.size(0), 1, images.size(2), images.size(3)});
+}
+
+std::int64_t Segmenter::images_at_once() const {
+  constexpr std::int64_t kPixels = 16 * 256 * 256;
+  if (options_.device.is_cpu()) {
+    return 1;
+  }
+  const std::int64_t side = model_.description.preprocessing.resolution;
+  return std::max<std::int64_t>(1, kPixels / (side * side));
 }
 
 data::ImageOptions Segmenter::image_options() const {
@@ -233,7 +218,7 @@ data::ImageOptions Segmenter::image_options() const {
 }
 
 Segmentation Segmenter::segment(const at::Tensor& rgb, const std::string& name) const {
-  const at::Tensor result = probability(prepare(rgb).unsqueeze(0), ImageNames{name})[0][0];
+  const at::Tensor result = probability(prepare(rgb).unsqueeze(0), ImageNames{name})[0];
   require_finite(result, "the image");
   return finish(result, rgb.size(0), rgb.size(1));
 }
@@ -245,23 +230,29 @@ at::Tensor Segmenter::prepare(const at::Tensor& rgb) const {
 
 Segmentation Segmenter::finish(const at::Tensor& probability, std::int64_t height,
                                std::int64_t width) const {
-  check_tensor(probability, at::kFloat, c10::kCPU, "probability", "[H, W]");
-  check_shape(probability.dim() == 2 && probability.numel() > 0, probability, "probability",
-              "[H, W]");
+  const MaskCodec codec(classes());
+  const std::string expected = str("[", codec.channels(), ", H, W]");
+  check_tensor(probability, at::kFloat, c10::kCPU, "probability", expected);
+  check_shape(
+      probability.dim() == 3 && probability.size(0) == codec.channels() && probability.numel() > 0,
+      probability, "probability", expected);
   if (height < 1 || width < 1) {
     throw DataError(str("a mask of ", height, " x ", width, " pixels; expected 1 or more"));
   }
   const c10::InferenceMode inference;
-  const bool same_size = probability.size(0) == height && probability.size(1) == width;
+  const bool same_size = probability.size(1) == height && probability.size(2) == width;
   Segmentation result;
-  result.probability =
-      same_size ? probability : data::resize_probability(probability, height, width);
-  result.mask = foreground(result.probability).to(at::kByte).mul_(255);
+  result.classes = same_size ? probability : data::resize_probability(probability, height, width);
+  result.probability = codec.target(result.classes);
+  result.mask = labels(result.classes);
+  if (!classes().several()) {
+    result.mask.mul_(255);
+  }
   return result;
 }
 
-at::Tensor Segmenter::foreground(const at::Tensor& probability) const {
-  return probability > model_.description.preprocessing.threshold;
+at::Tensor Segmenter::labels(const at::Tensor& probability) const {
+  return MaskCodec(classes()).to_labels(probability, model_.description.preprocessing.threshold);
 }
 
 void prepare_for_inference(torch::nn::Module& network, const SegmenterOptions& options) {

@@ -1,6 +1,9 @@
+#include <ATen/ATen.h>
+
 #include <algorithm>
-#include <numeric>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "leaf/report/report.h"
 
@@ -29,6 +32,15 @@ std::vector<std::size_t> by_dice(const std::vector<metrics::ImageScore>& scores,
 }
 
 }  // namespace
+
+Case make_case(std::optional<at::Tensor> image, const at::Tensor& truth,
+               const at::Tensor& prediction, const at::Tensor& ignored,
+               const data::MaskClasses& classes) {
+  const auto scored = [&](const at::Tensor& labels) {
+    return ignored.defined() ? labels.masked_fill(ignored.ne(0), 0) : labels;
+  };
+  return {std::move(image), scored(truth), scored(prediction), classes.list.size()};
+}
 
 std::vector<Choice> choose_cases(const std::vector<metrics::ImageScore>& scores) {
   std::set<std::size_t> taken;

@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <filesystem>
 #include <map>
+#include <string>
+#include <vector>
 
 #include "charts.h"
 #include "leaf/core/files.h"
@@ -98,6 +101,13 @@ Json rows_view(const Scores& scores) {
   return rows;
 }
 
+Json sections() {
+  return {{{"id", "tests"}, {"title", "Tests"}},
+          {{"id", "charts"}, {"title", "Differences"}},
+          {{"id", "deciding"}, {"title", "Deciding images"}},
+          {{"id", "images"}, {"title", "Images"}}};
+}
+
 }  // namespace
 
 void write_comparison_report(const std::filesystem::path& path, const Comparison& comparison,
@@ -117,6 +127,7 @@ void write_comparison_report(const std::filesystem::path& path, const Comparison
     names.push_back(run_name(run));
   }
   write_file(path, fill_page("comparison.html", {{"title", "Comparison of runs"},
+                                                 {"nav", sections()},
                                                  {"images", comparison.images},
                                                  {"left_out", comparison.left_out},
                                                  {"tests", comparison.pairs.size()},

@@ -1,7 +1,10 @@
 #include <ATen/ATen.h>
 
-#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <vector>
 
+#include "data/caption.h"
 #include "leaf/data/image_io.h"
 #include "leaf/report/report.h"
 #include "picture.h"
@@ -11,6 +14,7 @@ namespace {
 
 constexpr std::int64_t kSide = 192;
 constexpr std::int64_t kGap = 4;
+constexpr std::int64_t kCaption = 24;
 
 /// The picture in the middle of a white square.
 at::Tensor tile(const at::Tensor& picture) {
@@ -22,13 +26,13 @@ at::Tensor tile(const at::Tensor& picture) {
 }
 
 /// Eight cases at most, of each kind some.
-std::vector<Choice> shown(const std::vector<Choice>& choices) {
-  std::vector<Choice> result;
+std::vector<std::size_t> shown(const std::vector<Choice>& choices) {
+  std::vector<std::size_t> result;
   for (const auto& [why, most] : {std::pair("best", 3), {"typical", 2}, {"worst", 3}}) {
     int taken = 0;
     for (const Choice& choice : choices) {
       if (choice.why == why && taken < most) {
-        result.push_back(choice);
+        result.push_back(choice.index);
         ++taken;
       }
     }
@@ -36,13 +40,43 @@ std::vector<Choice> shown(const std::vector<Choice>& choices) {
   return result;
 }
 
+/// Titles of the columns, as tall as a caption.
+at::Tensor head(const Report& report) {
+  std::vector<std::string> titles{"image", "truth", report.name};
+  if (report.columns.empty()) {
+    titles.emplace_back("errors");
+  }
+  for (const Column& column : report.columns) {
+    titles.push_back(column.title);
+  }
+  std::vector<at::Tensor> cells;
+  for (const std::string& title : titles) {
+    cells.push_back(
+        at::constant_pad_nd(data::caption(title, kCaption, kSide), {0, 0, 0, kGap}, 255));
+  }
+  return at::cat(cells, 1);
+}
+
 }  // namespace
 
 void write_figure(const std::filesystem::path& path, const Report& report) {
-  std::vector<at::Tensor> rows;
-  for (const Choice& choice : shown(choose_cases(report.evaluation->scores))) {
-    const Pictures p = make_pictures(report.load_case(choice.index), kSide);
-    rows.push_back(at::cat({tile(p.image), tile(p.truth), tile(p.prediction), tile(p.errors)}, 1));
+  const std::vector<std::size_t> places = shown(choose_cases(report.evaluation->scores));
+  std::vector<std::vector<at::Tensor>> others;
+  for (const Column& column : report.columns) {
+    others.push_back(column.masks(places));
+  }
+  std::vector<at::Tensor> rows{head(report)};
+  for (std::size_t row = 0; row < places.size(); ++row) {
+    const Case one = report.load_case(places[row]);
+    const Pictures p = make_pictures(one, kSide);
+    std::vector<at::Tensor> cells{tile(p.image), tile(p.truth), tile(p.prediction)};
+    if (others.empty()) {
+      cells.push_back(tile(p.errors));
+    }
+    for (const std::vector<at::Tensor>& masks : others) {
+      cells.push_back(tile(mask_picture(masks.at(row), one.classes, p.truth)));
+    }
+    rows.push_back(at::cat(cells, 1));
   }
   const at::Tensor sheet = at::constant_pad_nd(at::cat(rows, 0), {0, 0, kGap, 0, kGap, 0}, 255);
   data::write_png(path, sheet);

@@ -33,14 +33,20 @@ mustache::data to_data(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
+/// A template inside another.
+mustache::data part(const std::string& name) {
+  return mustache::partial([text = std::string(embedded(name))] { return text; });
+}
+
 }  // namespace
 
 std::string fill_page(const std::string& name, Json view) {
   view["css"] = embedded("report.css");
   view["js"] = embedded("report.js");
-  mustache::mustache page(embedded(name));
+  mustache::mustache page(embedded("page.html"));
   mustache::data data = to_data(view);
-  data.set("chart", mustache::partial([] { return std::string(embedded("chart.html")); }));
+  data.set("content", part(name));
+  data.set("chart", part("chart.html"));
   std::string filled = page.render(data);
   if (!page.is_valid()) {
     throw Error(str("the template '", name, "' is broken: ", page.error_message()));

@@ -7,8 +7,9 @@ namespace leaf::report {
 
 using Json = nlohmann::ordered_json;
 
-/// Fills a template (Mustache) with a view; every {{name}} is escaped, {{{name}}} is markup of our
-/// own. The page's style and script are {{{css}}} and {{{js}}}.
+/// Fills page.html, around the template `name` (Mustache), with a view; every {{name}} is escaped,
+/// {{{name}}} is markup of our own. The view has the page's `title` and `nav`, a list of the `id`
+/// and `title` of its sections; style and script are added.
 std::string fill_page(const std::string& name, Json view);
 
 }  // namespace leaf::report

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <vector>
 
 #include "data/transforms.h"
 #include "leaf/data/image_io.h"
@@ -52,6 +54,11 @@ at::Tensor resized_mask(const at::Tensor& mask, Size size) {
   return resized(mask.ne(0).to(at::kFloat), size) > 0.5;
 }
 
+at::Tensor resized_region(const at::Tensor& labels, std::size_t index, std::size_t classes,
+                          Size size) {
+  return resized_mask(classes == 2 ? labels : labels.eq(static_cast<std::int64_t>(index)), size);
+}
+
 /// uint8 [H,W,3] -> float [h,w,3] in [0,1]
 at::Tensor resized_rgb(const at::Tensor& rgb, Size size) {
   std::vector<at::Tensor> planes;
@@ -65,8 +72,26 @@ at::Tensor to_bytes(const at::Tensor& picture) {
   return picture.mul(255).round().clamp(0, 255).to(at::kByte).contiguous();
 }
 
-at::Tensor white(const at::Tensor& mask) {
-  return (mask.to(at::kByte) * 255).unsqueeze(2).expand({-1, -1, 3}).contiguous();
+/// Of two classes the target in white, of several each in its colour: uint8 [h,w,3].
+at::Tensor label_picture(const at::Tensor& labels, std::size_t classes, Size size) {
+  at::Tensor picture = at::zeros({size.height, size.width, 3}, at::kByte);
+  for (std::size_t index = 1; index < classes; ++index) {
+    const data::ClassColour colour =
+        classes == 2 ? data::ClassColour{255, 255, 255} : data::class_colour(index);
+    const at::Tensor ink = at::tensor(at::ArrayRef<std::uint8_t>(colour.data(), colour.size()));
+    picture = at::where(resized_region(labels, index, classes, size).unsqueeze(2), ink, picture);
+  }
+  return picture.contiguous();
+}
+
+/// Where both have the same class beside the background.
+at::Tensor agreement(const Case& one, Size size) {
+  at::Tensor right = at::zeros({size.height, size.width}, at::kBool);
+  for (std::size_t index = 1; index < one.classes; ++index) {
+    right = right | (resized_region(one.truth, index, one.classes, size) &
+                     resized_region(one.prediction, index, one.classes, size));
+  }
+  return right;
 }
 
 void paint(at::Tensor& picture, const at::Tensor& where, std::array<float, 3> colour) {
@@ -82,11 +107,17 @@ Pictures make_pictures(const Case& one, std::int64_t longest) {
   const at::Tensor prediction = resized_mask(one.prediction, size);
   const at::Tensor image =
       one.image ? resized_rgb(*one.image, size) : at::zeros({size.height, size.width, 3});
+  const at::Tensor right = agreement(one, size);
   at::Tensor errors = image * 0.7;
-  paint(errors, truth & prediction, {0.1F, 0.75F, 0.3F});
-  paint(errors, prediction & ~truth, {0.95F, 0.2F, 0.15F});
-  paint(errors, truth & ~prediction, {0.2F, 0.5F, 1.0F});
-  return {to_bytes(image), white(truth), white(prediction), to_bytes(errors)};
+  paint(errors, right, {0.1F, 0.75F, 0.3F});
+  paint(errors, prediction & ~right, {0.95F, 0.2F, 0.15F});
+  paint(errors, truth & ~right & ~prediction, {0.2F, 0.5F, 1.0F});
+  return {to_bytes(image), label_picture(one.truth, one.classes, size),
+          label_picture(one.prediction, one.classes, size), to_bytes(errors)};
+}
+
+at::Tensor mask_picture(const at::Tensor& labels, std::size_t classes, const at::Tensor& like) {
+  return label_picture(labels, classes, {like.size(0), like.size(1)});
 }
 
 std::string data_uri(const at::Tensor& picture) {

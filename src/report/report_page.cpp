@@ -1,13 +1,18 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <filesystem>
 #include <map>
 #include <numeric>
+#include <string>
+#include <vector>
 
 #include "charts.h"
 #include "leaf/core/device.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/image_io.h"
 #include "page.h"
 #include "picture.h"
 
@@ -48,6 +53,28 @@ Json summary_view(const std::string& title, const metrics::Summary& summary) {
           {"one_sided_empty", summary.one_sided_empty},
           {"rule", summary.convention->rule},
           {"rows", rows}};
+}
+
+/// Of several classes their mean first, then each.
+void add_summaries(const std::string& title, const metrics::Breakdown& breakdown, Json& summaries) {
+  const bool several = !breakdown.classes.empty();
+  summaries.push_back(
+      summary_view(several ? str(title, ", means of the classes") : title, breakdown.summary));
+  for (const metrics::ClassSummary& each : breakdown.classes) {
+    summaries.push_back(summary_view(str(title, ", ", each.name), each.summary));
+  }
+}
+
+/// The colours of several classes in the pictures.
+Json legend_view(const std::vector<metrics::ClassSummary>& classes) {
+  Json items = Json::array();
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    const data::ClassColour colour = data::class_colour(i + 1);
+    items.push_back(
+        {{"name", classes[i].name},
+         {"colour", str("rgb(", colour[0] + 0, ",", colour[1] + 0, ",", colour[2] + 0, ")")}});
+  }
+  return items;
 }
 
 Json strata_view(const std::vector<metrics::StratumSummary>& strata) {
@@ -227,15 +254,24 @@ Json facts_view(const EvaluationFacts& facts) {
   return rows;
 }
 
+Json sections() {
+  return {{{"id", "summary"}, {"title", "Summary"}},
+          {{"id", "distributions"}, {"title", "Distributions"}},
+          {{"id", "cases"}, {"title", "Cases"}},
+          {{"id", "images"}, {"title", "Images"}},
+          {{"id", "how"}, {"title", "How it was scored"}}};
+}
+
 }  // namespace
 
 void write_report(const std::filesystem::path& path, const Report& report) {
   const std::vector<ImageScore>& scores = report.evaluation->scores;
   const metrics::Breakdown& breakdown = report.summary->scores;
   const std::vector<Choice> choices = choose_cases(scores);
-  Json summaries = {summary_view(report.title, breakdown.summary)};
+  Json summaries = Json::array();
+  add_summaries(report.title, breakdown, summaries);
   if (report.summary->native) {
-    summaries.push_back(summary_view("at the images' own sizes", report.summary->native->summary));
+    add_summaries("at the images' own sizes", *report.summary->native, summaries);
   }
   const Json charts = probability_charts(report.evaluation->curves);
   const Json strata = strata_view(breakdown.strata);
@@ -244,6 +280,7 @@ void write_report(const std::filesystem::path& path, const Report& report) {
   const bool cut = rows.size() < scores.size();
   write_file(path, fill_page("report.html",
                              {{"title", report.title},
+                              {"nav", sections()},
                               {"summaries", summaries},
                               {"has_strata", !strata.empty()},
                               {"strata", strata},
@@ -252,6 +289,7 @@ void write_report(const std::filesystem::path& path, const Report& report) {
                               {"distributions", distributions(scores, breakdown.summary.groups)},
                               {"has_probabilities", !charts.empty()},
                               {"probabilities", charts},
+                              {"legend", legend_view(breakdown.classes)},
                               {"cases", cases_view(scores, choices, report.load_case)},
                               {"columns", columns_view(breakdown.summary.groups)},
                               {"rows", rows},

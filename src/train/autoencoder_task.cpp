@@ -1,6 +1,10 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <vector>
 
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
@@ -13,6 +17,7 @@
 #include "models/autoencoder_kl.h"
 #include "networks.h"
 #include "nn/recompute.h"
+#include "pipeline/evaluation/score_labels.h"
 #include "pipeline/mask_codec.h"
 #include "train/task.h"
 
@@ -26,9 +31,11 @@ constexpr double kNoDropout = 0.0;
 /// folder whose latents, times the configured scaling factor, have unit variance.
 class AutoencoderTask : public TrainingTask {
  public:
-  AutoencoderTask(const Config& config, c10::Device device) : config_(config), device_(device) {
+  AutoencoderTask(const Config& config, c10::Device device)
+      : config_(config), device_(device), codec_(config.data.classes) {
     if (config.model.autoencoder.type != models::AutoencoderType::kKl) {
-      throw ConfigError("task: autoencoder trains KL autoencoders; set model.autoencoder.type: kl");
+      throw ConfigError(
+          "Config::task: autoencoder trains KL autoencoders; set AutoencoderConfig::type: kl");
     }
     const models::AutoencoderConfig& shape = config.model.autoencoder;
     encoder_ = std::make_shared<models::KlLatentEncoder>(shape, kNoDropout);
@@ -123,9 +130,10 @@ class AutoencoderTask : public TrainingTask {
     const at::Tensor x = both_kinds(sample.image.unsqueeze(0), sample.mask.unsqueeze(0));
     const at::Tensor latent = encoder_->encode(x);
     const at::Tensor decoded = decoder_->decode(latent);
-    const at::Tensor mask = image_to_probability(decoded.narrow(0, 1, 1)) > 0.5;
+    const at::Tensor mask = codec_.to_labels(codec_.to_probability(decoded.narrow(0, 1, 1)), 0.5);
     const double dice =
-        metrics::score_image(sample.name, mask[0].cpu(), sample.mask.to(at::kBool)).value("dice");
+        score_labels(sample.name, mask[0].cpu(), sample.mask[0], config_.data.classes)
+            .value("dice");
     return at::tensor({(decoded - x).abs().mean().item<double>(), dice,
                        latent.square().sum().item<double>(), static_cast<double>(latent.numel())},
                       at::kDouble);
@@ -133,7 +141,7 @@ class AutoencoderTask : public TrainingTask {
 
   /// Images and masks as one batch [2N, 3, R, R] in [0, 1]: the autoencoder must carry both.
   at::Tensor both_kinds(const at::Tensor& images, const at::Tensor& masks) const {
-    return at::cat({images, mask_to_image(masks)})
+    return at::cat({images, codec_.to_image(masks)})
         .to(device_)
         .contiguous(at::MemoryFormat::ChannelsLast);
   }
@@ -156,6 +164,7 @@ class AutoencoderTask : public TrainingTask {
 
   Config config_;
   c10::Device device_;
+  MaskCodec codec_;
   std::shared_ptr<models::KlLatentEncoder> encoder_;
   std::shared_ptr<models::KlLatentDecoder> decoder_;
   std::shared_ptr<models::Autoencoder> autoencoder_;  ///< both, for what concerns all parameters

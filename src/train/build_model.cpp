@@ -19,17 +19,17 @@ namespace leaf {
 namespace fs = std::filesystem;
 namespace {
 
-/// WeightsError when `key` gives a path that is not there; an empty one is not given.
-void require_exists(const char* key, const fs::path& path) {
+/// Throws WeightsError when `field` gives a path that is not there; an empty one is not given.
+void require_exists(const char* field, const fs::path& path) {
   std::error_code error;  // other troubles are reported by the reader
   if (!path.empty() && fs::status(path, error).type() == fs::file_type::not_found) {
     throw WeightsError(
-        str(key, ": '", path.string(), "' does not exist; see \"Weights\" in README.md"));
+        str(field, ": '", path.string(), "' does not exist; see \"Weights\" in README.md"));
   }
 }
 
 /// Adds the source of a network, if it has one: a path of its own, or its folder in
-/// `model.pretrained`.
+/// `pretrained`.
 void add_source(std::vector<WeightSource>& sources, io::WeightPart name, const fs::path& own,
                 const fs::path& pretrained) {
   if (!own.empty()) {
@@ -39,21 +39,22 @@ void add_source(std::vector<WeightSource>& sources, io::WeightPart name, const f
   }
 }
 
-/// The paths that the autoencoder starts from; ConfigError when there are none.
+/// The paths that the autoencoder starts from; throws ConfigError when there are none.
 std::vector<WeightSource> autoencoder_sources(const ModelSection& section) {
-  require_exists("model.pretrained", section.pretrained);
+  require_exists("ModelSection::pretrained", section.pretrained);
   std::vector<fs::path> paths = section.autoencoder_weights;
   if (paths.empty() && !section.pretrained.empty()) {
     paths.push_back(section.pretrained);
   }
   if (paths.empty()) {
     throw ConfigError(
-        "model.autoencoder.weights: needed (or model.pretrained, or model.init: random); train an "
-        "autoencoder of your own with task: autoencoder");
+        "ModelSection::autoencoder_weights: needed (or ModelSection::pretrained, or "
+        "ModelSection::init: random); train an "
+        "autoencoder of your own with Config::task: autoencoder");
   }
   std::vector<WeightSource> sources;
   for (const fs::path& path : paths) {
-    require_exists("model.autoencoder.weights", path);
+    require_exists("ModelSection::autoencoder_weights", path);
     sources.push_back({path, io::WeightPart::kAutoencoder});
   }
   return sources;
@@ -71,6 +72,7 @@ ModelDescription describe(const Config& config) {
   description.scheduler = config.diffusion.scheduler;
   description.preprocessing.resolution = config.data.resolution;
   description.preprocessing.intensity = config.data.intensity;
+  description.preprocessing.classes = config.data.classes;
   description.preprocessing.threshold = config.validation.threshold;
   description.preprocessing.num_inference_steps = config.validation.num_inference_steps;
   return description;
@@ -81,11 +83,11 @@ TrainingModel build_model(const Config& config) {
   if (section.init == ModelInit::kRandom) {
     TrainingModel model = make_model(describe(config));
     initialise(model, config.seed);
-    log::info("all networks start from random weights (model.init: random)");
+    log::info("all networks start from random weights (ModelSection::init: random)");
     return model;
   }
-  require_exists("model.unet.weights", section.unet_weights);
-  require_exists("model.latent_encoder.weights", section.latent_encoder_weights);
+  require_exists("ModelSection::unet_weights", section.unet_weights);
+  require_exists("ModelSection::latent_encoder_weights", section.latent_encoder_weights);
   std::vector<WeightSource> sources = autoencoder_sources(section);
   add_source(sources, io::WeightPart::kUNet, section.unet_weights, section.pretrained);
   add_source(sources, io::WeightPart::kLatentEncoder, section.latent_encoder_weights,
@@ -108,9 +110,10 @@ std::shared_ptr<models::Teacher> build_teacher(const Config& config) {
   if (config.model.init == ModelInit::kRandom) {
     nn::initialise(*teacher, config.seed);
   } else if (section.weights.empty()) {
-    throw ConfigError("alignment.weights: needed for the teacher (or alignment.teacher: none)");
+    throw ConfigError(
+        "AlignmentSection::weights: needed for the teacher (or AlignmentSection::teacher: none)");
   } else {
-    require_exists("alignment.weights", section.weights);
+    require_exists("AlignmentSection::weights", section.weights);
     load_network(*teacher, gather_weights({{section.weights, io::WeightPart::kTeacher}}),
                  io::WeightPart::kTeacher);
   }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 #include <set>
 
 #include "core/prefetcher.h"
@@ -31,7 +30,8 @@ CheckedPair check_pair(const data::Dataset& dataset, std::size_t index) {
   try {
     const data::DecodedSample sample = dataset.decoded(index);
     const auto* begin = sample.mask.const_data_ptr<std::uint8_t>();
-    return {.foreground = std::count(begin, begin + sample.mask.numel(), std::uint8_t{1}),
+    return {.foreground = sample.mask.numel() -
+                          std::count(begin, begin + sample.mask.numel(), std::uint8_t{0}),
             .pixels = sample.mask.numel(),
             .hash = data::perceptual_hash(sample.image),
             .problem = ""};

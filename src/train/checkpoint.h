@@ -38,8 +38,8 @@ void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& che
 /// The complete checkpoints below `folder`, oldest first.
 std::vector<std::filesystem::path> complete_checkpoints(const std::filesystem::path& folder);
 
-/// WeightsError for a checkpoint of a newer format and for a damaged one: a file that is not as its
-/// checksum says, or a value that cannot be.
+/// Throws WeightsError for a checkpoint of a newer format and for a damaged one: a file that is not
+/// as its checksum says, or a value that cannot be.
 Checkpoint read_checkpoint(const std::filesystem::path& path);
 
 }  // namespace leaf

@@ -10,8 +10,9 @@
 namespace leaf {
 
 std::string empty_masks_text(std::size_t count, const data::Dataset& dataset) {
-  return str("no mask has foreground (looked at ", count, " in '", dataset.config().root.string(),
-             "'); check data.masks and data.mask_threshold against the values they hold");
+  return str(
+      "no mask has foreground (looked at ", count, " in '", dataset.config().root.string(),
+      "'); check DataConfig::masks and DataConfig::mask_threshold against the values they hold");
 }
 
 void EmptyMaskWatch::look_at(const data::Batch& batch) {

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <map>
-#include <utility>
 
 #include "core/memory.h"
 #include "hash.h"

@@ -2,7 +2,6 @@
 
 #include <ATen/core/TensorBody.h>
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>

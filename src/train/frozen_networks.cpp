@@ -16,7 +16,6 @@
 #include "leaf/core/strings.h"
 #include "losses/losses.h"
 #include "models/autoencoder_kl.h"
-#include "pipeline/mask_codec.h"
 
 namespace leaf {
 
@@ -25,6 +24,7 @@ FrozenNetworks::FrozenNetworks(const Config& config, c10::Device device,
                                std::shared_ptr<models::Teacher> teacher)
     : config_(config),
       device_(device),
+      codec_(config.data.classes),
       autoencoder_(std::move(autoencoder)),
       teacher_(std::move(teacher)) {}
 
@@ -46,7 +46,7 @@ bool FrozenNetworks::samples() const {
 /// The scaled latents, float32 [N, L, r, r]; of those to be sampled, mean and standard deviation
 /// [N, 2L, r, r].
 at::Tensor FrozenNetworks::mask_latents(const at::Tensor& masks) const {
-  const at::Tensor pictures = mask_to_image(to_device(masks, device_));
+  const at::Tensor pictures = codec_.to_image(to_device(masks, device_));
   if (!samples()) {
     return autoencoder_->encoder()->encode(pictures).to(at::kFloat);
   }
@@ -70,6 +70,14 @@ at::Tensor FrozenNetworks::latents(const FrozenFeatures& features, std::int64_t 
   return halves[0] + halves[1] * at::stack(noise).to(halves[0].device());
 }
 
+/// How labels become the mask's image, where there is more than one way.
+std::string FrozenNetworks::coding_identity() const {
+  const data::MaskClasses& classes = config_.data.classes;
+  return classes.several()
+             ? leaf::str(", ", classes.list.size(), " classes as ", enum_text(classes.coding))
+             : "";
+}
+
 std::string FrozenNetworks::identity() const {
   const models::AutoencoderConfig& autoencoder = config_.model.autoencoder;
   return leaf::str("leaf ", version(), ", LibTorch ", TORCH_VERSION, ", ", device_.type(), " ",
@@ -78,7 +86,8 @@ std::string FrozenNetworks::identity() const {
                    config_.data.resolution, " pixels, autoencoder ", enum_text(autoencoder.type),
                    " ", autoencoder.scaling_factor, " ", enum_text(config_.diffusion.mask_latent),
                    " ", weights_hash(*autoencoder_), ", teacher ",
-                   teacher_ ? config_.alignment.teacher + " " + weights_hash(*teacher_) : "none");
+                   teacher_ ? config_.alignment.teacher + " " + weights_hash(*teacher_) : "none",
+                   coding_identity());
 }
 
 std::int64_t FrozenNetworks::group() const {

@@ -10,6 +10,7 @@
 #include "leaf/config/config.h"
 #include "models/autoencoder.h"
 #include "models/teacher.h"
+#include "pipeline/mask_codec.h"
 
 namespace leaf {
 
@@ -36,10 +37,12 @@ class FrozenNetworks {
 
  private:
   bool samples() const;
+  std::string coding_identity() const;
   at::Tensor mask_latents(const at::Tensor& masks) const;
 
   Config config_;
   c10::Device device_;
+  MaskCodec codec_;
   std::shared_ptr<models::Autoencoder> autoencoder_;
   std::shared_ptr<models::Teacher> teacher_;
 };

@@ -7,7 +7,7 @@
 namespace leaf {
 
 /// An open file, made where it is missing, and the mapping of its beginning; both end with the
-/// object. FileError for whatever fails.
+/// object. Throws FileError for whatever fails.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);

@@ -35,7 +35,8 @@ void set_training(const TaskNetworks& networks, bool training);
 /// One step of the moving averages.
 void update_averages(const TaskNetworks& networks, double decay);
 
-/// What is saved of the networks. load_state restores it; WeightsError where it does not fit.
+/// What is saved of the networks. load_state restores it; throws WeightsError where it does not
+/// fit.
 io::TensorMap state_of(const TaskNetworks& networks);
 void load_state(const TaskNetworks& networks, const io::TensorMap& state);
 

@@ -38,7 +38,7 @@ class AdamW {
 
   /// Both moments of every parameter (NAME.exp_avg, NAME.exp_avg_sq), and how often it was updated.
   io::TensorMap state() const;
-  /// WeightsError when a name or shape does not fit.
+  /// Throws WeightsError when a name or shape does not fit.
   void load_state(const io::TensorMap& state);
 
  private:

@@ -2,7 +2,7 @@
 
 #include <charconv>
 #include <cstdlib>
-#include <string_view>
+#include <string>
 
 #include "leaf/core/strings.h"
 #include "leaf/train/process_group.h"
@@ -103,7 +103,7 @@ ProcessPlace process_place() {
   if (place.address.empty() || place.port == 0) {
     throw ConfigError(str("the environment says process ", place.rank, " of ", place.count,
                           ", but not where they meet: set MASTER_ADDR and MASTER_PORT, or start "
-                          "leaf_train by torchrun, srun or mpirun"));
+                          "the program by torchrun, srun or mpirun"));
   }
   return place;
 }

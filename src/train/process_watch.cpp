@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
+#include <exception>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <utility>
@@ -123,8 +125,8 @@ bool ProcessWatch::is_silent(int rank, seconds patience) {
 
 /// The thread that computes waits for somebody who will never answer, which nothing ends.
 void ProcessWatch::end_program() const {
-  log::error(str(lost_, "; continue with --resume"));
-  ::_exit(kExitSomeFailed);
+  log::error(str(lost_, "; continue with RunStart::resume"));
+  ::_exit(EXIT_FAILURE);
 }
 
 /// The keeper of the meeting place goes last.

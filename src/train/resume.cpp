@@ -19,15 +19,15 @@ Config load_run_config(const fs::path& file) {
     return config::load_config(file);
   } catch (const Error& failure) {
     throw ConfigError(str("cannot tell what the run was started with: ", failure.what(),
-                          "; mend the file, or continue with --allow-changes"));
+                          "; mend the file, or continue with RunStart::allow_changes"));
   }
 }
 
 [[noreturn]] void refuse(const Config& config, const std::vector<std::string>& changes) {
-  throw ConfigError(str("the run in '", config.output.dir.string(),
-                        "' was started otherwise: ", join(changes, "; "),
-                        ". Restore these values, choose another output.dir, or continue with "
-                        "--allow-changes"));
+  throw ConfigError(str(
+      "the run in '", config.output.dir.string(), "' was started otherwise: ", join(changes, "; "),
+      ". Restore these values, choose another OutputSection::dir, or continue with "
+      "RunStart::allow_changes"));
 }
 
 }  // namespace
@@ -73,7 +73,7 @@ data::SplitPairs divide_for_run(const Config& config) {
   if (pairs.absent > pairs.train.size() + pairs.validation.size() + pairs.test.size()) {
     throw DataError(str("'", split_csv.string(), "' lists ", pairs.absent,
                         " images that are not in '", config.data.root.string(),
-                        "', most of the run's; set data.root to where they are"));
+                        "', most of the run's; set DataConfig::root to where they are"));
   }
   return pairs;
 }

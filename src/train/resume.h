@@ -18,7 +18,7 @@ config::Differences find_changes(const Config& config, bool allowed);
 void report_changes(const config::Differences& changes);
 
 /// The pairs of each part. A run that is continued keeps its division, whatever has come to the
-/// data set or left it; DataError where most of its images are gone.
+/// data set or left it; throws DataError where most of its images are gone.
 data::SplitPairs divide_for_run(const Config& config);
 
 struct FoundCheckpoint {

@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
 

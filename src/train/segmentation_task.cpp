@@ -1,5 +1,11 @@
 #include <ATen/ATen.h>
 
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "cached_features.h"
 #include "core/cuda_graph.h"
 #include "frozen_networks.h"
@@ -95,11 +101,11 @@ class SegmentationTask : public TrainingTask {
         frozen_.latents(features_.of(first.images, first.masks), first.step).std().item<double>();
     if (!(deviation > 0)) {
       throw DataError(
-          "model.autoencoder.scale_by_std: the latents of the first batch's masks are all the "
+          "ModelSection::scale_by_std: the latents of the first batch's masks are all the "
           "same; set it to false");
     }
     const double factor = config_.model.autoencoder.scaling_factor / deviation;
-    log::info(str("latents are multiplied by ", factor, " (model.autoencoder.scale_by_std)"));
+    log::info(str("latents are multiplied by ", factor, " (ModelSection::scale_by_std)"));
     set_scaling_factor(factor);
   }
 
@@ -151,9 +157,11 @@ class SegmentationTask : public TrainingTask {
     wanted.lossless_overlays = config_.validation.overlay_format == OverlayFormat::kPng;
     wanted.scoring.groups = groups_to_score(config_.validation);
     const std::vector<metrics::ImageScore> own = evaluate(segmenter, share, wanted).scores;
-    const Scores scores =
-        validation_scores(from_rows(options.gather(to_rows(own))), config_.validation);
+    const std::vector<metrics::ImageScore> all =
+        from_rows(options.gather(to_rows(own, scored_classes().size())));
     set_training(networks_, true);
+    Scores scores = validation_scores(all, config_.validation);
+    add_class_scores(all, scores);
     return scores;
   }
 
@@ -202,6 +210,26 @@ class SegmentationTask : public TrainingTask {
     }
     const auto decoder = model_.autoencoder->decoder();
     std::dynamic_pointer_cast<models::KlLatentDecoder>(decoder)->set_scaling_factor(factor);
+  }
+
+  /// The names of the classes beside the background, where there are several.
+  std::vector<std::string> scored_classes() const {
+    std::vector<std::string> names = data::class_names(config_.data.classes);
+    names.erase(names.begin(), config_.data.classes.several() ? names.begin() + 1 : names.end());
+    return names;
+  }
+
+  /// dice_NAME, iou_NAME of each of several classes.
+  void add_class_scores(const std::vector<metrics::ImageScore>& all, Scores& scores) const {
+    const std::vector<std::string> names = scored_classes();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const metrics::Summary summary = metrics::summarise(metrics::scores_of_class(all, i));
+      for (const metrics::Metric& metric : metrics::all_metrics()) {
+        if (metric.headline) {
+          scores[leaf::str(metric.key, "_", names[i])] = summary.of(metric.key).mean;
+        }
+      }
+    }
   }
 
   StepLosses step_losses(const StepInput& input) const {

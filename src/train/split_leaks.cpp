@@ -86,8 +86,8 @@ std::string divided_groups_text(const std::vector<DividedImage>& images) {
   }
   return str("the names look like ", parts.size(), " groups (patients, videos) and ", divided,
              " of them, as '", printable(first),
-             "', are in several parts; keep them together with data.split.strategy: groups and a "
-             "data.split.groups file of name,group");
+             "', are in several parts; keep them together with SplitConfig::strategy: groups and a "
+             "SplitConfig::groups file of name,group");
 }
 
 }  // namespace leaf

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <exception>
 #include <utility>
 #include <vector>
 
@@ -61,12 +62,13 @@ Trainer::Trainer(Config config, c10::Device device, std::shared_ptr<ProcessGroup
       device_(device),
       group_(group ? std::move(group) : std::make_shared<ProcessGroup>()) {
   if (group_->count() > 1 && config_.train.cuda_graph) {
-    throw ConfigError("train.cuda_graph records the step of a single process; set it to false");
+    throw ConfigError(
+        "TrainSection::cuda_graph records the step of a single process; set it to false");
   }
   if (config_.train.cuda_graph && config_.train.gradient_checkpointing) {
     throw ConfigError(
-        "train.cuda_graph cannot record what train.gradient_checkpointing does; set "
-        "one of them to false");
+        "TrainSection::cuda_graph cannot record what TrainSection::gradient_checkpointing does; "
+        "set one of them to false");
   }
 }
 
@@ -108,8 +110,9 @@ void Trainer::run_in_folder(const RunStart& start, TrainingResult& result,
   const fs::path& folder = config_.output.dir;
   const bool existed = fs::exists(folder);
   if (existed && !start.resume) {
-    throw ConfigError(str("output.dir: '", folder.string(),
-                          "' exists already; continue it with --resume, or choose another"));
+    throw ConfigError(
+        str("OutputSection::dir: '", folder.string(),
+            "' exists already; continue it with RunStart::resume, or choose another"));
   }
   const std::vector<fs::path> new_parents = missing_parents(folder);
   make_folder(folder);
@@ -160,8 +163,8 @@ std::string Trainer::save_after_failure(std::int64_t step) {
     }
   }
   const std::int64_t saved = state_->saved_step;
-  return saved > 0  ? str("; then --resume continues after step ", saved)
-         : step > 0 ? "; then --resume starts again at step 0"
+  return saved > 0  ? str("; then RunStart::resume continues after step ", saved)
+         : step > 0 ? "; then RunStart::resume starts again at step 0"
                     : "";
 }
 

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 

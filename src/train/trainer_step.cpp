@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
-#include <utility>
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "leaf/core/error.h"
@@ -103,7 +104,7 @@ void Trainer::require_finite_steps(std::int64_t step) {
   if (state_->skipped_in_a_row.item<double>() >= kMostInARow) {
     throw Error(str("the loss is not finite at step ", step, " and the ", kMostInARow - 1,
                     " before it; the images of that step were ", join(state_->batch_names, ", "),
-                    "; lower train.learning_rate and continue with --resume"));
+                    "; lower TrainSection::learning_rate and continue with RunStart::resume"));
   }
 }
 
@@ -135,14 +136,15 @@ void Trainer::write_log(std::int64_t step) {
   state_->window = {};
 }
 
-/// Weights after such a step are not saved: they may be those that made it so. Error where it
-/// `must_be` finite, since the run ends here.
+/// Weights after such a step are not saved: they may be those that made it so. Throws Error where
+/// it `must_be` finite, since the run ends here.
 bool Trainer::last_step_was_finite(std::int64_t step, bool must_be) const {
   const at::Tensor& in_a_row = state_->skipped_in_a_row;
   const bool finite = !in_a_row.defined() || in_a_row.item<double>() == 0;
   if (!finite && must_be) {
     throw Error(str("the loss is not finite at step ", step,
-                    ", which is not saved; lower train.learning_rate and continue with --resume"));
+                    ", which is not saved; lower TrainSection::learning_rate and continue with "
+                    "RunStart::resume"));
   }
   return finite;
 }

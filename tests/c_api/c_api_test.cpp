@@ -139,6 +139,23 @@ TEST(CApi, SegmentsSeveralImagesWithRowsOfAnyLength) {
   }
 }
 
+TEST(CApi, NamesTheClassesWhoseNumbersAMaskHas) {
+  const TinyProject project;
+  project.with_model();
+  const auto file = project / "model/preprocessing.json";
+  auto preprocessing = project.json("model/preprocessing.json");
+  preprocessing["classes"] = {"background=255", "disc=128", "cup=0"};
+  write_file(file, preprocessing.dump());
+  const ModelHandle model = load(project);
+  ASSERT_EQ(leaf_class_count(model.get()), 3);
+  EXPECT_STREQ(leaf_class_name(model.get(), 0), "background");
+  EXPECT_STREQ(leaf_class_name(model.get(), 2), "cup");
+  EXPECT_EQ(leaf_class_name(model.get(), 3), nullptr);
+  EXPECT_EQ(leaf_class_name(model.get(), -1), nullptr);
+  const ResultHandle result = segment_file(model, project.path("data/images/0001.png"));
+  EXPECT_LE(mask_of(result.get()).max().item<int>(), 2);
+}
+
 TEST(CApi, SaysWhatIsWrong) {
   const ProgramsMasks project;
   const ModelHandle model = load(project);

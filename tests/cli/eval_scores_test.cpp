@@ -1,4 +1,4 @@
-// Conventions, parts, comparisons, pages and the threshold of leaf_eval.
+// Conventions, parts and comparisons of leaf_eval.
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -66,18 +66,6 @@ void expect_parts(const std::string& text, const std::vector<std::string>& parts
   }
 }
 
-double threshold_of(const TinyProject& project) {
-  return project.json("model/preprocessing.json")["threshold"];
-}
-
-test::Outcome eval_model(const TinyProject& project, const std::vector<std::string>& more) {
-  std::vector<std::string> arguments{"--model",  project.path("model"),
-                                     "--config", project.path("config.yaml"),
-                                     "--output", project.path("eval")};
-  arguments.insert(arguments.end(), more.begin(), more.end());
-  return run_cpu("leaf_eval", arguments);
-}
-
 TEST(EvalScores, LengthsAreInTheUnitOfTheSpacing) {
   const TinyProject project;
   write_masks(project);
@@ -124,7 +112,8 @@ TEST(EvalScores, ProbabilitiesOfFiles) {
   EXPECT_EQ(cell(scores, "auroc", "a"), "1.000000");
   EXPECT_EQ(cell(scores, "brier", "a"), "0.020000");  // half of the pixels are 0.2 off
   EXPECT_EQ(cell(scores, "auroc", "c"), "");
-  data::write_png16(project / "grey/a.png", test::half_mask(16, 16, 1).to(at::kFloat).mul(0.9));
+  data::write_map(project / "grey/a.png", test::half_mask(16, 16, 1).to(at::kFloat).mul(0.9),
+                  *data::find_map_writer("16", "map"));
   ASSERT_EQ(eval(project, "predicted", {"--probabilities", project.path("grey")}).exit_code, 0);
   EXPECT_NEAR(std::stod(cell(scores, "brier", "a")), 0.005,
               2e-6);  // half of the pixels are 0.1 off
@@ -148,48 +137,6 @@ TEST(EvalScores, ComparesEarlierRuns) {
   EXPECT_NEAR(json["pairs"][0]["difference"], 1.0 / 9, 1e-6);
   EXPECT_TRUE(fs::exists(project / "predicted-eval-compared/comparison.csv"));
   EXPECT_TRUE(fs::exists(project / "predicted-eval-compared/comparison.html"));
-}
-
-TEST(EvalScores, PagesOfMasksAndModels) {
-  const TinyProject project;
-  write_masks(project);
-  data::write_png(project / "images/a.png", test::picture(16, 16));
-  ASSERT_EQ(eval(project, "predicted", {"--report", "--figure", "--images", project.path("images")})
-                .exit_code,
-            0);
-  EXPECT_TRUE(fs::exists(project / "predicted-eval/figure.png"));
-  expect_parts(read_file(project / "predicted-eval/report.html"), {"<svg", "case-1", "worst"});
-  project.with_model();
-  ASSERT_EQ(eval_model(project, {"--report", "--figure"}).exit_code, 0);
-  expect_parts(read_file(project / "eval/report.html"),
-               {"mean Dice by threshold", "share of target pixels by probability", "AUROC"});
-}
-
-TEST(EvalScores, TunesTheThresholdOnTheValidationPart) {
-  const TinyProject project;
-  project.with_model();
-  const double before = threshold_of(project);
-  const auto outcome = eval_model(project, {"--tune-threshold", "--no-native"});
-  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
-  expect_parts(outcome.out, {"validation part at the model's 64x64: 1 image", "is now"});
-  const double after = threshold_of(project);
-  EXPECT_NE(after, before);
-  const auto dice = [&] { return project.json("eval/summary.json")["scores"]["dice"]["mean"]; };
-  ASSERT_EQ(eval_model(project, {"--split", "validation", "--no-native"}).exit_code, 0);
-  expect_parts(outcome.out, {str("validation part ", fixed(dice().get<double>(), 4))});
-  EXPECT_EQ(std::stod(project.json("eval/summary.json")["threshold"].get<std::string>()), after);
-}
-
-TEST(EvalScores, NoThresholdIsTunedOnTheTestPart) {
-  const TinyProject project;
-  project.with_model();
-  const double before = threshold_of(project);
-  expect_usage_error(eval_model(project, {"--tune-threshold", "--split", "test"}), "leaf_eval",
-                     {"--tune-threshold", "test part"});
-  expect_usage_error(eval_model(project, {"--tune-threshold", "--set", "data.dataset=isic2018",
-                                          "data.split.strategy=published"}),
-                     "leaf_eval", {"published", "test part"});
-  EXPECT_EQ(threshold_of(project), before);
 }
 
 TEST(EvalScores, WrongValuesAreOneLine) {

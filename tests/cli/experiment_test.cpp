@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "common/exit_code.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
@@ -85,7 +86,7 @@ TEST(Experiment, AKilledOneGoesOnToTheSameTable) {
     EXPECT_TRUE(test::wait_for(parts / "experiments/table-small/table.csv"));
     program.interrupt();
     const int code = program.wait().exit_code;
-    EXPECT_TRUE(code == kExitInterrupted || code == kExitSuccess) << code;
+    EXPECT_TRUE(code == apps::kExitInterrupted || code == apps::kExitSuccess) << code;
   }
   ASSERT_EQ(parts.run({"--small"}).exit_code, 0);
   EXPECT_EQ(read_file(parts / "experiments/table-small/table.csv"),
@@ -99,7 +100,7 @@ TEST(Experiment, AFailedRunDoesNotStopTheOthers) {
   text.replace(text.find(sample), sample.size(), "train.train_batch_size: 100");
   write_file(project / "table.yaml", text);
   const auto outcome = project.run({"--small"});
-  EXPECT_EQ(outcome.exit_code, kExitSomeFailed) << outcome.err;
+  EXPECT_EQ(outcome.exit_code, apps::kExitSomeFailed) << outcome.err;
   EXPECT_NE(outcome.err.find("failed with exit code 2"), std::string::npos) << outcome.err;
   const std::string table = read_file(project / "experiments/table-small/table.csv");
   EXPECT_NE(table.find("x0,phantoms Dice (%),0,"), std::string::npos) << table;
@@ -136,13 +137,13 @@ TEST(Experiment, ADoctorSaysWhatToDo) {
     return test::run_program("leaf_train", project.arguments("run", words));
   };
   const auto random = doctor({});
-  EXPECT_EQ(random.exit_code, kExitSomeFailed) << random.out;  // random weights learn little
+  EXPECT_EQ(random.exit_code, apps::kExitSomeFailed) << random.out;  // random weights learn little
   EXPECT_NE(random.out.find("ok    data: 4 to train, 1 to validate, 1 to test"), std::string::npos)
       << random.out;
   EXPECT_FALSE(fs::exists(project / "run"));
   const auto missing =
       doctor({"--set", "model.init=pretrained", "--set", "model.pretrained=" + project.path("no")});
-  EXPECT_EQ(missing.exit_code, kExitSomeFailed);
+  EXPECT_EQ(missing.exit_code, apps::kExitSomeFailed);
   EXPECT_NE(missing.out.find("does not exist; see \"Weights\""), std::string::npos) << missing.out;
   const auto no_data = doctor({"--set", "data.root=" + project.path("nowhere")});
   EXPECT_NE(no_data.out.find("do    data: cannot be used"), std::string::npos) << no_data.out;

@@ -62,6 +62,12 @@ TEST(InferAudit, EveryMaskHasARecordOfWhatMadeIt) {
   EXPECT_EQ(first["model_sha256"], records[1]["model_sha256"]);
   EXPECT_NE(records[4]["error"], "");
   expect_no_faults(schema("inference-summary"), project.json("out/summary.json"));
+  ASSERT_EQ(infer(project, {"data/images/0001.png"}, "tiles",
+                  {"--tile", "--seeds", "2", "--ensemble", "staple", "--labels"})
+                .exit_code,
+            0);
+  expect_no_faults(schema("inference-audit"), audit_records(project, "tiles")[0]);
+  expect_no_faults(schema("inference-summary"), project.json("tiles/summary.json"));
   EXPECT_FALSE(schema("inference-summary").faults(first).empty()) << "the check itself";
 
   ASSERT_EQ(infer(project, {"data/images"}, "out", {"--skip-existing"}).exit_code, 1);

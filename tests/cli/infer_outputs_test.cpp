@@ -8,7 +8,7 @@
 #include "leaf/data/mask_values.h"
 #include "leaf/data/postprocess.h"
 #include "leaf/pipeline/segment_file.h"
-#include "leaf_demo_data/phantom.h"
+#include "pipeline/inference/staple.h"
 
 namespace leaf {
 namespace {
@@ -95,6 +95,63 @@ TEST(InferOutputs, ContoursAreACocoDataSet) {
   }
 }
 
+TEST(InferOutputs, ContoursAsGeoJsonEncloseTheMask) {
+  const TinyProject project;
+  project.with_model();
+  ASSERT_EQ(infer(project, {"data/images"}, "out", {"--contours", "geojson"}).exit_code, 0);
+  EXPECT_EQ(project.json("out/summary.json")["options"]["contours"], "geojson");
+  const auto geojson = project.json("out/contours/0001.geojson");
+  EXPECT_EQ(geojson["type"], "FeatureCollection");
+  std::int64_t pixels = 0;
+  for (const auto& feature : geojson["features"]) {
+    EXPECT_EQ(feature["type"], "Feature");
+    EXPECT_EQ(feature["geometry"]["type"], "Polygon");
+    pixels += feature["properties"]["pixels"].get<std::int64_t>();
+    for (const auto& ring : feature["geometry"]["coordinates"]) {
+      EXPECT_GE(ring.size(), 5U);
+      EXPECT_EQ(ring.front(), ring.back());
+    }
+  }
+  EXPECT_EQ(pixels, data::read_mask(project / "out/0001.png").count_nonzero().item<std::int64_t>());
+  expect_usage_error(infer(project, {"data/images"}, "x", {"--contours", "svg"}), "leaf_infer",
+                     {"--contours", "'svg'", "geojson"});
+}
+
+TEST(InferOutputs, LabelsNumberTheMasksParts) {
+  const TinyProject project;
+  project.with_model();
+  ASSERT_EQ(infer(project, {"data/images"}, "out", {"--labels"}).exit_code, 0);
+  const at::Tensor labels = data::read_mask(project / "out/labels/0001.png").to(at::kInt);
+  const at::Tensor mask = data::read_mask(project / "out/0001.png");
+  EXPECT_TRUE(labels.equal(data::numbered_parts(mask)));
+  EXPECT_TRUE(labels.ne(0).equal(mask.ne(0)));
+  ASSERT_EQ(infer(project, {"out"}, "again").exit_code, 0);
+  EXPECT_EQ(project.json("again/summary.json")["images"].size(), 4U) << "labels are no images";
+}
+
+TEST(InferOutputs, StapleIsTheConsensusOfTheSamplesMasks) {
+  const TinyProject project;
+  project.with_model();
+  const std::string image = "data/images/0001.png";
+  const std::vector<std::string> options{"--seeds", "5", "--probabilities", "npy", "--ensemble"};
+  const auto with = [&](const std::string& ensemble) {
+    std::vector<std::string> words = options;
+    words.push_back(ensemble);
+    ASSERT_EQ(infer(project, {image}, ensemble, words).exit_code, 0);
+  };
+  with("mean");
+  with("staple");
+  const Segmenter segmenter = Segmenter::load(project / "model");
+  const at::Tensor input = prepare_file(segmenter, project / image).input.unsqueeze(0);
+  const at::Tensor samples = segmenter.probabilities(input, {"0001"}, 5).select(1, 0);
+  const at::Tensor expected = staple(segmenter.labels(samples)).probability;
+  EXPECT_TRUE(read_npy(project / "staple/probabilities/0001.npy", 64, 64).equal(expected));
+  EXPECT_TRUE(data::read_mask(project / "staple/0001.png").ne(0).equal(expected.gt(0.5)));
+  EXPECT_FALSE(read_npy(project / "mean/probabilities/0001.npy", 64, 64).equal(expected));
+  EXPECT_NE(test::audit_records(project, "mean")[0]["settings_sha256"],
+            test::audit_records(project, "staple")[0]["settings_sha256"]);
+}
+
 TEST(InferOutputs, SeveralSeedsGiveTheirMeanAndItsEntropy) {
   const TinyProject project;
   project.with_model();
@@ -115,7 +172,9 @@ TEST(InferOutputs, SeveralSeedsGiveTheirMeanAndItsEntropy) {
   const at::Tensor written = read_npy(project / "three/probabilities/0001.npy", 64, 64);
   EXPECT_LT((written - mean).abs().max().item<double>(), 1e-6);
   EXPECT_TRUE(samples[0][0][0].equal(read_npy(project / "one/probabilities/0001.npy", 64, 64)));
-  EXPECT_TRUE(data::read_mask(project / "three/0001.png").ne(0).equal(segmenter.foreground(mean)));
+  EXPECT_TRUE(data::read_mask(project / "three/0001.png")
+                  .ne(0)
+                  .equal(segmenter.labels(mean.unsqueeze(0)).ne(0)));
   const at::Tensor bits = data::read_mask(project / "three/uncertainty/0001.png");
   const at::Tensor expected = entropy(mean).mul(65535);
   EXPECT_LT((bits.to(at::kFloat) - expected).abs().max().item<double>(), 1.01);

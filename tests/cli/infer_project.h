@@ -1,10 +1,16 @@
 #pragma once
 
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "leaf/data/mask_values.h"
+#include "leaf_demo_data/phantom.h"
 #include "tiny_project.h"
 
 namespace leaf::test {
@@ -20,6 +26,23 @@ inline Outcome infer(const TinyProject& project, const std::vector<std::string>&
   }
   arguments.insert(arguments.end(), more.begin(), more.end());
   return run_cpu("leaf_infer", arguments);
+}
+
+/// A phantom cut to height x width.
+inline at::Tensor phantom(std::int64_t index, std::int64_t height, std::int64_t width) {
+  return apps::make_phantom(96, 3, static_cast<std::uint64_t>(index))
+      .image.narrow(0, 0, height)
+      .narrow(1, 0, width)
+      .contiguous();
+}
+
+inline void expect_mask(const std::filesystem::path& path, std::int64_t height,
+                        std::int64_t width) {
+  const at::Tensor mask = data::read_mask(path);
+  EXPECT_EQ(mask.sizes(), (std::vector<std::int64_t>{height, width})) << path;
+  const at::Tensor is_255 = mask.eq(255);
+  EXPECT_TRUE(is_255.logical_or(mask.eq(0)).all().item<bool>()) << path;
+  EXPECT_TRUE(is_255.any().item<bool>() && !is_255.all().item<bool>()) << path;
 }
 
 /// The lines of an audit.

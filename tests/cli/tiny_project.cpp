@@ -101,6 +101,12 @@ void expect_usage_error(const Outcome& outcome, const std::string& name,
   }
 }
 
+void expect_parts(const std::string& text, const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
+  }
+}
+
 void expect_help(const std::string& name, const std::vector<std::string>& options) {
   const Outcome help = run_program(name, {"--help"});
   EXPECT_EQ(help.exit_code, 0);

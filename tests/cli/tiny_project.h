@@ -38,6 +38,9 @@ Outcome run_cpu(const std::string& name, std::vector<std::string> arguments);
 void expect_usage_error(const Outcome& outcome, const std::string& name,
                         const std::vector<std::string>& parts);
 
+/// Expects that the text holds all of `parts`.
+void expect_parts(const std::string& text, const std::vector<std::string>& parts);
+
 /// Expects that --help lists every option and that --version names leaf and LibTorch.
 void expect_help(const std::string& name, const std::vector<std::string>& options);
 

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <map>
 
+#include "common/exit_code.h"
 #include "core/folder_lock.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
@@ -59,7 +60,7 @@ TEST(Resume, IsExactBetweenTwoLogs) {
   const test::Program program("leaf_train", project.arguments("parts", logged(kSteps)));
   EXPECT_TRUE(test::wait_for(project / "parts/checkpoints/step-0000002/state.json"));
   program.interrupt();
-  EXPECT_EQ(program.wait().exit_code, kExitInterrupted);
+  EXPECT_EQ(program.wait().exit_code, apps::kExitInterrupted);
   const std::int64_t step = test::checkpoint_step(project / "parts");
   ASSERT_LT(step, kSteps);
   ASSERT_EQ(project.train("parts", logged(step + 2, {"--resume"})).exit_code, 0);
@@ -73,7 +74,7 @@ TEST(Resume, OfANewFolderIsAStartWhoseInterruptNamesTheSameCommand) {
   EXPECT_TRUE(test::wait_for(project / "run/checkpoints/step-0000002/state.json"));
   program.interrupt();
   const auto outcome = program.wait();
-  EXPECT_EQ(outcome.exit_code, kExitInterrupted) << outcome.err;
+  EXPECT_EQ(outcome.exit_code, apps::kExitInterrupted) << outcome.err;
   EXPECT_NE(outcome.err.find("; saved; the same command goes on\n"), std::string::npos)
       << outcome.err;
   EXPECT_EQ(outcome.err.find("--resume"), std::string::npos) << outcome.err;
@@ -119,7 +120,7 @@ TEST(Resume, CtrlCSavesAndIsContinued) {
   EXPECT_TRUE(test::wait_for(project / "run/checkpoints/step-0000002/state.json"));
   program.interrupt();
   const auto outcome = program.wait();
-  EXPECT_EQ(outcome.exit_code, kExitInterrupted) << outcome.err;
+  EXPECT_EQ(outcome.exit_code, apps::kExitInterrupted) << outcome.err;
   const std::int64_t step = test::checkpoint_step(project / "run");
   ASSERT_GE(step, 2);
   ASSERT_LT(step, kSteps);

@@ -16,16 +16,11 @@ namespace leaf {
 namespace {
 
 namespace fs = std::filesystem;
+using test::expect_parts;
 using test::TrainProject;
 
 const std::string kUnetWeights = "unet/diffusion_pytorch_model.safetensors";
 const std::string kVaeWeights = "vae/diffusion_pytorch_model.safetensors";
-
-void expect_parts(const std::string& text, const std::vector<std::string>& parts) {
-  for (const std::string& part : parts) {
-    EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
-  }
-}
 
 /// The highest validation Dice in a run's metrics.
 double best_dice(const fs::path& run) {
@@ -70,18 +65,6 @@ TEST(Train, ThePrecisionOptionWinsOverTheConfiguration) {
   expect_parts(outcome.out, {"mixed_precision: bf16  # --precision\n"});
 }
 
-TEST(Train, DryRunReportsAndLeavesNothing) {
-  const TrainProject project;
-  const auto before = test::contents(project.folder.path());
-  const auto outcome = project.train("runs/new", {"--dry-run"});
-  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  expect_parts(outcome.out,
-               {"images             4 train, 1 validation, 1 test\n", "trained parameters ",
-                "loss  ", "one step           ", "one validation     about ",
-                "whole run          about ", "peak memory        ", " without validation)\n"});
-  EXPECT_TRUE(test::contents(project.folder.path()) == before);
-}
-
 TEST(Train, NeitherClosedOutputNorAClosedTerminalStopsTheSaving) {
   const TrainProject project;
   const auto bash = [&](const std::string& run, const std::string& steps, std::string script) {
@@ -100,27 +83,6 @@ TEST(Train, NeitherClosedOutputNorAClosedTerminalStopsTheSaving) {
                      " ]; do sleep 0.01; done; kill -HUP $!; kill -HUP $!; wait $!"),
             130);
   EXPECT_NO_THROW(test::expect_intact(project / "hangup"));
-}
-
-TEST(Train, DryRunNamesWhatMakesScoresLookBetter) {
-  const TrainProject project;
-  const auto clean = project.train("run", {"--dry-run", "--quiet"});
-  EXPECT_EQ(clean.err, "");
-  for (const std::string part : {"images/", "masks/"}) {
-    fs::copy_file(project / ("data/" + part + "0001.png"), project / ("data/" + part + "0006.png"),
-                  fs::copy_options::overwrite_existing);
-    for (const int i : {1, 2, 3, 4, 5, 6}) {
-      const std::string file = "data/" + part + "000" + std::to_string(i) + ".png";
-      const std::string patient = i <= 3 ? "p1_" : "p2_";
-      fs::rename(project / file, project / ("data/" + part + patient + std::to_string(i) + ".png"));
-    }
-  }
-  const auto outcome = project.train("run", {"--dry-run", "--quiet"});
-  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  expect_parts(outcome.err,
-               {"warning: 1 pair of near-identical images in different parts",
-                "'p1_1' (train) and 'p2_6' (test)", "warning: the names look like 2 groups",
-                "data.split.strategy: groups"});
 }
 
 TEST(Train, SaysThatBf16IsSlowOnACpu) {
@@ -150,104 +112,6 @@ TEST(Train, LossesAreLoggedAsMeans) {
   ASSERT_EQ(means.size(), 2U);
   EXPECT_DOUBLE_EQ(means[0], (each[0] + each[1] + each[2]) / 3);
   EXPECT_EQ(means[1], each[3]);
-}
-
-TEST(Train, DryRunWithoutValidation) {
-  const TrainProject project;
-  const auto outcome = project.train("run", {"--dry-run", "--set", "data.split.validation=0"});
-  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  expect_parts(outcome.out, {", 0 validation, "});
-  EXPECT_EQ(outcome.out.find("one validation"), std::string::npos);
-  EXPECT_EQ(outcome.out.find("without validation"), std::string::npos);
-}
-
-TEST(Train, DryRunReadsTheImagesOfAllParts) {
-  const TrainProject project;
-  for (const std::string name : {"0001.png", "0005.png", "0006.png"}) {
-    const std::string image = read_file(project / "data/images" / name);
-    write_file(project / "data/images" / name, image.substr(0, image.size() / 2));
-    test::expect_usage_error(
-        project.train("run", {"--dry-run", "--quiet"}), "leaf_train",
-        {"cannot read image '" + project.path("data/images/" + name), "truncated"});
-    write_file(project / "data/images" / name, image);
-  }
-}
-
-TEST(Train, DryRunListsEveryPairThatCannotBeUsed) {
-  const TrainProject project;
-  write_file(project / "data/images/0001.png", "this is no picture");
-  data::write_png(project / "data/masks/0003.png", test::half_mask(64, 60));
-  write_file(project / "data/masks/0006.png", "");
-  const auto outcome = project.train("run", {"--dry-run", "--quiet"});
-  EXPECT_EQ(outcome.exit_code, 2);
-  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 4) << outcome.err;
-  expect_parts(outcome.err,
-               {"0001.png': ", "0003.png' is 60x64", "0006.png': ",
-                "leaf_train: error: 3 of 6 pairs cannot be used, listed above; replace or remove"});
-}
-
-TEST(Train, DryRunNamesMasksThatMayBeSwapped) {
-  const TrainProject project;
-  const at::Tensor inside = at::zeros({64, 64}, at::kByte);
-  inside.slice(0, 20, 40).slice(1, 20, 40).fill_(255);
-  for (const auto& mask : list_folder(project / "data/masks")) {
-    data::write_png(mask, mask.filename() == "0005.png" ? 255 - inside : inside);
-  }
-  const auto outcome = project.train("run", {"--dry-run", "--quiet"});
-  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_EQ(outcome.err, "warning: mask '" + project.path("data/masks/0005.png") +
-                             "' has its target along 100 % of the border: check that target and "
-                             "background are not swapped\n");
-}
-
-TEST(Train, LabelMapsTurnedRoundAreNamedAndRightOnesAreCropped) {
-  const TrainProject project;
-  const auto write_maps = [&](int background, int cup) {
-    const at::Tensor labels = at::full({64, 64}, background, at::kByte);
-    labels.slice(0, 20, 40).slice(1, 20, 40).fill_(128);
-    labels.slice(0, 26, 34).slice(1, 26, 34).fill_(cup);
-    for (const auto& image : list_folder(project / "data/images")) {
-      data::write_png(project / "data/mask" / image.filename(), labels);
-    }
-  };
-  const auto dry_run = [&](const std::string& crop) {
-    const auto outcome =
-        project.train("run", {"--dry-run", "--set", "data.dataset=refuge2", "--set",
-                              "data.root=" + project.path(""), "--set", "data.crop=" + crop});
-    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-    return outcome;
-  };
-  write_maps(0, 255);
-  expect_parts(dry_run("none").err,
-               {"info: data set 'refuge2' is used uncropped", "data.crop: disc",
-                "reaches the border or fills half of the picture", "(6 of 6 are so"});
-  write_maps(255, 0);
-  const auto right = dry_run("disc");
-  EXPECT_EQ(right.err.find("mask '"), std::string::npos) << right.err;
-  EXPECT_EQ(right.err.find("uncropped"), std::string::npos) << right.err;
-  expect_parts(right.out, {"of all pixels, 3.52 % are foreground"});  // 8x8 of 40x40, resized
-}
-
-TEST(Train, MasksWithoutForegroundAreCalledOut) {
-  const TrainProject project;
-  for (const auto& mask : list_folder(project / "data/masks")) {
-    data::write_png(mask, at::zeros({64, 64}, at::kByte));
-  }
-  const std::string message =
-      "no mask has foreground (looked at 4 in '" + project.path("data") +
-      "'); check data.masks and data.mask_threshold against the values they hold";
-  test::expect_usage_error(project.train("run", {"--dry-run", "--quiet"}), "leaf_train", {message});
-  const auto run = project.train("run", {"--quiet"});
-  EXPECT_EQ(run.exit_code, 0);
-  EXPECT_EQ(run.err, "warning: " + message + "\n");
-
-  data::write_png(project / "data/masks/0001.png", test::half_mask(64, 64));
-  const auto one = project.train("one", {"--dry-run", "--quiet"});
-  EXPECT_EQ(one.exit_code, 0);
-  EXPECT_EQ(one.err, "");
-  expect_parts(one.out, {"train masks        25.0 % have foreground; of all pixels, 12.50 % are "
-                         "foreground\n"});
-  EXPECT_EQ(project.train("one", {"--quiet"}).err, "");
 }
 
 TEST(Train, WritesARunFolder) {
@@ -473,30 +337,6 @@ TEST(Train, ThenEvalThenInfer) {
   for (const std::string name : {"0001.png", "0006.png"}) {
     EXPECT_EQ(data::size_of(data::read_mask(project / "out" / name)), (data::ImageSize{64, 64}));
   }
-}
-
-TEST(Train, OddMasksAreNamed) {
-  const TrainProject project;
-  data::write_png(project / "data/masks/0002.png", test::half_mask(64, 64, 200));
-  const auto grey = project.train("grey", {"--quiet"});
-  EXPECT_EQ(grey.exit_code, 0);
-  expect_parts(grey.err, {"warning: mask '" + project.path("data/masks/0002.png"),
-                          "holds the values 0, 200;", "check that this is meant"});
-
-  for (const auto& mask : list_folder(project / "data/masks")) {
-    data::write_png(mask, test::half_mask(64, 64, 1));
-  }
-  test::expect_usage_error(project.train("dry", {"--dry-run", "--quiet"}), "leaf_train",
-                           {"0001.png' holds the values 0, 1, none above data.mask_threshold 128",
-                            "(4 of 4 are so, as mask '", "set data.mask_threshold: 0"});
-  const auto labels = project.train("labels", {"--quiet"});
-  EXPECT_EQ(labels.exit_code, 0);
-  expect_parts(labels.err, {"warning: mask '" + project.path("data/masks/000"),
-                            "holds the values 0, 1, none above data.mask_threshold 128",
-                            "set data.mask_threshold: 0", "(4 of 4 are so, as mask '"});
-  const auto right = project.train("right", {"--quiet", "--set", "data.mask_threshold=0"});
-  EXPECT_EQ(right.exit_code, 0);
-  EXPECT_EQ(right.err, "");
 }
 
 }  // namespace leaf

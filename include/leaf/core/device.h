@@ -11,9 +11,10 @@
 
 namespace leaf {
 
-/// "auto", "cpu", "cuda" or "cuda:N"; "auto" takes a GPU when there is one. ConfigError on anything
-/// else and on a GPU that is not there.
-c10::Device parse_device(std::string_view text);
+/// Reads "auto", "cpu", "cuda" or "cuda:N"; "auto" takes a GPU when there is one. Throws
+/// ConfigError for anything else and for a GPU that is not there; its message says `what` was
+/// wrong.
+c10::Device parse_device(std::string_view text, std::string_view what = "device");
 
 /// Makes float32 mean float32 on a GPU (TF32 off), and lets cuDNN time its algorithms for each
 /// shape once. A process does this once, before it computes; nothing on the CPU.
@@ -23,8 +24,8 @@ void set_up_gpu(c10::Device device);
 at::Tensor to_device(const at::Tensor& tensor, c10::Device device);
 
 /// Sets how many CPU threads LibTorch's operators use; 0 keeps one per core. More than four per
-/// core are one per core, with a warning.
-void set_threads(int threads);
+/// core are one per core, with a warning that says `what` was too much.
+void set_threads(int threads, std::string_view what = "threads");
 
 /// Runs the enclosed operations in bfloat16 where autocast knows them to be safe; nothing in
 /// float32.

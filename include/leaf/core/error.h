@@ -12,8 +12,7 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Wrong usage or configuration: unknown key, value out of range, impossible combination (exit code
-/// 2).
+/// Wrong usage or configuration: unknown key, value out of range, impossible combination.
 class ConfigError : public Error {
  public:
   using Error::Error;
@@ -43,16 +42,8 @@ class DiskFullError : public FileError {
   using FileError::FileError;
 };
 
-/// What people are told of an exception: all that our own errors say, and of other people's the
-/// first line, without LibTorch's stack trace.
+/// What people are told of an exception: all that our own errors say, in their names for fields
+/// (set_field_names), and of other people's the first line, without LibTorch's stack trace.
 std::string plain_message(const std::exception& failure);
-
-/// What every program returns to the shell.
-enum ExitCode : int {
-  kExitSuccess = 0,
-  kExitSomeFailed = 1,
-  kExitUsage = 2,
-  kExitInterrupted = 130,
-};
 
 }  // namespace leaf

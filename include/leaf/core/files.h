@@ -13,7 +13,7 @@ namespace leaf {
 std::string read_file(const std::filesystem::path& path);
 
 /// The same of a file that people write by hand or programs in their place, such as a
-/// configuration: FileError for one beyond 64 MiB.
+/// configuration: throws FileError for one beyond 64 MiB.
 std::string read_small_file(const std::filesystem::path& path);
 
 /// Hands a file's bytes to `take`, in pieces: what the file holds when it is opened, never more.
@@ -45,7 +45,7 @@ void replace_folder(const std::filesystem::path& path,
 /// everything where the file system has no locks. Does nothing where there is no such folder.
 void remove_leftovers(const std::filesystem::path& folder);
 
-/// Makes the folder (and its parents); FileError when that cannot be done.
+/// Makes the folder (and its parents); throws FileError when that cannot be done.
 void make_folder(const std::filesystem::path& path);
 
 /// The folders above `path` that do not exist, the innermost first: those that make_folder(path)
@@ -57,7 +57,7 @@ std::vector<std::filesystem::path> missing_parents(const std::filesystem::path& 
 void remove_folder(const std::filesystem::path& path,
                    const std::vector<std::filesystem::path>& parents);
 
-/// The entries of a folder, sorted by name; FileError when it cannot be listed.
+/// The entries of a folder, sorted by name; throws FileError when it cannot be listed.
 std::vector<std::filesystem::path> list_folder(const std::filesystem::path& folder);
 
 }  // namespace leaf

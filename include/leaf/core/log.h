@@ -25,7 +25,7 @@ using Sink = std::function<void(Severity severity, std::string_view message)>;
 void set_sink(Sink sink);
 
 /// Copies every line, debug lines included, to `path` as well (appending) until close_file();
-/// FileError when it cannot be opened.
+/// throws FileError when it cannot be opened.
 void open_file(const std::filesystem::path& path);
 void close_file();
 

@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "leaf/core/enum_names.h"
 #include "leaf/data/intensity.h"
+#include "leaf/data/mask_classes.h"
 
 namespace leaf::data {
 
@@ -95,9 +97,6 @@ struct DataConfig {
   std::string dataset = "folder";
   /// The folder that the data set lies in.
   std::filesystem::path root;
-  /// The environment variable that `root` names and that is not set, so that its default stands in;
-  /// for messages, not a key.
-  std::string root_variable;
   /// `folder` only: sub-folders of root, and what a mask's name has beyond its image's name.
   std::string images = "images";
   std::string masks = "masks";
@@ -112,6 +111,8 @@ struct DataConfig {
   std::int64_t mask_threshold = kMaskThreshold;
   /// Pixels of this value, the file's own, are background in training and left out of scores.
   std::int64_t ignore_value = kNoIgnoreValue;
+  /// Where they have values, these are what masks are read by.
+  MaskClasses classes;
   MaskOrientation mask_orientation = MaskOrientation::kAuto;
   Crop crop = Crop::kNone;
   /// What a crop has beyond the disc on each side, as a multiple of the disc's longer side.
@@ -125,5 +126,14 @@ struct DataConfig {
   /// Keep decoded, resized images in memory up to this many megabytes (0: decode every time).
   std::int64_t cache_mb = 1024;
 };
+
+/// Values of fields that cannot be, or not together.
+struct FieldProblem {
+  std::vector<std::string> fields;  ///< that it can be solved with: "SplitConfig::test"
+  std::string message;
+};
+
+/// What is wrong with how the pairs are to be divided, as far as the files do not matter.
+std::optional<FieldProblem> find_split_problem(const DataConfig& config);
 
 }  // namespace leaf::data

@@ -18,7 +18,7 @@ namespace leaf::data {
 /// A pair at its own size, or that of its crop, as a viewer shows it.
 struct LoadedPair {
   LoadedImage image;
-  at::Tensor target;   ///< uint8 [H,W], 1 on the target and 0 elsewhere
+  at::Tensor labels;   ///< uint8 [H,W], 0 on the background, else the class (MaskClasses)
   at::Tensor ignored;  ///< uint8 [H,W], 1 where nothing is scored; undefined without such pixels
   std::vector<MaskRemark> remarks;  ///< what is odd about the mask
 };
@@ -28,13 +28,14 @@ MaskOptions mask_options(MaskRule rule, const DataConfig& config);
 
 /// Reads image and mask, brings the mask into the displayed orientation of its image
 /// (config.mask_orientation) and crops both (config.crop). Throws DataError for unreadable files,
-/// for sizes that differ, and for a label map without disc that is to be cropped.
+/// for sizes that differ, for a value that no class has, and for a label map without disc that is
+/// to be cropped.
 LoadedPair load_pair(const Pair& pair, const DataConfig& config);
 
 /// The same as bytes, resized to the model's square.
 struct DecodedSample {
   at::Tensor image;    ///< uint8 [R,R,3]
-  at::Tensor mask;     ///< uint8 [R,R], 0 or 1
+  at::Tensor mask;     ///< uint8 [R,R], labels
   at::Tensor ignored;  ///< uint8 [R,R], 1 where nothing is scored; undefined without such pixels
   std::int64_t height = 0;
   std::int64_t width = 0;
@@ -43,7 +44,7 @@ struct DecodedSample {
 /// What a model is trained and scored on.
 struct Sample {
   at::Tensor image;    ///< float [3,R,R] in [0,1]
-  at::Tensor mask;     ///< float [1,R,R], 0 or 1
+  at::Tensor mask;     ///< float [1,R,R], labels
   at::Tensor ignored;  ///< uint8 [R,R], 1 where nothing is scored; undefined without such pixels
   std::string name;
   std::int64_t height = 0;  ///< of the image file or its crop, orientation applied

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "leaf/data/data_config.h"
+#include "leaf/data/mask_classes.h"
 #include "leaf/data/pair.h"
 #include "leaf/data/picture.h"
 
@@ -28,8 +29,12 @@ struct MaskValues {
   MaskSource source = MaskSource::kGrey;
 };
 
-/// Which channel of a colour mask counts: the largest of the three, or green alone.
-enum class MaskChannel { kLargest, kGreen };
+/// Which value of a colour mask counts.
+///   kLargest  the largest of the three channels; of a palette of colours the index, unless the
+///             picture uses no more of it than black and white
+///   kGreen    green alone
+///   kLabel    as kLargest, but the index of every palette that has a colour
+enum class MaskChannel { kLargest, kGreen, kLabel };
 
 /// Throws DataError for values that are not finite; `name` is the file's, for the message.
 MaskValues mask_values(const Picture& picture, const std::string& name,
@@ -78,23 +83,26 @@ struct MaskOptions {
   std::int64_t threshold = kMaskThreshold;
   /// Pixels of this value, the file's own, belong to neither side; kNoIgnoreValue: there are none.
   std::int64_t ignore_value = kNoIgnoreValue;
+  /// Where they have values, these and nothing of the above make labels of a mask.
+  MaskClasses classes;
   /// How messages name the threshold, its value 0, and the other setting.
-  std::string threshold_name = "data.mask_threshold";
-  std::string zero_threshold = "data.mask_threshold: 0";
-  std::string ignore_name = "data.ignore_value";
+  std::string threshold_name = "DataConfig::mask_threshold";
+  std::string zero_threshold = "DataConfig::mask_threshold: 0";
+  std::string ignore_name = "DataConfig::ignore_value";
+  std::string classes_name = "DataConfig::classes";
 };
 
 /// A mask, read and understood; in the order of the stored pixels.
 struct Mask {
-  at::Tensor target;   ///< uint8 [H,W], 1 on the target and 0 elsewhere
+  at::Tensor labels;   ///< uint8 [H,W], 0 on the background, else the class's place in the list
   at::Tensor ignored;  ///< uint8 [H,W], 1 where the value is to be ignored; undefined without any
   MaskValues values;
   int orientation = 1;  ///< the file's own, as EXIF numbers them
   std::vector<MaskRemark> remarks;
 };
 
-/// The one place where a picture becomes target and background. Throws DataError, naming the file,
-/// for values that are not finite.
+/// The one place where a picture becomes labels. Throws DataError, naming the file, for values that
+/// are not finite and, where classes have values, for one that none of them has.
 Mask interpret_mask(const Picture& picture, const std::string& name, const MaskOptions& options);
 
 /// Reads a mask file; throws DataError also as read_picture does.

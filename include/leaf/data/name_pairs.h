@@ -18,7 +18,7 @@ struct NaturalOrder {
 /// Image files by their names: the path below their folder, without extension ("sub/0001").
 using FilesByName = std::map<std::string, std::filesystem::path, NaturalOrder>;
 
-/// DataError when two files differ in the extension alone.
+/// Throws DataError when two files differ in the extension alone.
 FilesByName files_by_name(const std::filesystem::path& folder,
                           const std::vector<std::filesystem::path>& files);
 

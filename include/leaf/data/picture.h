@@ -63,9 +63,9 @@ struct PictureLimits {
   std::int64_t max_pixels = 100'000'000;
 };
 
-/// Reads PNG, JPEG, TIFF, BMP or WebP. DataError, naming the file and the reason, for a file that
-/// is missing, a folder, none of these formats (it is named where it is known), a kind of them that
-/// is not read, damaged or cut short, larger than the limits, or too large for the memory.
+/// Reads PNG, JPEG, TIFF, BMP or WebP. Throws DataError, naming the file and the reason, for a file
+/// that is missing, a folder, none of these formats (it is named where it is known), a kind of them
+/// that is not read, damaged or cut short, larger than the limits, or too large for the memory.
 Picture read_picture(const std::filesystem::path& path, const PictureLimits& limits = {});
 
 /// The same from a file's bytes; `name` is for messages.

@@ -49,7 +49,7 @@ struct RecogniseOptions {
 /// U-Nets, LEAF's parts, SDSeg, diffusers' AutoencoderKL and AutoencoderTiny, TAESD, DINOv2
 /// (original, Hugging Face, timm), vision transformers of timm, MAE, CLIP vision towers (OpenAI,
 /// open_clip, Hugging Face); below common prefixes ("module.", "model.", "teacher.backbone.") as
-/// well. WeightsError, naming `source`, if no format fits.
+/// well. Throws WeightsError, naming `source`, if no format fits.
 KnownWeights recognise(const TensorMap& tensors, const std::string& source,
                        const RecogniseOptions& options = {});
 

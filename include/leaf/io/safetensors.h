@@ -14,8 +14,9 @@ namespace leaf::io {
 TensorMap read_safetensors(const std::filesystem::path& path);
 
 /// Writes `tensors` (any device and strides, stored row-major) so that `path` is complete or as
-/// before. The header's metadata are {"format": "pt"}, which Python's libraries ask for. FileError
-/// when the file cannot be written, WeightsError for a type or name the format cannot hold.
+/// before. The header's metadata are {"format": "pt"}, which Python's libraries ask for. Throws
+/// FileError when the file cannot be written, WeightsError for a type or name the format cannot
+/// hold.
 void write_safetensors(const std::filesystem::path& path, const TensorMap& tensors);
 
 }  // namespace leaf::io

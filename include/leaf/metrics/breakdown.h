@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,16 +21,24 @@ struct BreakdownOptions {
   std::vector<ImageColumn> by;             ///< columns that describe the images
 };
 
-/// All that is said of scores: of all images, of parts of them, and under other conventions.
+/// A class's summary.
+struct ClassSummary {
+  std::string name;
+  Summary summary;
+};
+
+/// All that is said of scores: of all images, of each of several classes, of parts of the images,
+/// and under other conventions.
 struct Breakdown {
   Summary summary;
+  std::vector<ClassSummary> classes;  ///< beside the background, of several
   std::vector<StratumSummary> strata;
   std::vector<ConventionScores> conventions;
 };
 
 Breakdown break_down(const std::vector<ImageScore>& scores, const BreakdownOptions& options);
 
-/// summary_json() with "strata" and "conventions" where there are any.
+/// summary_json() with "classes", "strata" and "conventions" where there are any.
 std::string breakdown_json(const Breakdown& breakdown);
 
 }  // namespace leaf::metrics

@@ -23,7 +23,7 @@ struct ScoreTable {
 
 /// Reads a scores.csv, or the one in a folder. The images are named in the column `name` or else in
 /// the first; cells are read as cell_number() does; columns with other texts are left out.
-/// DataError for a table without images or with an image twice.
+/// Throws DataError for a table without images or with an image twice.
 ScoreTable read_scores(const std::filesystem::path& path);
 
 /// An image on which two runs differ.
@@ -68,8 +68,8 @@ struct Comparison {
   std::vector<PairComparison> pairs;  ///< by column, then pair of runs
 };
 
-/// Compares every two of the runs, paired by the images' names. DataError when no image or column
-/// is common to all.
+/// Compares every two of the runs, paired by the images' names. Throws DataError when no image or
+/// column is common to all.
 Comparison compare(const std::vector<ScoreTable>& runs, const ComparisonOptions& options);
 
 /// For a terminal.

@@ -23,7 +23,7 @@ struct Convention {
 /// All conventions; ours, which every file has unless another is asked for, is the first.
 const std::vector<Convention>& all_conventions();
 
-/// ConfigError for a name that is not in the table.
+/// Throws ConfigError for a name that is not in the table.
 const Convention& find_convention(std::string_view key);
 
 /// Replaces Dice and IoU by what the convention makes of the images' counts.

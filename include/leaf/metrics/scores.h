@@ -2,7 +2,6 @@
 
 #include <ATen/core/TensorBody.h>
 
-#include <cstdint>
 #include <limits>
 
 namespace leaf::metrics {

@@ -29,8 +29,8 @@ struct Confusion {
   bool operator==(const Confusion&) const = default;
 };
 
-/// Counts over two bool or uint8 tensors of the same shape; not 0 is target. DataError when the
-/// shapes differ.
+/// Counts over two bool or uint8 tensors of the same shape; not 0 is target. Throws DataError when
+/// the shapes differ.
 Confusion confusion(const at::Tensor& prediction, const at::Tensor& truth);
 
 /// What a metric looks at; whoever scores chooses the groups, since they differ in cost.
@@ -86,7 +86,7 @@ struct Metric {
 /// has no value is kUndefined.
 const std::vector<Metric>& all_metrics();
 
-/// The index of a key in the table. Error for a key that is not there.
+/// The index of a key in the table. Throws Error for a key that is not there.
 std::size_t metric_index(std::string_view key);
 
 /// The Dice of these counts, as the table has it.
@@ -98,9 +98,19 @@ struct ImageScore {
   Confusion c;
   std::vector<double> values;
   MetricGroups groups;
+  /// Of several classes beside the background: each one's score, under the class's name. What
+  /// stands above is then their mean (mean_over_classes).
+  std::vector<ImageScore> classes = {};
 
   double value(std::string_view key) const { return values.at(metric_index(key)); }
 };
+
+/// The score of an image of several classes: each metric's mean over the classes that have a value,
+/// and the sum of their counts.
+ImageScore mean_over_classes(const std::string& name, std::vector<ImageScore> classes);
+
+/// The scores of one class, by its place in ImageScore::classes, under the images' names.
+std::vector<ImageScore> scores_of_class(const std::vector<ImageScore>& scores, std::size_t index);
 
 /// Sides of pixels and what counts as near or covered, stated with every result.
 struct ScoreOptions {

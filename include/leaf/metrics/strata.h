@@ -14,8 +14,8 @@ namespace leaf::metrics {
 class ImageColumn {
  public:
   /// "FILE.csv:COLUMN": the column of that name; images are named in the column `name`, `image` or
-  /// `file`, else in the first one, with or without extension. DataError for a file or column that
-  /// there is not and for an image with two different values.
+  /// `file`, else in the first one, with or without extension. Throws DataError for a file or
+  /// column that there is not and for an image with two different values.
   static ImageColumn read(const std::string& spec);
 
   /// Of a spec that was read: "COLUMN".
@@ -41,7 +41,8 @@ struct Stratum {
 };
 
 /// By the true area in pixels: "terciles" of the images that hold a target, or upper ends of bins
-/// "1000,5000"; images without target are a level of their own. ConfigError for anything else.
+/// "1000,5000"; images without target are a level of their own. Throws ConfigError for anything
+/// else.
 std::vector<Stratum> by_size(const std::vector<ImageScore>& scores, const std::string& bins);
 
 /// By the values of a column: a level per value, terciles where there are more than eight different

@@ -62,7 +62,7 @@ struct SummaryOptions {
   const Convention* convention = nullptr;  ///< null: ours
 };
 
-/// DataError when there are no scores.
+/// Throws DataError when there are no scores.
 Summary summarise(const std::vector<ImageScore>& scores, const SummaryOptions& options = {});
 
 /// A JSON object with everything in `summary` (null for an empty interval and for what is
@@ -70,7 +70,8 @@ Summary summarise(const std::vector<ImageScore>& scores, const SummaryOptions& o
 std::string summary_json(const Summary& summary);
 
 /// One row per image: its name, dice to specificity, tp,fp,fn,tn,both_empty,one_sided_empty, then
-/// the other metrics that were scored. Undefined scores are empty cells. Atomic.
+/// the other metrics that were scored and, of several classes, each one's metrics (dice_disc).
+/// Undefined scores are empty cells. Atomic.
 void write_scores_csv(const std::filesystem::path& path, const std::vector<ImageScore>& scores);
 
 /// Whether a metric belongs into files and tables about these groups.

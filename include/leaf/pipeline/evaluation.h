@@ -23,9 +23,9 @@ namespace leaf {
 using OnProgress = std::function<void(std::size_t done)>;
 
 /// The score of every sample of the data set, in its order, at the data set's resolution: the
-/// prediction's foreground against the sample's mask. The networks must be in evaluation mode. The
-/// batch size changes the speed, and the scores no more than floating point does. DataError for
-/// files that cannot be read.
+/// predicted labels against the sample's mask. Of several classes each has a score, and the image
+/// their mean. The networks must be in evaluation mode. The batch size changes the speed, and the
+/// scores no more than floating point does. Throws DataError for files that cannot be read.
 std::vector<metrics::ImageScore> evaluate(const Segmenter& segmenter, const data::Dataset& dataset,
                                           std::int64_t batch_size,
                                           const OnProgress& on_progress = {});
@@ -37,8 +37,9 @@ struct EvaluationOptions {
   std::int64_t seeds = 1;
   /// Also at the images' own sizes: the probability is resized, then thresholded.
   bool native = false;
-  /// Writes that many pictures with the outlines of prediction (yellow) and truth (green), spread
-  /// over the data set, into overlay_folder, as NAME.jpg or, with lossless_overlays, NAME.png.
+  /// Writes that many pictures with the outlines of prediction (yellow) and truth (green), or of
+  /// every class (data::class_overlay), spread over the data set, into overlay_folder, as NAME.jpg
+  /// or, with lossless_overlays, NAME.png.
   std::int64_t overlays = 0;
   bool lossless_overlays = false;
   std::filesystem::path overlay_folder;
@@ -54,7 +55,9 @@ struct Evaluation {
   /// Of several noise samples: the scores of each, in their order; the first are `scores`. Else
   /// empty.
   std::vector<std::vector<metrics::ImageScore>> seeds;
-  metrics::Curves curves;  ///< of `scores`, where the group kProbability was asked for
+  /// Of `scores`, where the group kProbability was asked for; empty with several classes, which no
+  /// threshold divides.
+  metrics::Curves curves;
 };
 
 /// evaluate() with more to ask for. Every file is read once.
@@ -81,15 +84,15 @@ struct MaskPair {
 };
 
 /// Pairs the image files of the two folders, and all below, by name (data::match_names); in natural
-/// order. DataError for a truth without prediction, which proposes the affix that would pair most,
-/// for a prediction without probability, or two files of one name; predictions without truth and
-/// truths without the affix are warned about, but for leaf_infer's overlays/ and probabilities/,
-/// which are no predictions.
+/// order. Throws DataError for a truth without prediction, which proposes the affix that would pair
+/// most, for a prediction without probability, or two files of one name; predictions without truth
+/// and truths without the affix are warned about, but for leaf_infer's folders of pictures
+/// (overlays/, probabilities/, ...), which are no predictions.
 std::vector<MaskPair> pair_masks(const MaskFolders& folders);
 
 /// The pixels of a pair as they are scored, as displayed.
 struct ScoredPixels {
-  at::Tensor prediction;                  ///< uint8 [H,W], 0 or 1
+  at::Tensor prediction;                  ///< uint8 [H,W], labels
   at::Tensor truth;                       ///< the same
   at::Tensor ignored;                     ///< uint8 [H,W]; undefined where nothing is ignored
   std::optional<at::Tensor> probability;  ///< float32 [H,W] in [0,1]
@@ -108,6 +111,9 @@ Evaluation evaluate_masks(const std::vector<MaskPair>& pairs, const data::MaskOp
 
 /// Facts about an evaluation for its summary.json, in this order: {"model", "runs/a/best"}.
 using EvaluationFacts = std::vector<std::pair<std::string, std::string>>;
+
+/// The SHA-256 over the images' names, a line each, in their order: which data were scored.
+std::string names_sha256(const std::vector<metrics::ImageScore>& scores);
 
 /// What is said of an evaluation; `native` where there are such scores.
 struct EvaluationSummary {

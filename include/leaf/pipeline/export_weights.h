@@ -16,7 +16,7 @@ inline constexpr const char* kSdsegWeights = "sdseg.safetensors";
 /// - a teacher's folder, as `import` writes: the same, but only in FolderFormat::kLeaf, as nothing
 ///   else has names for it.
 ///
-/// WeightsError for any other folder and for what the format or the type cannot hold.
+/// Throws WeightsError for any other folder and for what the format or the type cannot hold.
 std::optional<ModelDescription> export_weights(const std::filesystem::path& from,
                                                const std::filesystem::path& to,
                                                const SaveOptions& options);

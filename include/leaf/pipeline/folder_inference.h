@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "leaf/core/enum_names.h"
+#include "leaf/data/maps.h"
 #include "leaf/pipeline/segment_file.h"
 #include "leaf/pipeline/segmenter.h"
 
@@ -23,26 +24,30 @@ struct InferenceInput {
 /// folder), in natural order per argument. What lies in `output` is left out, and so are results of
 /// earlier calls of leaf_infer and leaf_eval below a folder; the latter, and files that are no
 /// images here, are warned about. No image is read.
-/// DataError for what does not exist and for a folder without images.
+/// Throws DataError for what does not exist and for a folder without images.
 std::vector<InferenceInput> find_inputs(const std::vector<std::filesystem::path>& paths,
                                         bool recursive, const std::filesystem::path& output);
 
-/// k8 and k16: grey PNG, 255 or 65535 times the probability. kNpy: float32, NumPy's file.
-enum class ProbabilityFormat { kNone, k8, k16, kNpy };
-inline EnumNames<ProbabilityFormat> enum_names(ProbabilityFormat /*tag*/) {
-  return {{ProbabilityFormat::kNone, "none"},
-          {ProbabilityFormat::k8, "8"},
-          {ProbabilityFormat::k16, "16"},
-          {ProbabilityFormat::kNpy, "npy"}};
+/// kOutline: the mask's border is drawn on the image. kFilled: the mask is coloured, too.
+enum class OverlayStyle { kNone, kOutline, kFilled };
+inline EnumNames<OverlayStyle> enum_names(OverlayStyle /*tag*/) {
+  return {{OverlayStyle::kNone, "none"},
+          {OverlayStyle::kOutline, "outline"},
+          {OverlayStyle::kFilled, "filled"}};
 }
 
-/// A batch size that fits the memory.
-inline constexpr std::int64_t kAutoBatch = 0;
+/// kCoco: NAME.json, COCO's polygons and run lengths. kGeoJson: NAME.geojson, polygons with holes
+/// (docs/inference.md).
+enum class ContourFormat { kNone, kCoco, kGeoJson };
+inline EnumNames<ContourFormat> enum_names(ContourFormat /*tag*/) {
+  return {{ContourFormat::kNone, "none"},
+          {ContourFormat::kCoco, "coco"},
+          {ContourFormat::kGeoJson, "geojson"}};
+}
 
-/// What kAutoBatch begins with. On a CPU 1: more is not faster. On a GPU 16 images of 256x256, of
-/// larger ones fewer in proportion to their pixels. Where the memory does not suffice, the batch is
-/// halved.
-std::int64_t first_batch_size(const Segmenter& segmenter);
+/// A batch size that fits the memory: Segmenter::images_at_once(), halved where the memory does not
+/// suffice.
+inline constexpr std::int64_t kAutoBatch = 0;
 
 struct FolderInferenceOptions {
   /// Folder of everything that is written.
@@ -51,14 +56,16 @@ struct FolderInferenceOptions {
   /// for a segmenter that comes from elsewhere.
   std::filesystem::path model;
   MaskOptions mask;
-  /// Images that the network sees at once; kAutoBatch: see first_batch_size().
+  /// Images, or tiles of one, that the network sees at once; or kAutoBatch.
   std::int64_t batch_size = 1;
-  /// Also probabilities/NAME.png or .npy.
-  ProbabilityFormat probabilities = ProbabilityFormat::kNone;
-  /// Also overlays/NAME.jpg: the mask's outline on the image as displayed.
-  bool overlays = false;
-  /// Also contours/NAME.json: the mask as COCO's polygons and run lengths (docs/inference.md).
-  bool contours = false;
+  /// Also probabilities/NAME, by this writer; nullptr: none.
+  const data::MapWriter* probabilities = nullptr;
+  /// Also overlays/NAME.jpg: the mask on the image as displayed.
+  OverlayStyle overlays = OverlayStyle::kNone;
+  /// Also contours/NAME.json or .geojson.
+  ContourFormat contours = ContourFormat::kNone;
+  /// Also labels/NAME.png: the mask's connected parts, numbered from 1, in 16 bits.
+  bool labels = false;
   /// Leaves images alone whose mask is there: complete, of this image, this model and these
   /// settings, as audit.jsonl tells.
   bool skip_existing = false;
@@ -67,7 +74,11 @@ struct FolderInferenceOptions {
 /// The mask of an input: output/NAME.png.
 std::filesystem::path mask_path(const FolderInferenceOptions& options, const InferenceInput& input);
 
-/// ConfigError when two inputs would write the same file or one would be written over.
+/// Everything that is written for an input; the mask is the last.
+std::vector<std::filesystem::path> output_files(const FolderInferenceOptions& options,
+                                                const InferenceInput& input);
+
+/// Throws ConfigError when two inputs would write the same file or one would be written over.
 void check_outputs(const std::vector<InferenceInput>& inputs,
                    const FolderInferenceOptions& options);
 
@@ -111,6 +122,7 @@ struct ImageReport {
   bool skipped() const { return earlier == EarlierMask::kKept; }
   std::int64_t height = 0;  ///< of the mask
   std::int64_t width = 0;
+  std::int64_t tiles = 0;  ///< that the network saw; 0 for the whole image at once
   /// From decoded pixels to the mask, its share of the batch; reading and writing are not in it.
   double milliseconds = 0;
   double foreground_fraction = 0;
@@ -137,7 +149,7 @@ struct InferenceReport {
 struct InferenceHooks {
   /// After every image, its mask written.
   std::function<void(const ImageReport&)> on_image = [](const ImageReport&) {};
-  /// Asked after every batch; true ends the work there.
+  /// Asked after every batch, of tiles too; true ends the work there.
   std::function<bool()> stop = [] { return false; };
 };
 
@@ -147,11 +159,39 @@ struct InferenceHooks {
 /// number.
 ///
 /// Whatever goes wrong with one image is that image's failure: it is reported and passed over.
-/// FileError when nothing can be written any more (a full disk). An empty `report` is filled image
-/// by image, in the order of the inputs, so that it says what was done before.
+/// Throws FileError when nothing can be written any more (a full disk). An empty `report` is filled
+/// image by image, in the order of the inputs, so that it says what was done before.
 ///
-/// Each image leaves a record in output/audit.jsonl, after its mask (docs/audit.md).
+/// Each image leaves a record in output/audit.jsonl, after its mask (docs/inference.md).
 void infer_folder(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
+                  const FolderInferenceOptions& options, InferenceReport& report,
+                  const InferenceHooks& hooks = {});
+
+/// Asked for inputs whenever those before are done; none ends the work.
+using NextInputs = std::function<std::vector<InferenceInput>()>;
+
+/// The same for inputs that come by and by.
+void infer_inputs(const Segmenter& segmenter, const NextInputs& next,
+                  const FolderInferenceOptions& options, InferenceReport& report,
+                  const InferenceHooks& hooks = {});
+
+struct WatchOptions {
+  std::filesystem::path folder;
+  /// Also the folders below, now or later.
+  bool recursive = true;
+  /// A file has arrived when it was closed after writing, moved in or linked, and its size and time
+  /// have not changed for so long.
+  double settle_seconds = 0.5;
+};
+
+/// DataError where there is no such folder, ConfigError where the masks would go into it.
+void check_watch(const WatchOptions& watch, const std::filesystem::path& output);
+
+/// The same for the images that lie in a folder, and then for all that arrive there, until
+/// hooks.stop says so: `report` counts as interrupted if images were waiting. Two images of one
+/// name (a.png, a.jpg) are failures while both are there. Errors as of check_watch(), and FileError
+/// when the folder cannot be watched or is gone.
+void watch_folder(const Segmenter& segmenter, const WatchOptions& watch,
                   const FolderInferenceOptions& options, InferenceReport& report,
                   const InferenceHooks& hooks = {});
 

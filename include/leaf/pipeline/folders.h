@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <string>
 
 namespace leaf {
 
@@ -27,11 +28,15 @@ bool is_parts_folder(const std::filesystem::path& folder);
 bool is_autoencoder_folder(const std::filesystem::path& folder);
 
 /// Whether a folder holds a teacher, by the class that only our own config.json states.
-/// WeightsError for a config.json that is no JSON.
+/// Throws WeightsError for a config.json that is no JSON.
 bool is_teacher_folder(const std::filesystem::path& folder);
 
 /// The folder of the run that a model folder (`best`, `last`) lies in, known by these two files;
 /// nothing when the model lies elsewhere.
 std::optional<std::filesystem::path> run_folder_of(const std::filesystem::path& model);
+
+/// The SHA-256 over what `sha256sum` prints for the model's files, in order of their names: those
+/// of unet, vae, latent_encoder, scheduler and decoder, model_index.json and preprocessing.json.
+std::string model_sha256(const std::filesystem::path& model);
 
 }  // namespace leaf

@@ -32,10 +32,10 @@ struct ImportOptions {
 /// - a teacher alone: config.json and model.safetensors, for `alignment.weights`.
 ///
 /// `paths`: weight files, folders with one, folders of parts; PART=PATH takes one network
-/// (io::WeightPart) from a path, the latent encoder also from an autoencoder. ConfigError for
-/// options that concern none of the networks found. WeightsError names what is missing and which
-/// file to add, or what contradicts itself; io::WeightsMismatch lists every tensor that does not
-/// fit.
+/// (io::WeightPart) from a path, the latent encoder also from an autoencoder. Throws ConfigError
+/// for options that concern none of the networks found. WeightsError names what is missing and
+/// which file to add, or what contradicts itself; io::WeightsMismatch lists every tensor that does
+/// not fit.
 void import_weights(const std::vector<std::string>& paths, const std::filesystem::path& target,
                     const ImportOptions& options = {});
 

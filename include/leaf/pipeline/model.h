@@ -9,6 +9,7 @@
 
 #include "leaf/core/enum_names.h"
 #include "leaf/data/intensity.h"
+#include "leaf/data/mask_classes.h"
 #include "leaf/diffusion/scheduler_config.h"
 #include "leaf/models/model_config.h"
 
@@ -31,11 +32,12 @@ struct Preprocessing {
   std::int64_t resolution = 256;
   /// How the values of image files become grey levels before that.
   data::Intensity intensity;
-  /// Foreground where the mean over the decoded channels exceeds this.
+  /// Foreground where the probability exceeds this; of several classes, that of nested ones.
   double threshold = 0.5;
   /// Denoising steps that the model was validated with; 0 where its folder does not say.
   std::int64_t num_inference_steps = 0;
-  std::vector<std::string> classes{"background", "foreground"};
+  /// What the mask's pixels may be, and how the latent model codes it.
+  data::MaskClasses classes;
 };
 
 /// Everything about a model but its weights.
@@ -65,8 +67,8 @@ struct TrainingModel : Model {
   std::shared_ptr<models::Autoencoder> autoencoder;
 };
 
-/// The networks of a description, parameters allocated but not initialised. WeightsError for a
-/// decoder of other latents.
+/// The networks of a description, parameters allocated but not initialised. Throws WeightsError for
+/// a decoder of other latents.
 TrainingModel make_model(const ModelDescription& description);
 /// Those of inference alone.
 Model make_inference_model(const ModelDescription& description);
@@ -85,11 +87,11 @@ Model load_model(const std::filesystem::path& folder);
 TrainingModel load_training_model(const std::filesystem::path& folder);
 
 /// The model folder that a user means by `path`: that folder itself or, in a run folder, `best` or
-/// else `last`. WeightsError when there is neither.
+/// else `last`. Throws WeightsError when there is neither.
 std::filesystem::path find_model_folder(const std::filesystem::path& path);
 
-/// ConfigError, naming configuration keys, for a description that no configuration could have led
-/// to: a value out of range, or values that cannot go together.
+/// Throws ConfigError, naming configuration keys, for a description that no configuration could
+/// have led to: a value out of range, or values that cannot go together.
 void check_description(const ModelDescription& description);
 
 /// Only the description, without reading weights. Every value is checked as in a configuration.
@@ -118,8 +120,9 @@ struct SaveOptions {
   FolderFormat format = FolderFormat::kLeaf;
 };
 
-/// Writes a model folder, complete or not at all. FileError when that fails, WeightsError for a
-/// format that does not know the model's autoencoder and for numbers that float16 cannot hold.
+/// Writes a model folder, complete or not at all. Throws FileError when that fails, WeightsError
+/// for a format that does not know the model's autoencoder and for numbers that float16 cannot
+/// hold.
 void save_model(const std::filesystem::path& folder, const TrainingModel& model,
                 const SaveOptions& options = {});
 

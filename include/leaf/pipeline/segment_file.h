@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "leaf/core/enum_names.h"
@@ -20,18 +21,42 @@ inline EnumNames<OutputSize> enum_names(OutputSize /*tag*/) {
   return {{OutputSize::kOriginal, "original"}, {OutputSize::kModel, "model"}};
 }
 
+/// How several noise samples become one probability. kMean: as the mean of theirs. kStaple: as the
+/// probability that STAPLE (Warfield, 2004) estimates from their masks; its mask is what exceeds
+/// 0.5.
+enum class Ensemble { kMean, kStaple };
+inline EnumNames<Ensemble> enum_names(Ensemble /*tag*/) {
+  return {{Ensemble::kMean, "mean"}, {Ensemble::kStaple, "staple"}};
+}
+
+/// How an image is cut into square tiles that the network sees one by one, for images much larger
+/// than the model's square. Their probabilities are blended by Gaussian weights.
+struct Tiling {
+  /// Pixels of the image along a tile's side; 0: the model's resolution, so that the network sees
+  /// the image's own pixels.
+  std::int64_t side = 0;
+  /// Share of a tile that its neighbours have too, at least; 0 to 0.9.
+  double overlap = 0.5;
+};
+
 /// How a mask is made of an image.
 struct MaskOptions {
   OutputSize size = OutputSize::kOriginal;
-  /// Noise samples, 1 or more: of several, mask and probability are those of their mean.
+  /// Noise samples, 1 or more: of several, `ensemble` says how they become one.
   std::int64_t seeds = 1;
+  Ensemble ensemble = Ensemble::kMean;
+  /// Without it the network sees the whole image at once, resized.
+  std::optional<Tiling> tiling;
   /// Applied to the mask, in this order; the probability stays.
   data::Postprocess postprocess;
 };
 
+/// Throws ConfigError where options do not go together or are out of their range.
+void check_mask_options(const MaskOptions& options);
+
 /// Segments an image file: the network sees the picture as a viewer shows it, mask and probability
-/// fit the pixels as the file stores them (an EXIF orientation is undone). DataError, naming the
-/// file, for one that cannot be read and for a result that is not finite. May be called from
+/// fit the pixels as the file stores them (an EXIF orientation is undone). Throws DataError, naming
+/// the file, for one that cannot be read and for a result that is not finite. May be called from
 /// several threads at once.
 Segmentation segment_file(const Segmenter& segmenter, const std::filesystem::path& image,
                           const MaskOptions& options = {});
@@ -42,23 +67,30 @@ Segmentation segment_image(const Segmenter& segmenter, const data::LoadedImage& 
                            const std::string& name, const MaskOptions& options = {});
 
 /// The steps of segment_file(), for callers that put several files into one batch:
-/// prepare_file(), mean_probability(), finish_file(), as_stored().
+/// prepare_file(), ensemble_probability(), finish_file(), as_stored().
 struct PreparedFile {
-  at::Tensor input;      ///< float [3, R, R] in [0, 1]
-  at::Tensor rgb;        ///< uint8 [H, W, 3] as displayed; undefined unless it was to be kept
+  at::Tensor input;      ///< float [3, R, R] in [0, 1]; undefined unless it was asked for
+  at::Tensor rgb;        ///< uint8 [H, W, 3] as displayed; the same
   data::ImageSize size;  ///< as displayed
   int orientation = 1;   ///< what undo_orientation (exif.h) needs
 };
 
-/// Reads a file; `keep_rgb` keeps its full-size pixels, for overlays.
+/// What of a file is needed: the network's input, the pixels at full size (for overlays and tiles).
+struct Wanted {
+  bool input = true;
+  bool rgb = false;
+};
+
+/// Reads a file.
 PreparedFile prepare_file(const Segmenter& segmenter, const std::filesystem::path& image,
-                          bool keep_rgb = false);
+                          const Wanted& wanted = {});
 
-/// inputs [N, 3, R, R] of N names -> mean probability of the noise samples [N, R, R].
-at::Tensor mean_probability(const Segmenter& segmenter, const at::Tensor& inputs,
-                            const ImageNames& names, std::int64_t seeds);
+/// inputs [N, 3, R, R] of N names -> probability of the ensemble of noise samples [N, C, R, R].
+/// Throws ConfigError for STAPLE of several classes.
+at::Tensor ensemble_probability(const Segmenter& segmenter, const at::Tensor& inputs,
+                                const ImageNames& names, const MaskOptions& options);
 
-/// probability [R, R] -> mask and probability for the displayed picture.
+/// probability [C, R, R], with tiles [C, H, W] -> mask and probability for the displayed picture.
 Segmentation finish_file(const Segmenter& segmenter, const PreparedFile& file,
                          const at::Tensor& probability, const MaskOptions& options);
 

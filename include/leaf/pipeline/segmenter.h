@@ -42,8 +42,9 @@ struct SegmenterOptions {
 
 /// One image's result at its own size.
 struct Segmentation {
-  at::Tensor mask;         ///< uint8 [H, W], 0 or 255
-  at::Tensor probability;  ///< float32 [H, W] in [0, 1]
+  at::Tensor mask;         ///< uint8 [H, W], 0 or 255; of several classes labels: 0, 1, 2, ...
+  at::Tensor probability;  ///< float32 [H, W] in [0, 1], that a pixel is no background
+  at::Tensor classes;      ///< float32 [C, H, W]: the same of each of the C classes beside it
 };
 
 /// Image -> mask: the one path that validation, evaluation and inference share.
@@ -62,9 +63,9 @@ class Segmenter {
   /// ConfigError if the schedule has no such number of steps.
   Segmenter(Model model, const SegmenterOptions& options);
 
-  /// images [N, 3, R, R] in [0, 1] at the model's resolution -> foreground probability [N, 1, R, R]
-  /// in [0, 1], float32. Independent of the batch: an image's starting noise follows from its name
-  /// (starting_noise).
+  /// images [N, 3, R, R] in [0, 1] at the model's resolution -> probability [N, C, R, R] in [0, 1],
+  /// float32, of the C classes beside the background: of two classes C is 1, the foreground.
+  /// Independent of the batch: an image's starting noise follows from its name (starting_noise).
   at::Tensor probability(const at::Tensor& images, const ImageNames& names = {}) const;
 
   /// As above, from a given starting noise [N, L, r, r]: encode, sample and decode.
@@ -77,21 +78,25 @@ class Segmenter {
   at::Tensor encode(const at::Tensor& images) const;
   /// image latent, starting noise float32 [N, L, r, r] -> mask latent [N, L, r, r] on the device
   at::Tensor sample(const at::Tensor& image_latent, const at::Tensor& noise) const;
-  /// mask latent [N, L, r, r] -> foreground probability float32 [N, 1, R, R] on the CPU
+  /// mask latent [N, L, r, r] -> probability float32 [N, C, R, R] on the CPU
   at::Tensor decode(const at::Tensor& latent) const;
 
-  /// `count` noise samples of each image, 1 or more: [count, N, 1, R, R], the first of which is
-  /// probability(images, names). The images are encoded once; the memory is that of one sample and
-  /// the results.
+  /// `count` noise samples of each image, 1 or more: [count, N, C, R, R], the first of which is
+  /// probability(images, names), on a CPU to the bit. The images are encoded once; images_at_once()
+  /// samples are decoded together.
   at::Tensor probabilities(const at::Tensor& images, const ImageNames& names,
                            std::int64_t count) const;
+
+  /// How many images of the model's size the device is best given at once: on a CPU 1, more is not
+  /// faster; on a GPU 16 of 256x256, of larger ones fewer in proportion to their pixels.
+  std::int64_t images_at_once() const;
 
   /// images as in encode -> noise float32 [N, L, r, r] on the CPU: zeros, or draws that follow from
   /// the seed, each image's name and the number of the sample. Of the images only the shape counts,
   /// so that another decoder's pixels start from the same draw. Of a name, "sub/0001", only the
   /// part behind the last '/' counts, and neither upper and lower case nor Unicode's form; it is
   /// meant to be a file's name without extension, as leaf_infer, leaf_eval and validation give it.
-  /// Without `names` every image's name is "". DataError for another number of names than of
+  /// Without `names` every image's name is "". Throws DataError for another number of names than of
   /// images. Sample 0 is the one that probability(images, names) starts from.
   at::Tensor starting_noise(const at::Tensor& images, const ImageNames& names = {},
                             std::int64_t sample = 0) const;
@@ -108,12 +113,16 @@ class Segmenter {
   /// The first and the last part of segment(), for callers that put several images into one batch.
   /// prepare: rgb uint8 [H, W, 3] -> [3, R, R] in [0, 1] at the model's resolution.
   at::Tensor prepare(const at::Tensor& rgb) const;
-  /// finish: probability [R, R] -> probability and mask of height x width pixels; at R x R the mask
-  /// is the one that validation scores.
+  /// finish: probability [C, R, R] -> probability and mask of height x width pixels; at R x R the
+  /// mask is the one that validation scores.
   Segmentation finish(const at::Tensor& probability, std::int64_t height, std::int64_t width) const;
 
-  /// probability [...] -> bool [...], foreground where it exceeds the model's threshold.
-  at::Tensor foreground(const at::Tensor& probability) const;
+  /// probability [..., C, H, W] -> label map uint8 [..., H, W]: 0 background, 1, 2, ... the classes
+  /// in their order. Of two classes 1 where it exceeds the model's threshold.
+  at::Tensor labels(const at::Tensor& probability) const;
+
+  /// What labels stand for.
+  const data::MaskClasses& classes() const { return model_.description.preprocessing.classes; }
 
   const Model& model() const { return model_; }
   /// As given, the number of steps resolved.

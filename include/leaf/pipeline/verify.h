@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -37,7 +38,7 @@ io::TensorMap read_activations(const std::filesystem::path& path);
 /// | pipeline.TYPE.STEPS [N, 1, R, R] | probability, from `input.noise`, for a prediction type |
 ///
 /// Each pass starts from recorded latents where there are any, so that a deviation shows in the
-/// network that makes it. Error for inputs that the model cannot take.
+/// network that makes it. Throws Error for inputs that the model cannot take.
 io::TensorMap compute_activations(const TrainingModel& model, const io::TensorMap& recorded,
                                   const SegmenterOptions& options = {});
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "leaf/data/mask_classes.h"
 #include "leaf/metrics/comparison.h"
 #include "leaf/pipeline/evaluation.h"
 
@@ -17,9 +18,15 @@ namespace leaf::report {
 /// An image to look at; all of one size.
 struct Case {
   std::optional<at::Tensor> image;  ///< uint8 [H,W,3]
-  at::Tensor truth;                 ///< [H,W], not 0 is target
+  at::Tensor truth;                 ///< labels [H,W], 0 is the background
   at::Tensor prediction;
+  std::size_t classes = 2;  ///< the background among them
 };
+
+/// A case without the pixels that are ignored ([H,W], or undefined), which become background.
+Case make_case(std::optional<at::Tensor> image, const at::Tensor& truth,
+               const at::Tensor& prediction, const at::Tensor& ignored,
+               const data::MaskClasses& classes);
 
 /// Loads an image of an evaluation by its place in the scores, as it was scored.
 using LoadCase = std::function<Case(std::size_t index)>;
@@ -35,12 +42,21 @@ struct Choice {
 /// there are fewer.
 std::vector<Choice> choose_cases(const std::vector<metrics::ImageScore>& scores);
 
+/// Predictions of another model or run, to be shown beside.
+struct Column {
+  std::string title;
+  /// Label maps of the images at these places, [H,W] of any size; called once.
+  std::function<std::vector<at::Tensor>(const std::vector<std::size_t>& places)> masks;
+};
+
 /// What a report tells.
 struct Report {
   std::string title;
+  std::string name = "prediction";  ///< of what was scored, over its column of the figure
   const Evaluation* evaluation = nullptr;
   const EvaluationSummary* summary = nullptr;
   LoadCase load_case;
+  std::vector<Column> columns = {};  ///< of the figure, beside what was scored
 };
 
 /// Writes one HTML file that needs nothing else: summary, distributions, threshold curve and
@@ -54,7 +70,8 @@ void write_comparison_report(const std::filesystem::path& path,
                              const std::vector<metrics::ScoreTable>& runs);
 
 /// A contact sheet of chosen cases as PNG, a row each: image, truth, prediction, and where they
-/// differ (green: both, red: prediction alone, blue: truth alone). Atomic.
+/// differ (green: both, red: prediction alone, blue: truth alone), or instead the predictions of
+/// the other columns. Atomic.
 void write_figure(const std::filesystem::path& path, const Report& report);
 
 }  // namespace leaf::report

@@ -3,9 +3,8 @@
 #include <ATen/core/TensorBody.h>
 #include <c10/core/Device.h>
 
-#include <cstdint>
+#include <exception>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,8 +28,8 @@ struct ProcessPlace {
 
 /// The place that torchrun (RANK, WORLD_SIZE, MASTER_ADDR, ...), srun (SLURM_PROCID, ...) or Open
 /// MPI's mpirun (OMPI_COMM_WORLD_RANK, ...) states in the environment; that of a single process
-/// where none does. ConfigError for values that cannot be, and where the machine to meet on is not
-/// told.
+/// where none does. Throws ConfigError for values that cannot be, and where the machine to meet on
+/// is not told.
 ProcessPlace process_place();
 
 /// Another process of the job ended or does not answer.
@@ -63,7 +62,7 @@ class MeetingPlace {
 class ProcessGroup {
  public:
   ProcessGroup();
-  /// Waits until all are there. Error when they are not within five minutes.
+  /// Waits until all are there. Throws Error when they are not within five minutes.
   ProcessGroup(const ProcessPlace& place, c10::Device device);
   ~ProcessGroup();
   ProcessGroup(const ProcessGroup&) = delete;

@@ -97,10 +97,10 @@ class Trainer {
   /// none). ConfigError lists what the configuration changes of the run's own, unless that is
   /// harmless or `start.allow_changes`. The state on the disk is complete at every moment. A new
   /// run that fails before its first step is done leaves nothing; a DataError or FileError after
-  /// that comes after an attempt to save a checkpoint. FileError while another program trains into
-  /// the same folder. Warns where the first 64 masks (or all) are empty. Steps whose loss or
-  /// gradients are not finite change nothing but the count of steps; ten in a row end the run with
-  /// an Error that names the last images.
+  /// that comes after an attempt to save a checkpoint. Throws FileError while another program
+  /// trains into the same folder. Warns where the first 64 masks (or all) are empty. Steps whose
+  /// loss or gradients are not finite change nothing but the count of steps; ten in a row end the
+  /// run with an Error that names the last images.
   TrainingResult run(const RunStart& start, const TrainerCallbacks& callbacks = {});
 
   /// Reads every image and mask, does one real step and scores one batch for validation, without

@@ -1,6 +1,9 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <string_view>
+#include <vector>
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
@@ -27,11 +30,11 @@ void check_size(std::int64_t width, std::int64_t height, const PictureLimits& li
   }
   if (width > limits.max_pixels / height) {
     constexpr double kMega = 1e6;
-    throw DataError(str(
-        "it has ", width, "x", height, " pixels, ",
-        fixed(static_cast<double>(width) * static_cast<double>(height) / kMega, 1),
-        " megapixels, and the limit is ", static_cast<double>(limits.max_pixels) / kMega,
-        "; shrink it, or raise the limit (leaf_infer --max-pixels, PictureLimits::max_pixels)"));
+    throw DataError(str("it has ", width, "x", height, " pixels, ",
+                        fixed(static_cast<double>(width) * static_cast<double>(height) / kMega, 1),
+                        " megapixels, and the limit is ",
+                        static_cast<double>(limits.max_pixels) / kMega,
+                        "; shrink it, or raise the limit (PictureLimits::max_pixels)"));
   }
 }
 

@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <array>
 #include <bit>
-#include <cstring>
+#include <cstdint>
+#include <string_view>
+#include <vector>
 
 #include "bmp_runs.h"
 #include "leaf/core/strings.h"

@@ -1,5 +1,7 @@
 // jpeglib.h needs what it does not include, jerror.h needs jpeglib.h.
 // clang-format off
+#include <string_view>
+#include <cstdint>
 #include <cstddef>
 #include <cstdio>
 #include <jpeglib.h>

@@ -1,10 +1,14 @@
 #include <png.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <csetjmp>
+#include <cstdint>
 #include <cstring>
-#include <string>
+#include <new>
+#include <string_view>
+#include <vector>
 
 #include "data/exif.h"
 #include "leaf/core/strings.h"

@@ -15,13 +15,14 @@ namespace leaf::data {
 struct Reader {
   std::vector<std::string> extensions;  ///< of its files' names: ".png"
   bool (*recognises)(std::string_view bytes);
-  /// DataError, whose message is the reason alone, for what is not read and for damaged files.
+  /// Throws DataError, whose message is the reason alone, for what is not read and for damaged
+  /// files.
   Picture (*decode)(std::string_view bytes, const PictureLimits& limits);
 };
 
 const std::vector<Reader>& all_readers();
 
-/// DataError unless the size that a header states is one to decode.
+/// Throws DataError unless the size that a header states is one to decode.
 void check_size(std::int64_t width, std::int64_t height, const PictureLimits& limits);
 
 /// The file is damaged or cut short, in the words of the library that decodes it.

@@ -12,8 +12,8 @@ namespace leaf::data {
 /// A TIFF in memory. What libtiff has to say stays here instead of on stderr.
 class TiffFile {
  public:
-  /// DataError unless the first page's directory can be read. No single allocation of libtiff's is
-  /// larger than `largest_block` bytes. `bytes` must outlive the file.
+  /// Throws DataError unless the first page's directory can be read. No single allocation of
+  /// libtiff's is larger than `largest_block` bytes. `bytes` must outlive the file.
   TiffFile(std::string_view bytes, std::int64_t largest_block);
   ~TiffFile();
   TiffFile(const TiffFile&) = delete;

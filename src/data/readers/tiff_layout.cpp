@@ -1,8 +1,5 @@
 #include "tiff_layout.h"
 
-#include <algorithm>
-#include <string>
-
 #include "leaf/core/strings.h"
 #include "reader.h"
 
@@ -24,7 +21,7 @@ std::uint16_t photometric_of(const TiffFile& file, const TiffLayout& layout) {
   return layout.samples >= 3 ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK;
 }
 
-/// Colour samples of a pixel; DataError for the kinds that are not read.
+/// Colour samples of a pixel; throws DataError for the kinds that are not read.
 std::int64_t colours_of(std::uint16_t photometric) {
   switch (photometric) {
     case PHOTOMETRIC_MINISWHITE:

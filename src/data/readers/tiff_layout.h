@@ -22,8 +22,8 @@ struct TiffLayout {
   bool converted = false;
 };
 
-/// DataError, which names it, for what is not read. Sets `file` up to hand out RGB where that is
-/// what JPEG does with the stored colours.
+/// Throws DataError, which names it, for what is not read. Sets `file` up to hand out RGB where
+/// that is what JPEG does with the stored colours.
 TiffLayout describe_tiff(const TiffFile& file, const PictureLimits& limits);
 
 }  // namespace leaf::data

@@ -1,7 +1,9 @@
 #include <webp/decode.h>
 #include <webp/demux.h>
 
+#include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "data/exif.h"
 #include "leaf/core/strings.h"

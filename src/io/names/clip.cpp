@@ -1,3 +1,6 @@
+#include <string>
+#include <vector>
+
 // CLIP vision towers. Their patches have no bias, and a norm stands before the blocks.
 #include "format.h"
 

@@ -1,5 +1,8 @@
 // diffusers' AutoencoderKL: CompVis's network, attention with Linear layers.
 #include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include "format.h"
 #include "leaf/core/strings.h"

@@ -1,3 +1,6 @@
+#include <string>
+#include <vector>
+
 // Hugging Face's Dinov2Model, Dinov2WithRegistersModel and ViTModel (MAE among them), as saved and
 // as in memory since Transformers 5.
 #include "format.h"

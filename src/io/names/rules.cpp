@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "../weight_file.h"
 #include "leaf/core/strings.h"

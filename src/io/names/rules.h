@@ -73,8 +73,8 @@ struct Renamed {
   TensorMap rest;                    ///< that no rule matches
 };
 
-/// Reads a table from left to right; the first rule that matches a name counts. WeightsError,
-/// naming `source`, when two tensors get one name or joined ones are incomplete.
+/// Reads a table from left to right; the first rule that matches a name counts. Throws
+/// WeightsError, naming `source`, when two tensors get one name or joined ones are incomplete.
 Renamed to_ours(const TensorMap& theirs, const std::vector<Rule>& rules, const std::string& source);
 
 /// Reads a table from right to left; the first rule that matches counts, so that a newer spelling

@@ -1,3 +1,5 @@
+#include <vector>
+
 // Tiny autoencoders: diffusers' AutoencoderTiny (our names) and the TAESD family, whose keys are
 // bare positions. TAESD counts the decoder's tanh(x/3)*3, which has no parameters, as position 0.
 #include "format.h"

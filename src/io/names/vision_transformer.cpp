@@ -2,6 +2,9 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include "format.h"
 

@@ -5,6 +5,8 @@
 #define HWY_TARGET_INCLUDE "ops/cpu/attention_rows.cpp"
 #include <hwy/foreach_target.h>  // compiles the rest of this file once for each target
 //
+#include <algorithm>
+#include <cstdint>
 #include <limits>
 
 #include "multiply-inl.h"

@@ -2,6 +2,8 @@
 
 #include <ATen/core/TensorBody.h>
 
+#include <cstdint>
+
 #include "conv_choice.h"
 #include "conv_geometry.h"
 #include "conv_kernels.h"

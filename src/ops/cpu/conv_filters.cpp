@@ -3,6 +3,9 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/cpu/conv_filters.cpp"
 #include <hwy/foreach_target.h>  // compiles the rest of this file once for each target
+
+#include <algorithm>
+#include <cstdint>
 //
 #include "conv_taps-inl.h"
 

@@ -3,6 +3,10 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <array>
+#include <cstdint>
+#include <type_traits>
+
 #include "conv.h"
 
 namespace leaf::ops::cpu {

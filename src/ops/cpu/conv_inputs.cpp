@@ -3,6 +3,10 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/cpu/conv_inputs.cpp"
 #include <hwy/foreach_target.h>  // compiles the rest of this file once for each target
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
 //
 #include "conv_vector-inl.h"
 
@@ -53,9 +57,9 @@ HWY_INLINE const float* pixel_at(const ConvProblem& problem, std::int64_t image,
 
 /// Reads one vector of channels, the first `count` of it, of any pixel.
 template <bool kSilu>
-class Loader {
+class PixelReader {
  public:
-  HWY_INLINE Loader(const ConvProblem& problem, std::int64_t image, std::int64_t c)
+  HWY_INLINE PixelReader(const ConvProblem& problem, std::int64_t image, std::int64_t c)
       : c_(c), count_(problem.channels - c) {
     if constexpr (kSilu) {
       const float* map = problem.silu_maps + image * 3 * problem.channels + c;
@@ -98,7 +102,7 @@ void transform_tile(const ConvProblem& problem, const Tile& tile, float* to, con
     }
   }
   for (std::int64_t c = 0; c < channels; c += kLanes) {
-    const Loader<kSilu> load(problem, tile.image, c);
+    const PixelReader<kSilu> load(problem, tile.image, c);
     float* target = to + c / tiles.stretch * tiles.block + c % tiles.stretch;
     Vector rows[kInputs][kInputs];
     for (int i = 0; i < kInputs; ++i) {

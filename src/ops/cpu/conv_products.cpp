@@ -6,6 +6,9 @@
 //
 #include <hwy/cache_control.h>
 
+#include <algorithm>
+#include <cstdint>
+
 #include "conv_taps-inl.h"
 #include "multiply-inl.h"
 

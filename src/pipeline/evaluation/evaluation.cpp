@@ -7,6 +7,7 @@
 
 #include "core/prefetcher.h"
 #include "leaf/data/image_io.h"
+#include "pipeline/evaluation/score_labels.h"
 #include "pipeline/mask_codec.h"
 
 namespace leaf {
@@ -32,7 +33,7 @@ Loaded load(const data::Dataset& dataset, std::size_t index, const EvaluationOpt
     return {dataset.load(index), {}, {}, {}};
   }
   data::FullSample full = dataset.load_full(index);
-  return {std::move(full.sample), overlay ? full.pair.image.rgb : at::Tensor(), full.pair.target,
+  return {std::move(full.sample), overlay ? full.pair.image.rgb : at::Tensor(), full.pair.labels,
           full.pair.ignored};
 }
 
@@ -50,16 +51,17 @@ metrics::ScoreOptions scoring_of(const EvaluationOptions& options, const data::S
   return scoring;
 }
 
-/// The score of a probability [R,R] at the data set's resolution.
+/// The score of a probability [C,R,R] at the data set's resolution.
 metrics::ImageScore score(const Segmenter& segmenter, const EvaluationOptions& options,
                           const data::Sample& sample, const at::Tensor& probability) {
-  return metrics::score_image(sample.name, segmenter.foreground(probability), sample.mask[0],
-                              scoring_of(options, sample, probability.size(0), probability.size(1)),
-                              probability, sample.ignored);
+  return score_labels(sample.name, segmenter.labels(probability), sample.mask[0],
+                      segmenter.classes(),
+                      scoring_of(options, sample, probability.size(1), probability.size(2)),
+                      probability, sample.ignored);
 }
 
-/// Adds the scores of every noise sample, probability [R,R] each, of one image; the first is scored
-/// already.
+/// Adds the scores of every noise sample, probability [C,R,R] each, of one image; the first is
+/// scored already.
 void add_seeds(const Segmenter& segmenter, const EvaluationOptions& options,
                const data::Sample& sample, const std::vector<at::Tensor>& predicted,
                Evaluation& result) {
@@ -77,12 +79,14 @@ void finish_native(const Segmenter& segmenter, const EvaluationOptions& options,
   const Segmentation found = segmenter.finish(probability, truth.size(0), truth.size(1));
   const std::string& name = loaded.sample.name;
   if (options.native) {
-    result.native.push_back(metrics::score_image(
-        name, found.mask, truth, scoring_of(options, loaded.sample, truth.size(0), truth.size(1)),
-        found.probability, loaded.ignored));
+    result.native.push_back(
+        score_labels(name, found.mask, truth, segmenter.classes(),
+                     scoring_of(options, loaded.sample, truth.size(0), truth.size(1)),
+                     found.classes, loaded.ignored));
   }
   if (loaded.rgb.defined()) {
-    const at::Tensor picture = data::overlay(loaded.rgb, found.mask, truth);
+    const at::Tensor picture =
+        data::class_overlay(loaded.rgb, found.mask, segmenter.classes(), truth);
     if (options.lossless_overlays) {
       data::write_png(options.overlay_folder / (name + ".png"), picture);
     } else {
@@ -91,19 +95,20 @@ void finish_native(const Segmenter& segmenter, const EvaluationOptions& options,
   }
 }
 
-/// probabilities [S,N,1,R,R] of a batch, which follows those scored so far.
+/// probabilities [S,N,C,R,R] of a batch, which follows those scored so far.
 void score_batch(const Segmenter& segmenter, const EvaluationOptions& options,
                  const std::vector<Loaded>& batch, const at::Tensor& probabilities,
                  Evaluation& result) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const std::vector<at::Tensor> seeds =
-        probabilities.select(1, static_cast<std::int64_t>(i)).select(1, 0).unbind();
+        probabilities.select(1, static_cast<std::int64_t>(i)).unbind();
     const at::Tensor& predicted = seeds.front();
     const Loaded& loaded = batch[i];
     require_finite(predicted, loaded.sample.name);
     result.scores.push_back(score(segmenter, options, loaded.sample, predicted));
-    if (options.scoring.groups.has(metrics::MetricGroup::kProbability)) {
-      result.curves.add(predicted, loaded.sample.mask[0], loaded.sample.ignored);
+    if (options.scoring.groups.has(metrics::MetricGroup::kProbability) &&
+        !segmenter.classes().several()) {
+      result.curves.add(predicted[0], loaded.sample.mask[0], loaded.sample.ignored);
     }
     if (seeds.size() > 1) {
       add_seeds(segmenter, options, loaded.sample, seeds, result);

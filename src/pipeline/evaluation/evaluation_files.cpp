@@ -1,7 +1,11 @@
 #include <torch/version.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
+#include "core/sha256.h"
 #include "leaf/core/device.h"
 #include "leaf/core/files.h"
 #include "leaf/pipeline/evaluation.h"
@@ -49,6 +53,14 @@ metrics::Statistics seed_statistics(const EvaluationSummary& summary, std::size_
     means.push_back(seed.at(metric));
   }
   return metrics::statistics(means);
+}
+
+std::string names_sha256(const std::vector<metrics::ImageScore>& scores) {
+  std::string lines;
+  for (const metrics::ImageScore& score : scores) {
+    lines += score.name + "\n";
+  }
+  return sha256(lines);
 }
 
 void write_evaluation(const std::filesystem::path& folder, const Evaluation& evaluation,

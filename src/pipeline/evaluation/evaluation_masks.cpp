@@ -1,6 +1,10 @@
 #include <ATen/ATen.h>
 
+#include <filesystem>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "data/image_folder.h"
 #include "leaf/core/error.h"
@@ -10,6 +14,7 @@
 #include "leaf/data/mask_census.h"
 #include "leaf/data/name_pairs.h"
 #include "leaf/pipeline/evaluation.h"
+#include "pipeline/evaluation/score_labels.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -23,7 +28,8 @@ FilesByName predicted_masks(const fs::path& folder) {
   data::report_passed_over(found, folder);
   FilesByName files = data::files_by_name(folder, found.images);
   std::erase_if(files, [](const auto& item) {
-    return item.first.starts_with("overlays/") || item.first.starts_with("probabilities/");
+    const fs::path name(item.first);
+    return name.has_parent_path() && data::is_picture_folder(*name.begin());
   });
   return files;
 }
@@ -42,7 +48,7 @@ FilesByName true_masks(const fs::path& folder, const data::NameAffix& affix) {
   return files;
 }
 
-/// " (add --truth-suffix _segmentation, with which 12 pair)", where something would pair.
+/// " ; with NameAffix::suffix _segmentation 12 pair", where something would pair.
 std::string advice(const MaskFolders& folders, const FilesByName& predictions) {
   const FilesByName truths = data::files_by_name(
       folders.truths, data::find_images(folders.truths, {.enter_results = true}).images);
@@ -50,8 +56,8 @@ std::string advice(const MaskFolders& folders, const FilesByName& predictions) {
     const auto option = [](const char* name, const std::string& value) {
       return value.empty() ? "" : str(name, " ", value);
     };
-    const std::string prefix = option("--truth-prefix", guess->affix.prefix);
-    const std::string suffix = option("--truth-suffix", guess->affix.suffix);
+    const std::string prefix = option("NameAffix::prefix", guess->affix.prefix);
+    const std::string suffix = option("NameAffix::suffix", guess->affix.suffix);
     return str("; with ", prefix, prefix.empty() || suffix.empty() ? "" : " ", suffix, " ",
                guess->pairs, " pair");
   }
@@ -84,10 +90,10 @@ struct Censuses {
 };
 
 void add(data::MaskCensus& census, std::size_t index, const data::Mask& mask) {
-  census.add(index, mask.remarks, mask.target.any().item<bool>());
+  census.add(index, mask.remarks, mask.labels.any().item<bool>());
 }
 
-/// DataError when a picture has not the truth's size.
+/// Throws DataError when a picture has not the truth's size.
 void require_size(const fs::path& path, const at::Tensor& pixels, const fs::path& truth_path,
                   const at::Tensor& truth) {
   if (pixels.sizes() != truth.sizes()) {
@@ -114,16 +120,24 @@ ScoredPixels load(const MaskPair& pair, const data::MaskOptions& options, std::s
     add(censuses->predictions, index, prediction);
     add(censuses->truths, index, truth);
   }
-  require_size(pair.prediction, prediction.target, pair.truth, truth.target);
-  ScoredPixels pixels{prediction.target, truth.target, truth.ignored, std::nullopt};
+  require_size(pair.prediction, prediction.labels, pair.truth, truth.labels);
+  ScoredPixels pixels{prediction.labels, truth.labels, truth.ignored, std::nullopt};
   if (!pair.probability.empty()) {
     pixels.probability = load_probability(pair.probability);
-    require_size(pair.probability, *pixels.probability, pair.truth, truth.target);
+    require_size(pair.probability, *pixels.probability, pair.truth, truth.labels);
   }
   return pixels;
 }
 
-/// The probability of every pair; DataError where one is missing.
+/// The one probability of a pixel as score_labels() takes it; with several classes, of which it
+/// says nothing, none.
+std::optional<at::Tensor> planes(const std::optional<at::Tensor>& probability,
+                                 const data::MaskClasses& classes) {
+  return probability && !classes.several() ? std::optional(probability->unsqueeze(0))
+                                           : std::nullopt;
+}
+
+/// The probability of every pair; throws DataError where one is missing.
 void add_probabilities(const fs::path& folder, std::vector<MaskPair>& pairs) {
   const data::FoundImages found = data::find_images(folder, {.enter_results = true});
   const FilesByName files = data::files_by_name(folder, found.images);
@@ -175,9 +189,10 @@ Evaluation evaluate_masks(const std::vector<MaskPair>& pairs, const data::MaskOp
   Evaluation result;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const ScoredPixels pixels = load(pairs[i], options, i, &censuses);
-    result.scores.push_back(metrics::score_image(pairs[i].name, pixels.prediction, pixels.truth,
-                                                 scoring, pixels.probability, pixels.ignored));
-    if (pixels.probability) {
+    result.scores.push_back(
+        score_labels(pairs[i].name, pixels.prediction, pixels.truth, options.classes, scoring,
+                     planes(pixels.probability, options.classes), pixels.ignored));
+    if (pixels.probability && !options.classes.several()) {
       result.curves.add(*pixels.probability, pixels.truth, pixels.ignored);
     }
     if (on_progress) {

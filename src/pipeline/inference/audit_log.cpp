@@ -7,8 +7,8 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <ctime>
 #include <fstream>
-#include <utility>
 #include <vector>
 
 #include "core/sha256.h"
@@ -17,6 +17,7 @@
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/data_config.h"
+#include "leaf/pipeline/folders.h"
 #include "output_files.h"
 
 namespace leaf {
@@ -40,7 +41,10 @@ std::string utc_now() {
   return text.data();
 }
 
-/// Size and time; all zero for what is not there.
+}  // namespace
+
+fs::path audit_path(const fs::path& output) { return output / kAuditFile; }
+
 FileFacts stat_of(const fs::path& path) {
   struct stat status {};
   FileFacts facts;
@@ -51,10 +55,6 @@ FileFacts stat_of(const fs::path& path) {
   }
   return facts;
 }
-
-}  // namespace
-
-fs::path audit_path(const fs::path& output) { return output / kAuditFile; }
 
 FileFacts facts_of_file(const fs::path& path) {
   FileFacts facts = stat_of(path);
@@ -79,42 +79,28 @@ void read_audit(const fs::path& path, std::int64_t begin,
   }
 }
 
-std::string model_sha256(const fs::path& model) {
-  std::vector<std::string> names;
-  for (const char* part : {"unet", "vae", "latent_encoder", "scheduler"}) {
-    if (!fs::is_directory(model / part)) {
-      continue;
-    }
-    for (const auto& entry : fs::recursive_directory_iterator(model / part)) {
-      if (entry.is_regular_file()) {
-        names.push_back(entry.path().lexically_relative(model).string());
-      }
-    }
-  }
-  for (const char* name : {"model_index.json", "preprocessing.json"}) {
-    if (fs::is_regular_file(model / name)) {
-      names.emplace_back(name);
-    }
-  }
-  std::sort(names.begin(), names.end());
-  std::string lines;
-  for (const std::string& name : names) {
-    lines += str(sha256_of_file(model / name), "  ", name, "\n");
-  }
-  return sha256(lines);
-}
-
+/// What is added later stands there only where it is not as before: masks of earlier versions are
+/// kept.
 AuditRecord result_settings(const SegmenterOptions& segmenter,
                             const FolderInferenceOptions& options) {
-  return {{"device", c10::DeviceTypeName(segmenter.device.type(), /*lower_case=*/true)},
-          {"precision", enum_text(segmenter.precision)},
-          {"seed", segmenter.seed},
-          {"noise", enum_text(segmenter.noise)},
-          {"num_inference_steps", segmenter.num_inference_steps},
-          {"output_size", enum_text(options.mask.size)},
-          {"mask_orientation", enum_text(data::MaskOrientation::kStored)},
-          {"seeds", options.mask.seeds},
-          {"postprocess", data::postprocess_text(options.mask.postprocess)}};
+  AuditRecord settings = {
+      {"device", c10::DeviceTypeName(segmenter.device.type(), /*lower_case=*/true)},
+      {"precision", enum_text(segmenter.precision)},
+      {"seed", segmenter.seed},
+      {"noise", enum_text(segmenter.noise)},
+      {"num_inference_steps", segmenter.num_inference_steps},
+      {"output_size", enum_text(options.mask.size)},
+      {"mask_orientation", enum_text(data::MaskOrientation::kStored)},
+      {"seeds", options.mask.seeds},
+      {"postprocess", data::postprocess_text(options.mask.postprocess)}};
+  if (options.mask.ensemble != Ensemble::kMean) {
+    settings["ensemble"] = enum_text(options.mask.ensemble);
+  }
+  if (options.mask.tiling) {
+    settings["tile"] = options.mask.tiling->side;
+    settings["tile_overlap"] = options.mask.tiling->overlap;
+  }
+  return settings;
 }
 
 AuditLog::AuditLog(const Segmenter& segmenter, const FolderInferenceOptions& options)
@@ -230,6 +216,9 @@ void AuditLog::append(const InferenceInput& input, const ImageReport& image) {
                    {"output_sha256", image.mask_file.sha256},
                    {"model_sha256", model_sha256_.get()},
                    {"settings_sha256", settings_sha256_}});
+    if (image.tiles > 0) {
+      record["tiles"] = image.tiles;
+    }
   }
   file_ << text_of(record) + "\n" << std::flush;
   if (!file_) {

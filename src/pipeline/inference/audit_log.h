@@ -22,8 +22,8 @@ using AuditRecord = nlohmann::ordered_json;
 class AuditLog {
  public:
   /// Opens or makes the file. The model's files are hashed by a thread of its own until the hash is
-  /// needed. With skip_existing, reads what earlier runs have recorded. FileError when the file
-  /// cannot be used.
+  /// needed. With skip_existing, reads what earlier runs have recorded. Throws FileError when the
+  /// file cannot be used.
   AuditLog(const Segmenter& segmenter, const FolderInferenceOptions& options);
 
   const std::string& run() const { return run_; }
@@ -64,13 +64,12 @@ std::filesystem::path audit_path(const std::filesystem::path& output);
 void read_audit(const std::filesystem::path& path, std::int64_t begin,
                 const std::function<void(const AuditRecord&)>& use);
 
-/// The SHA-256 over what `sha256sum` prints for the model's files, in order of their names: those
-/// of unet, vae, latent_encoder and scheduler, model_index.json and preprocessing.json.
-std::string model_sha256(const std::filesystem::path& model);
-
 /// The settings that decide what masks hold; a mask that others made is not kept.
 AuditRecord result_settings(const SegmenterOptions& segmenter,
                             const FolderInferenceOptions& options);
+
+/// Size and time of a file; all zero for what is not there.
+FileFacts stat_of(const std::filesystem::path& path);
 
 /// Size and time of a file, and the SHA-256 of its content.
 FileFacts facts_of_file(const std::filesystem::path& path);

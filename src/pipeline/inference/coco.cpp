@@ -2,9 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 
 #include "leaf/data/contours.h"
+#include "leaf/data/label_maps.h"
 
 namespace leaf {
 namespace {
@@ -22,10 +24,10 @@ Json bounding_box(const at::Tensor& target) {
   return {first(columns), first(rows), extent(columns), extent(rows)};
 }
 
-Json annotation(const at::Tensor& mask) {
-  return {{"id", 1},
+Json annotation(const at::Tensor& mask, std::size_t category) {
+  return {{"id", category},
           {"image_id", 1},
-          {"category_id", 1},
+          {"category_id", category},
           {"iscrowd", 0},
           {"area", mask.count_nonzero().item<std::int64_t>()},
           {"bbox", bounding_box(mask.ne(0))},
@@ -37,14 +39,22 @@ Json annotation(const at::Tensor& mask) {
 
 }  // namespace
 
-std::string coco_json(const std::string& file_name, const at::Tensor& mask) {
+std::string coco_json(const std::string& file_name, const at::Tensor& labels,
+                      const data::MaskClasses& classes) {
   const Json image = {
-      {"id", 1}, {"file_name", file_name}, {"height", mask.size(0)}, {"width", mask.size(1)}};
-  const Json json = {
-      {"images", Json::array({image})},
-      {"annotations", mask.any().item<bool>() ? Json::array({annotation(mask)}) : Json::array()},
-      {"categories", Json::array({{{"id", 1}, {"name", "foreground"}}})}};
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+      {"id", 1}, {"file_name", file_name}, {"height", labels.size(0)}, {"width", labels.size(1)}};
+  Json annotations = Json::array();
+  Json categories = Json::array();
+  for (std::size_t index = 1; index < classes.list.size(); ++index) {
+    const at::Tensor region = data::class_region(labels, index, classes).to(at::kByte);
+    if (region.any().item<bool>()) {
+      annotations.push_back(annotation(region, index));
+    }
+    categories.push_back({{"id", index}, {"name", classes.list[index].name}});
+  }
+  const Json coco = {
+      {"images", Json::array({image})}, {"annotations", annotations}, {"categories", categories}};
+  return coco.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace leaf

@@ -16,6 +16,7 @@
 #include "leaf/core/strings.h"
 #include "output_files.h"
 #include "pipeline/mask_codec.h"
+#include "tiles.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -46,43 +47,55 @@ void fail(ImageReport& report, const std::exception& failure) {
   }
 }
 
-/// A call of infer_folder(). The calling thread runs the network; workers read the images that come
+/// A call of infer_inputs(). The calling thread runs the network; workers read the images that come
 /// next and write the masks of those before.
 class FolderInference {
  public:
-  FolderInference(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
-                  const FolderInferenceOptions& options, InferenceReport& report,
-                  const InferenceHooks& hooks)
+  FolderInference(const Segmenter& segmenter, const FolderInferenceOptions& options,
+                  InferenceReport& report, const InferenceHooks& hooks)
       : segmenter_(segmenter),
-        inputs_(inputs),
         options_(options),
+        tiling_(options.mask.tiling),
         report_(report),
         hooks_(hooks),
         audit_(segmenter, options),
         batch_size_(static_cast<std::size_t>(
-            options.batch_size == kAutoBatch ? first_batch_size(segmenter) : options.batch_size)),
+            options.batch_size == kAutoBatch ? segmenter.images_at_once() : options.batch_size)),
         written_(workers_) {
     report.run = audit_.run();
     report.audit_begin = audit_.begin();
   }
 
-  void run() {
-    Prefetcher<Loaded> loaded(workers_, {.first = 0, .end = inputs_.size()},
-                              batch_size_ + workers_.count(),
+  void run(const NextInputs& next) {
+    for (inputs_ = next(); !inputs_.empty() && !report_.interrupted; inputs_ = next()) {
+      reported_ = 0;
+      infer();
+    }
+  }
+
+ private:
+  void infer() {
+    // Of images that are cut into tiles, whose pixels are kept, one is at work and one read ahead.
+    const std::size_t ahead = tiling_ ? 1 : batch_size_ + workers_.count();
+    const std::size_t behind = tiling_ ? 1 : workers_.count();
+    Prefetcher<Loaded> loaded(workers_, {.first = 0, .end = inputs_.size()}, ahead,
                               [this](std::size_t i) { return load(i); });
     for (std::size_t begun = 0; begun < inputs_.size() && !report_.interrupted;) {
       std::vector<Loaded> batch;
-      for (; batch.size() < batch_size_ && begun < inputs_.size(); ++begun) {
+      for (; batch.size() < (tiling_ ? 1 : batch_size_) && begun < inputs_.size(); ++begun) {
         batch.push_back(loaded.next());
       }
-      segment(std::move(batch));
-      deliver(workers_.count());
-      report_.interrupted = begun < inputs_.size() && hooks_.stop();
+      if (tiling_) {
+        segment_in_tiles(std::move(batch.front()));
+      } else {
+        segment(std::move(batch));
+      }
+      deliver(behind);
+      report_.interrupted |= begun < inputs_.size() && hooks_.stop();
     }
     deliver(0);
   }
 
- private:
   /// Called by workers.
   Loaded load(std::size_t index) const {
     const InferenceInput& input = inputs_[index];
@@ -94,7 +107,9 @@ class FolderInference {
         loaded.report.earlier = audit_.earlier_mask(input);
       }
       if (loaded.usable()) {
-        loaded.file = prepare_file(segmenter_, input.image, options_.overlays);
+        loaded.file = prepare_file(
+            segmenter_, input.image,
+            {.input = !tiling_, .rgb = tiling_ || options_.overlays != OverlayStyle::kNone});
         loaded.report.input_file = facts_of_file(input.image);
       }
     } catch (const std::exception& failure) {
@@ -125,15 +140,45 @@ class FolderInference {
         loaded.report.milliseconds = share;
         result = probability[row++];
       }
-      written_.submit([this, loaded = std::move(loaded), result] { return write(loaded, result); });
+      hand_on(std::move(loaded), result);
     }
   }
 
-  /// inputs [N,3,R,R] -> [N,R,R]
+  /// The same for one image that is cut into tiles; the work may end between them.
+  void segment_in_tiles(Loaded loaded) {
+    at::Tensor probability;
+    if (loaded.usable()) {
+      const Stopwatch watch;
+      const TileGrid grid(segmenter_, loaded.file.rgb, *tiling_);
+      const std::string name = inputs_[loaded.index].name.generic_string();
+      probability =
+          tiled_probability(segmenter_, loaded.file.rgb, name, grid, batch_size_,
+                            [this](const at::Tensor& inputs, const ImageNames& names) {
+                              return hooks_.stop() ? at::Tensor() : run_network(inputs, names);
+                            });
+      if (!probability.defined()) {
+        report_.interrupted = true;
+        return;
+      }
+      if (options_.overlays == OverlayStyle::kNone) {
+        loaded.file.rgb.reset();
+      }
+      loaded.report.tiles = grid.count();
+      loaded.report.milliseconds = 1000 * watch.seconds();
+    }
+    hand_on(std::move(loaded), probability);
+  }
+
+  void hand_on(Loaded loaded, const at::Tensor& probability) {
+    written_.submit(
+        [this, loaded = std::move(loaded), probability] { return write(loaded, probability); });
+  }
+
+  /// inputs [N,3,R,R] -> [N,C,R,R]
   at::Tensor run_network(const at::Tensor& inputs, const ImageNames& names) {
     const std::int64_t count = inputs.size(0);
     try {
-      return mean_probability(segmenter_, inputs, names, options_.mask.seeds);
+      return ensemble_probability(segmenter_, inputs, names, options_.mask);
     } catch (const c10::OutOfMemoryError&) {
       if (options_.batch_size != kAutoBatch || count == 1) {
         throw;
@@ -146,7 +191,8 @@ class FolderInference {
                     run_network(inputs.narrow(0, half, count - half), {middle, names.end()})});
   }
 
-  /// From the network's probability [R,R] to the files on the disk. Called by workers.
+  /// From the network's probability, [C,R,R] or of tiles [C,H,W], to the files on the disk. Called
+  /// by workers.
   ImageReport write(const Loaded& loaded, const at::Tensor& probability) const {
     ImageReport report = loaded.report;
     if (!loaded.usable()) {
@@ -172,7 +218,7 @@ class FolderInference {
     report.width = displayed.mask.size(turned ? 0 : 1);
     report.foreground_fraction = static_cast<double>(displayed.mask.count_nonzero().item<long>()) /
                                  static_cast<double>(displayed.mask.numel());
-    write_outputs(options_, inputs_[loaded.index], loaded.file, displayed);
+    write_outputs(options_, segmenter_.classes(), inputs_[loaded.index], loaded.file, displayed);
     report.mask_file = facts_of_file(report.output);
     report.written_seconds = watch_.seconds();
   }
@@ -204,8 +250,9 @@ class FolderInference {
   }
 
   const Segmenter& segmenter_;
-  const std::vector<InferenceInput>& inputs_;
   const FolderInferenceOptions& options_;
+  const std::optional<Tiling>& tiling_;
+  std::vector<InferenceInput> inputs_;  ///< those at work
   InferenceReport& report_;
   const InferenceHooks& hooks_;
   const Stopwatch watch_;
@@ -218,19 +265,21 @@ class FolderInference {
 
 }  // namespace
 
-std::int64_t first_batch_size(const Segmenter& segmenter) {
-  constexpr std::int64_t kPixels = 16 * 256 * 256;
-  if (segmenter.options().device.is_cpu()) {
-    return 1;
-  }
-  const std::int64_t side = segmenter.model().description.preprocessing.resolution;
-  return std::max<std::int64_t>(1, kPixels / (side * side));
+void infer_inputs(const Segmenter& segmenter, const NextInputs& next,
+                  const FolderInferenceOptions& options, InferenceReport& report,
+                  const InferenceHooks& hooks) {
+  check_mask_options(options.mask);
+  FolderInference(segmenter, options, report, hooks).run(next);
 }
 
 void infer_folder(const Segmenter& segmenter, const std::vector<InferenceInput>& inputs,
                   const FolderInferenceOptions& options, InferenceReport& report,
                   const InferenceHooks& hooks) {
-  FolderInference(segmenter, inputs, options, report, hooks).run();
+  bool given = false;
+  const auto once = [&] {
+    return std::exchange(given, true) ? std::vector<InferenceInput>() : inputs;
+  };
+  infer_inputs(segmenter, once, options, report, hooks);
 }
 
 }  // namespace leaf

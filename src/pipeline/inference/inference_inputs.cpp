@@ -1,5 +1,7 @@
+#include <filesystem>
 #include <map>
 #include <set>
+#include <vector>
 
 #include "data/image_folder.h"
 #include "leaf/core/error.h"
@@ -75,11 +77,11 @@ std::vector<InferenceInput> find_inputs(const std::vector<fs::path>& paths, bool
     } else if (fs::exists(fs::symlink_status(path, failure))) {  // a link may lead nowhere
       found.push_back({path, path.stem()});
     } else {
-      throw DataError(str("no file or folder '", path.string(), "'; check --input"));
+      throw DataError(str("no file or folder '", path.string(), "'; check its name"));
     }
   }
   if (found.empty()) {
-    throw DataError("no images in --input but those in the output folder");
+    throw DataError("no images but those in the output folder");
   }
   return found;
 }
@@ -96,13 +98,13 @@ void check_outputs(const std::vector<InferenceInput>& inputs,
       if (images.contains(resolved(file))) {
         throw ConfigError(str("'", file.string(),
                               "' would be written over the input of that name; ",
-                              "choose another --output"));
+                              "choose another FolderInferenceOptions::output"));
       }
       const auto [other, is_new] = writers.emplace(resolved(file), input.image);
       if (!is_new) {
-        throw ConfigError(str("'", other->second.string(), "' and '", input.image.string(),
-                              "' would both write '", file.string(),
-                              "'; rename one, or use another --output for it"));
+        throw ConfigError(str(
+            "'", other->second.string(), "' and '", input.image.string(), "' would both write '",
+            file.string(), "'; rename one, or use another FolderInferenceOptions::output for it"));
       }
     }
   }

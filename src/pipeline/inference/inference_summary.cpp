@@ -1,7 +1,9 @@
 #include <torch/version.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
+#include <string>
 
 #include "audit_log.h"
 #include "leaf/core/device.h"
@@ -18,9 +20,10 @@ Json options_json(const SegmenterOptions& segmenter, const FolderInferenceOption
   Json json = result_settings(segmenter, options);
   json["device"] = segmenter.device.str();
   json["batch_size"] = options.batch_size == kAutoBatch ? Json("auto") : Json(options.batch_size);
-  json["probabilities"] = enum_text(options.probabilities);
-  json["overlays"] = options.overlays;
-  json["contours"] = options.contours;
+  json["probabilities"] = options.probabilities != nullptr ? options.probabilities->name : "none";
+  json["overlays"] = enum_text(options.overlays);
+  json["contours"] = enum_text(options.contours);
+  json["labels"] = options.labels;
   json["skip_existing"] = options.skip_existing;
   return json;
 }
@@ -65,8 +68,8 @@ Json head_json(const InferenceSummary& summary) {
 /// What a record says of its image.
 Json image_json(const Json& record) {
   Json image;
-  for (const char* key : {"input", "error", "output", "skipped", "height", "width", "milliseconds",
-                          "foreground_fraction"}) {
+  for (const char* key : {"input", "error", "output", "skipped", "height", "width", "tiles",
+                          "milliseconds", "foreground_fraction"}) {
     if (record.contains(key)) {
       image[key] = record[key];
     }

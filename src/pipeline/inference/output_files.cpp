@@ -2,11 +2,16 @@
 
 #include <ATen/ATen.h>
 
+#include <string>
+
 #include "coco.h"
 #include "data/transforms.h"
+#include "geojson.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/label_maps.h"
 #include "leaf/data/maps.h"
+#include "leaf/data/postprocess.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -14,49 +19,48 @@ namespace {
 
 using Options = FolderInferenceOptions;
 
+constexpr const char* kUncertainty = "16";  // its writer
+
 /// What is written beside the mask, by this call's options.
 struct Extra {
   const char* folder;
-  const char* extension;
+  std::string extension;
   bool wanted;
 };
 
 Extra probabilities(const Options& options) {
-  const bool npy = options.probabilities == ProbabilityFormat::kNpy;
-  return {"probabilities", npy ? ".npy" : ".png",
-          options.probabilities != ProbabilityFormat::kNone};
+  const data::MapWriter* writer = options.probabilities;
+  return {"probabilities", writer != nullptr ? writer->extension : "", writer != nullptr};
 }
 Extra uncertainty(const Options& options) {
   return {"uncertainty", ".png", options.mask.seeds > 1};
 }
-Extra overlay(const Options& options) { return {"overlays", ".jpg", options.overlays}; }
-Extra contours(const Options& options) { return {"contours", ".json", options.contours}; }
+Extra overlay(const Options& options) {
+  return {"overlays", ".jpg", options.overlays != OverlayStyle::kNone};
+}
+Extra contours(const Options& options) {
+  const bool geojson = options.contours == ContourFormat::kGeoJson;
+  return {"contours", geojson ? ".geojson" : ".json", options.contours != ContourFormat::kNone};
+}
+Extra labels(const Options& options) { return {"labels", ".png", options.labels}; }
 
 fs::path path_of(const Options& options, const Extra& extra, const InferenceInput& input) {
   return options.output / extra.folder / (input.name.string() + extra.extension);
 }
 
-void write_probability(const fs::path& path, const at::Tensor& probability,
-                       ProbabilityFormat format) {
-  switch (format) {
-    case ProbabilityFormat::kNone:
-      break;
-    case ProbabilityFormat::k8:
-      data::write_png(path, probability.mul(255).round().clamp(0, 255).to(at::kByte));
-      break;
-    case ProbabilityFormat::k16:
-      data::write_png16(path, probability);
-      break;
-    case ProbabilityFormat::kNpy:
-      data::write_npy(path, probability);
-      break;
-  }
-}
-
-void write_overlay(const fs::path& path, const PreparedFile& file, const at::Tensor& mask) {
+void write_overlay(const fs::path& path, const PreparedFile& file, const at::Tensor& mask,
+                   const data::MaskClasses& classes, OverlayStyle style) {
   const bool fits = data::size_of(file.rgb) == data::size_of(mask);
   const at::Tensor picture = fits ? file.rgb : data::resize_image(file.rgb, mask.size(0));
-  data::write_jpeg(path, data::overlay(picture, mask));
+  data::write_jpeg(path, style == OverlayStyle::kFilled
+                             ? data::filled_class_overlay(picture, mask, classes)
+                             : data::class_overlay(picture, mask, classes));
+}
+
+std::string contours_text(const std::string& file_name, const at::Tensor& mask,
+                          const data::MaskClasses& classes, ContourFormat format) {
+  return format == ContourFormat::kGeoJson ? geojson(mask, classes)
+                                           : coco_json(file_name, mask, classes);
 }
 
 }  // namespace
@@ -68,8 +72,8 @@ fs::path mask_path(const FolderInferenceOptions& options, const InferenceInput& 
 std::vector<fs::path> output_files(const FolderInferenceOptions& options,
                                    const InferenceInput& input) {
   std::vector<fs::path> files;
-  for (const Extra& extra :
-       {probabilities(options), uncertainty(options), overlay(options), contours(options)}) {
+  for (const Extra& extra : {probabilities(options), uncertainty(options), overlay(options),
+                             contours(options), labels(options)}) {
     if (extra.wanted) {
       files.push_back(path_of(options, extra, input));
     }
@@ -78,21 +82,30 @@ std::vector<fs::path> output_files(const FolderInferenceOptions& options,
   return files;
 }
 
-void write_outputs(const FolderInferenceOptions& options, const InferenceInput& input,
-                   const PreparedFile& file, const Segmentation& displayed) {
+void write_outputs(const FolderInferenceOptions& options, const data::MaskClasses& classes,
+                   const InferenceInput& input, const PreparedFile& file,
+                   const Segmentation& displayed) {
   const Segmentation stored = as_stored(displayed, file.orientation);
   const auto path = [&](const Extra& extra) { return path_of(options, extra, input); };
-  write_probability(path(probabilities(options)), stored.probability, options.probabilities);
+  if (options.probabilities != nullptr) {
+    data::write_map(path(probabilities(options)), stored.probability, *options.probabilities);
+  }
   if (uncertainty(options).wanted) {
-    data::write_png16(path(uncertainty(options)), entropy(stored.probability));
+    data::write_map(path(uncertainty(options)), entropy(stored.probability),
+                    *data::find_map_writer(kUncertainty, "uncertainty"));
   }
-  if (options.overlays) {
-    write_overlay(path(overlay(options)), file, displayed.mask);
+  if (overlay(options).wanted) {
+    write_overlay(path(overlay(options)), file, displayed.mask, classes, options.overlays);
   }
-  if (options.contours) {
-    write_file(path(contours(options)), coco_json(input.image.filename().string(), stored.mask));
+  if (contours(options).wanted) {
+    const std::string name = input.image.filename().string();
+    write_file(path(contours(options)),
+               contours_text(name, stored.mask, classes, options.contours));
   }
-  data::write_png(mask_path(options, input), stored.mask);
+  if (options.labels) {
+    data::write_labels(path(labels(options)), data::numbered_parts(stored.mask));
+  }
+  data::write_label_map(mask_path(options, input), stored.mask, classes);
 }
 
 }  // namespace leaf

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
+#include "core/sha256.h"
+#include "leaf/core/strings.h"
 #include "pipeline/model/model_json.h"
 #include "pipeline/model/stored_weights.h"
 
@@ -44,6 +47,31 @@ std::optional<fs::path> run_folder_of(const fs::path& model) {
   return fs::is_regular_file(run / kRunConfig) && fs::is_regular_file(run / kRunSplit)
              ? std::optional(run)
              : std::nullopt;
+}
+
+std::string model_sha256(const fs::path& model) {
+  std::vector<std::string> names;
+  for (const char* part : {"unet", "vae", "latent_encoder", "scheduler", "decoder"}) {
+    if (!fs::is_directory(model / part)) {
+      continue;
+    }
+    for (const auto& entry : fs::recursive_directory_iterator(model / part)) {
+      if (entry.is_regular_file()) {
+        names.push_back(entry.path().lexically_relative(model).string());
+      }
+    }
+  }
+  for (const char* name : {"model_index.json", "preprocessing.json"}) {
+    if (fs::is_regular_file(model / name)) {
+      names.emplace_back(name);
+    }
+  }
+  std::sort(names.begin(), names.end());
+  std::string lines;
+  for (const std::string& name : names) {
+    lines += str(sha256_of_file(model / name), "  ", name, "\n");
+  }
+  return sha256(lines);
 }
 
 }  // namespace leaf

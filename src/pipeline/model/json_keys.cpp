@@ -1,5 +1,8 @@
 #include "pipeline/model/json_keys.h"
 
+#include <string>
+#include <vector>
+
 #include "config/schema.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 #include <span>
+#include <vector>
 
 #include "leaf/config/config.h"
 
@@ -15,8 +16,8 @@ struct JsonKey {
 };
 
 /// Puts the values of a JSON object into the members of `config` that their keys stand for; those
-/// that are not there keep what they have. WeightsError for one that is required and missing,
-/// ConfigError for one of the wrong type or out of range; both name it.
+/// that are not there keep what they have. Throws WeightsError for one that is required and
+/// missing, ConfigError for one of the wrong type or out of range; both name it.
 void read_keys(const nlohmann::json& content, std::span<const JsonKey> keys, Config& config);
 
 /// A value that is as it is everywhere in what we support.
@@ -25,7 +26,7 @@ struct FixedValue {
   nlohmann::json value;
 };
 
-/// WeightsError for a value that is there and another.
+/// Throws WeightsError for a value that is there and another.
 void require_fixed(const nlohmann::json& content, const std::vector<FixedValue>& fixed);
 
 }  // namespace leaf

@@ -1,4 +1,5 @@
-#include <array>
+#include <cstdint>
+#include <filesystem>
 
 #include "config/check.h"
 #include "config/schema.h"
@@ -29,6 +30,7 @@ Config config_of(const ModelDescription& description) {
   config.diffusion.scheduler = description.scheduler;
   config.data.resolution = description.preprocessing.resolution;
   config.data.intensity = description.preprocessing.intensity;
+  config.data.classes = description.preprocessing.classes;
   config.validation.threshold = description.preprocessing.threshold;
   if (description.preprocessing.num_inference_steps != 0) {
     config.validation.num_inference_steps = description.preprocessing.num_inference_steps;

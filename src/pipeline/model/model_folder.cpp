@@ -1,6 +1,8 @@
 #include <ATen/ATen.h>
 #include <c10/util/Exception.h>
 
+#include <cstdint>
+#include <filesystem>
 #include <string_view>
 
 #include "leaf/core/enum_names.h"

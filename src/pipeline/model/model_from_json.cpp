@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "diffusion/sampler.h"
 #include "pipeline/model/json_keys.h"
@@ -40,8 +42,11 @@ constexpr std::array kSchedulerKeys{
     JsonKey{"timestep_spacing", "diffusion.timestep_spacing"}};
 constexpr std::array kPreprocessingKeys{
     JsonKey{"resolution", "data.resolution", true},
-    JsonKey{"threshold", "validation.threshold", true}, JsonKey{"intensity", "data.intensity"},
+    JsonKey{"threshold", "validation.threshold", true},
+    JsonKey{"intensity", "data.intensity"},
     JsonKey{"window", "data.window"},
+    JsonKey{"classes", "data.classes"},
+    JsonKey{"class_coding", "data.class_coding"},
     JsonKey{"num_inference_steps", "validation.num_inference_steps"}};
 
 /// All of them with their files, longer keys before those that they begin with.
@@ -77,15 +82,6 @@ void check_format_version(const json& content) {
   }
 }
 
-std::vector<std::string> classes_from_json(const json& content) {
-  const bool fits =
-      content.is_array() && content.size() == 2 && content[0].is_string() && content[1].is_string();
-  if (!fits) {
-    throw WeightsError("classes expects two names, of the background and of the foreground");
-  }
-  return content;
-}
-
 }  // namespace
 
 std::string in_names_of_files(std::string text) {
@@ -101,7 +97,7 @@ std::string in_names_of_files(std::string text) {
 
 models::AutoencoderConfig autoencoder_from_json(const json& content) {
   if (content.contains("block_out_channels")) {
-    throw WeightsError("it is diffusers' AutoencoderKL; `leaf_convert import` takes such a folder");
+    throw WeightsError("it is diffusers' AutoencoderKL; import_weights takes such a folder");
   }
   Config config;
   models::AutoencoderConfig& autoencoder = config.model.autoencoder;
@@ -210,11 +206,9 @@ Preprocessing preprocessing_from_json(const json& content) {
   preprocessing.resolution = config.data.resolution;
   preprocessing.threshold = config.validation.threshold;
   preprocessing.intensity = config.data.intensity;
+  preprocessing.classes = config.data.classes;
   if (content.contains("num_inference_steps")) {
     preprocessing.num_inference_steps = config.validation.num_inference_steps;
-  }
-  if (content.contains("classes")) {
-    preprocessing.classes = classes_from_json(content.at("classes"));
   }
   return preprocessing;
 }

@@ -1,5 +1,8 @@
 #include "pipeline/model/model_json.h"
 
+#include <cstdint>
+#include <vector>
+
 #include "io/json_util.h"
 #include "leaf/core/enum_names.h"
 #include "leaf/core/files.h"
@@ -91,7 +94,10 @@ json to_json(const Preprocessing& preprocessing) {
                {"image_range", {0, 1}},
                {"resize", "bilinear, antialiased"},
                {"threshold", preprocessing.threshold},
-               {"classes", preprocessing.classes}};
+               {"classes", data::class_items(preprocessing.classes)}};
+  if (preprocessing.classes.several()) {
+    content["class_coding"] = enum_text(preprocessing.classes.coding);
+  }
   content["intensity"] = enum_text(preprocessing.intensity.rule);
   if (preprocessing.intensity.rule == data::IntensityRule::kWindow) {
     content["window"] = {preprocessing.intensity.low, preprocessing.intensity.high};

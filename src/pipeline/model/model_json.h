@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -25,8 +26,8 @@ nlohmann::json to_json(const models::AutoencoderConfig& config, const char* clas
                        double dropout);
 models::AutoencoderConfig autoencoder_from_json(const nlohmann::json& content);
 
-/// The only value of latent_encoder/config.json that `vae` does not state. WeightsError where
-/// another value is not the one in `vae`, since the two have the same networks.
+/// The only value of latent_encoder/config.json that `vae` does not state. Throws WeightsError
+/// where another value is not the one in `vae`, since the two have the same networks.
 double dropout_from_json(const nlohmann::json& content, const nlohmann::json& vae);
 
 /// vae/config.json of diffusers' AutoencoderKL.
@@ -59,8 +60,8 @@ nlohmann::json model_index_json(bool tiny, bool diffusers_autoencoder, bool othe
 /// model folder: "num_heads (unet/config.json)".
 std::string in_names_of_files(std::string text);
 
-/// The JSON object in a file. FileError for a file that cannot be read, WeightsError for one that
-/// is no JSON object.
+/// The JSON object in a file. Throws FileError for a file that cannot be read, WeightsError for one
+/// that is no JSON object.
 nlohmann::json read_json(const std::filesystem::path& path);
 
 /// Runs `parse` on the content of a JSON file; what is wrong with it names the file.

@@ -12,7 +12,7 @@ class Module;
 
 namespace leaf {
 
-/// Tensors as they are stored; WeightsError when a finite number of one is beyond the type.
+/// Tensors as they are stored; throws WeightsError when a finite number of one is beyond the type.
 io::TensorMap stored_as(const io::TensorMap& tensors, WeightType type);
 
 /// Gives a network the weights in its folder of a model.

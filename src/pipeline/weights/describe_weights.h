@@ -25,8 +25,8 @@ models::AutoencoderConfig describe_autoencoder(const io::TensorMap& tensors,
 /// The same of a decoder's tensors alone.
 models::AutoencoderConfig describe_decoder(const io::TensorMap& tensors, const std::string& source);
 
-/// Everything but the number of heads and the dropout. WeightsError for networks that UNet cannot
-/// be: text-conditioned ones, and those that resample by plain convolutions.
+/// Everything but the number of heads and the dropout. Throws WeightsError for networks that UNet
+/// cannot be: text-conditioned ones, and those that resample by plain convolutions.
 models::UNetConfig describe_unet(const io::TensorMap& tensors, const std::string& source);
 
 /// The shape. The number of heads is a guess (of 64 channels each); activation, the norms' epsilon

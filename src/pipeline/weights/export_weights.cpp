@@ -18,8 +18,8 @@ namespace {
 
 void export_autoencoder(const fs::path& vae, const fs::path& to, const SaveOptions& options) {
   if (options.format == FolderFormat::kSdseg) {
-    throw WeightsError(str("'", vae.string(),
-                           "' is an autoencoder alone; --format sdseg needs a complete model"));
+    throw WeightsError(
+        str("'", vae.string(), "' is an autoencoder alone; --format sdseg needs a complete model"));
   }
   const auto config = parse_json(vae / "config.json", autoencoder_from_json);
   const auto autoencoder = models::make_autoencoder(config);
@@ -30,7 +30,8 @@ void export_autoencoder(const fs::path& vae, const fs::path& to, const SaveOptio
 void export_teacher(const fs::path& from, const fs::path& to, const SaveOptions& options) {
   if (options.format != FolderFormat::kLeaf) {
     throw WeightsError(str("'", from.string(), "' is a teacher, for which ",
-                           enum_text(options.format), " has no names; leave out --format"));
+                           enum_text(options.format),
+                           " has no names; leave out SaveOptions::format"));
   }
   save_teacher(to, read_json(from / "config.json"),
                stored_as(io::read_weights(from), options.type));

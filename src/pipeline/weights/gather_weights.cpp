@@ -101,7 +101,7 @@ void report(const io::KnownWeights& known, const fs::path& path) {
   if (!known.unused.empty()) {
     log::info(str("'", path.string(), "': ", known.unused.size(), " further ",
                   known.unused.size() == 1 ? "tensor is" : "tensors are",
-                  " not needed (see --verbose)"));
+                  " not needed (see log::Level::kVerbose)"));
   }
   for (const std::string& name : known.unused) {
     log::debug(str("not needed: ", name));

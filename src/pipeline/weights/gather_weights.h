@@ -43,8 +43,8 @@ struct GatheredWeights {
 };
 
 /// Reads every source and tells what it is, each file by itself: one network may come in several,
-/// such as the halves of an autoencoder. What was found is logged. WeightsError for files that
-/// cannot be read or recognised, and for two that hold different weights of the same name.
+/// such as the halves of an autoencoder. What was found is logged. Throws WeightsError for files
+/// that cannot be read or recognised, and for two that hold different weights of the same name.
 GatheredWeights gather_weights(const std::vector<WeightSource>& sources, bool prefer_ema = false);
 
 /// The autoencoder that the weights make up, by its own tensors or else the latent encoder's, and

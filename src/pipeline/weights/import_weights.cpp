@@ -38,7 +38,7 @@ void check_heads(const models::UNetConfig& unet) {
   if (const auto level = models::level_that_heads_do_not_divide(unet)) {
     throw ConfigError(str("the U-Net's ", unet.model_channels * unet.channel_mult[*level],
                           " channels cannot be split over ", unet.num_heads,
-                          " heads; state the right number with --num-heads"));
+                          " heads; state the right number with ImportOptions::num_heads"));
   }
 }
 
@@ -63,7 +63,8 @@ void import_autoencoder(GatheredWeights gathered, const fs::path& target,
   const auto autoencoder = models::make_autoencoder(config);
   load_network(*autoencoder, std::move(gathered), WeightPart::kAutoencoder);
   save_autoencoder(target, *autoencoder, config);
-  log::info(str("autoencoder in '", target.string(), "'; model.autoencoder.weights takes it"));
+  log::info(
+      str("autoencoder in '", target.string(), "'; ModelSection::autoencoder_weights takes it"));
 }
 
 json to_json(const models::VisionTransformerConfig& config) {
@@ -105,11 +106,11 @@ std::vector<std::string> fitting_teachers(const models::VisionTransformerConfig&
   return names;
 }
 
-/// `name`; ConfigError when no teacher has that name, or these weights are another one.
+/// `name`; throws ConfigError when no teacher has that name, or these weights are another one.
 std::string chosen_teacher(const std::string& name, const std::vector<std::string>& fitting) {
   models::vision_transformer_config(name);  // throws for unknown names
   if (std::find(fitting.begin(), fitting.end(), name) == fitting.end()) {
-    throw ConfigError(str("--teacher: these weights are not ", name, "; ",
+    throw ConfigError(str("ImportOptions::teacher: these weights are not ", name, "; ",
                           fitting.empty() ? std::string("no known teacher has their shape")
                                           : str("they can be ", join(fitting, " or "))));
   }
@@ -129,14 +130,15 @@ void import_teacher(GatheredWeights gathered, const fs::path& target,
   load_network(teacher, std::move(gathered), WeightPart::kTeacher);
   save_teacher(target, to_json(teacher.config()), io::state_dict(teacher));
   if (names.empty()) {
-    log::warn("no alignment.teacher has the shape of this vision transformer");
+    log::warn("no AlignmentSection::teacher has the shape of this vision transformer");
     return;
   }
   log::info(str("teacher in '", target.string(),
-                "'; alignment.weights takes it, with alignment.teacher: ", join(names, " or ")));
+                "'; AlignmentSection::weights takes it, with AlignmentSection::teacher: ",
+                join(names, " or ")));
   if (names.size() > 1) {
     log::warn(str("these teachers have the same shape; '", names.front(),
-                  "' is taken (--teacher NAME states which it is)"));
+                  "' is taken (ImportOptions::teacher states which it is)"));
   }
 }
 
@@ -146,11 +148,12 @@ void import_teacher(GatheredWeights gathered, const fs::path& target,
 void require_part(const GatheredWeights& gathered, WeightPart part, const char* example) {
   if (!gathered.has(part)) {
     throw WeightsError(str("these files hold no ", enum_text(part), "; add one that does (",
-                           example, "), or --init-missing random"));
+                           example, "), or ImportOptions::random_seed"));
   }
 }
 
-/// ConfigError for options about networks that the files do not hold: they would change nothing.
+/// Throws ConfigError for options about networks that the files do not hold: they would change
+/// nothing.
 void check_options(const ImportOptions& options, bool is_teacher, bool is_autoencoder) {
   std::vector<std::string> useless;
   const auto check = [&](bool given, const char* name) {
@@ -158,11 +161,11 @@ void check_options(const ImportOptions& options, bool is_teacher, bool is_autoen
       useless.emplace_back(name);
     }
   };
-  check(options.description && is_teacher, "--config");
-  check(options.num_heads && (is_teacher || is_autoencoder), "--num-heads");
-  check(options.prefer_ema && (is_teacher || is_autoencoder), "--ema");
-  check(options.random_seed && is_teacher, "--init-missing random");
-  check(options.teacher && !is_teacher, "--teacher");
+  check(options.description && is_teacher, "ImportOptions::description");
+  check(options.num_heads && (is_teacher || is_autoencoder), "ImportOptions::num_heads");
+  check(options.prefer_ema && (is_teacher || is_autoencoder), "ImportOptions::prefer_ema");
+  check(options.random_seed && is_teacher, "ImportOptions::random_seed");
+  check(options.teacher && !is_teacher, "ImportOptions::teacher");
   if (!useless.empty()) {
     const char* content = is_teacher       ? "a teacher"
                           : is_autoencoder ? "an autoencoder alone"

@@ -26,7 +26,7 @@ void check_scale(const GatheredWeights& gathered, double scaling_factor) {
   if (std::abs(stated - scaling_factor) > kTolerance * scaling_factor) {
     log::warn(str("'", gathered.parts.at(WeightPart::kLatentEncoder).source(),
                   "' was trained with latents times ", stated,
-                  ": set model.autoencoder.scaling_factor, which is ", scaling_factor));
+                  ": set AutoencoderConfig::scaling_factor, which is ", scaling_factor));
   }
 }
 
@@ -44,9 +44,9 @@ bool widen(io::TensorMap& unet, std::int64_t in_channels, models::InputWidening 
 }
 
 /// Gives networks their weights; what does not fit is collected over all of them.
-class Loader {
+class NetworkLoader {
  public:
-  Loader(GatheredWeights& gathered, std::optional<std::uint64_t> random_seed)
+  NetworkLoader(GatheredWeights& gathered, std::optional<std::uint64_t> random_seed)
       : gathered_(gathered), random_seed_(random_seed) {}
 
   void load(torch::nn::Module& module, WeightPart name) {
@@ -103,7 +103,7 @@ TrainingModel load_networks(const ModelDescription& description, GatheredWeights
   const bool widened = has_unet && widen(gathered.parts.at(WeightPart::kUNet).tensors,
                                          description.unet.in_channels, widening);
   TrainingModel model = make_model(description);
-  Loader loader(gathered, random_seed);
+  NetworkLoader loader(gathered, random_seed);
   loader.load_or_draw(*model.autoencoder, WeightPart::kAutoencoder);
   loader.load_or_draw(*model.unet, WeightPart::kUNet);
   if (gathered.has(WeightPart::kLatentEncoder)) {
@@ -120,7 +120,7 @@ TrainingModel load_networks(const ModelDescription& description, GatheredWeights
 }
 
 void load_network(torch::nn::Module& module, GatheredWeights gathered, WeightPart name) {
-  Loader loader(gathered, std::nullopt);
+  NetworkLoader loader(gathered, std::nullopt);
   loader.load(module, name);
   loader.throw_mismatches();
 }

@@ -5,6 +5,7 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <set>
 
@@ -55,6 +56,7 @@ class Replay {
     return recorded_.at(kInputs + std::string(name)).to(options_.device);
   }
 
+  MaskCodec codec() const { return MaskCodec(model_.description.preprocessing.classes); }
   at::Tensor noise() const { return input("noise").to(at::kFloat); }
   at::Tensor timestep() const { return input("timestep").to(at::kLong); }
 
@@ -66,7 +68,7 @@ class Replay {
       throw DataError(leaf::str("'", kInputs, name, "' has the shape ", values.sizes(),
                                 "; the model takes [N, 3, H, W] in multiples of ", factor));
     }
-    return values.size(1) == 1 ? mask_to_image(values)
+    return values.size(1) == 1 ? codec().to_image(values)
                                : values.contiguous(at::MemoryFormat::ChannelsLast);
   }
 
@@ -205,7 +207,7 @@ io::TensorMap read_activations(const std::filesystem::path& path) {
   try {
     return io::read_weights(path);
   } catch (const WeightsError& failure) {
-    throw DataError(str("--activations: ", failure.what()));
+    throw DataError(str("read_activations: ", failure.what()));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <new>
 
+#include "common/exit_code.h"
 #include "common/interrupt.h"
 #include "common/options.h"
 #include "leaf/core/error.h"

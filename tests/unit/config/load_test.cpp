@@ -122,12 +122,14 @@ TEST_F(ConfigFiles, VariablesAreExpanded) {
   EXPECT_EQ(load_config({}, {"data.root=${LEAF_TEST_A}/y"}).data.root, "/data/y");
 }
 
-TEST_F(ConfigFiles, AVariableThatTheRootLacksIsRemembered) {
+TEST_F(ConfigFiles, AVariableThatIsNotSetIsRemembered) {
   const auto variable = [&](const std::optional<std::string>& value,
                             const std::vector<std::string>& overrides = {}) {
     const ScopedVariable scoped("LEAF_TEST_A", value);
-    return load_config(write("a.yaml", "data: {root: \"${LEAF_TEST_A:-/other}/x\"}\n"), overrides)
-        .data.root_variable;
+    const auto unset =
+        resolve(write("a.yaml", "data: {root: \"${LEAF_TEST_A:-/other}/x\"}\n"), overrides)
+            .unset_variables;
+    return unset.contains("data.root") ? unset.at("data.root") : "";
   };
   EXPECT_EQ(variable(std::nullopt), "LEAF_TEST_A");
   EXPECT_EQ(variable(""), "LEAF_TEST_A");

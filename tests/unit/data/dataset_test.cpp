@@ -79,7 +79,7 @@ TEST_F(DatasetTest, AFullSampleIsTheSampleWithItsPair) {
   EXPECT_TRUE(full.sample.mask.equal(sample.mask));
   EXPECT_EQ(full.sample.name, "a");
   EXPECT_TRUE(full.pair.image.rgb.equal(test::picture(12, 16)));
-  EXPECT_TRUE(full.pair.target.equal(test::half_mask(12, 16, 1)));
+  EXPECT_TRUE(full.pair.labels.equal(test::half_mask(12, 16, 1)));
 }
 
 TEST_F(DatasetTest, IgnoredPixelsAreBackgroundAndKnown) {

@@ -45,12 +45,12 @@ TEST_F(LoadPairTest, MaskRules) {
   const at::Tensor labels = test::half_mask(12, 16);  // 255 on the left, 0 on the right
   labels[0][0].fill_(128);
   pair_.rule = MaskRule::kZeroIsTarget;
-  EXPECT_TRUE(load_with_mask(labels).target.equal(labels.eq(0).to(at::kByte)));
+  EXPECT_TRUE(load_with_mask(labels).labels.equal(labels.eq(0).to(at::kByte)));
   pair_.rule = MaskRule::kGreenChannel;
   const at::Tensor colour = at::zeros({12, 16, 3}, at::kByte);
   colour.select(2, 0).fill_(255);
   colour.select(2, 1).copy_(test::half_mask(12, 16));
-  EXPECT_TRUE(load_with_mask(colour).target.equal(test::half_mask(12, 16, 1)));
+  EXPECT_TRUE(load_with_mask(colour).labels.equal(test::half_mask(12, 16, 1)));
 }
 
 TEST_F(LoadPairTest, AMaskIsTurnedByTheRuleThatIsSet) {
@@ -62,11 +62,11 @@ TEST_F(LoadPairTest, AMaskIsTurnedByTheRuleThatIsSet) {
       const at::Tensor target = shown.ne(0).to(at::kByte);
       config_.mask_orientation = MaskOrientation::kStored;
       LoadedPair loaded = load_with_mask(undo_orientation(shown, orientation));
-      EXPECT_TRUE(loaded.target.equal(target)) << orientation;
+      EXPECT_TRUE(loaded.labels.equal(target)) << orientation;
       EXPECT_TRUE(loaded.remarks.empty());
       config_.mask_orientation = MaskOrientation::kDisplayed;
       loaded = load_with_mask(shown);
-      EXPECT_TRUE(loaded.target.equal(target)) << orientation;
+      EXPECT_TRUE(loaded.labels.equal(target)) << orientation;
       EXPECT_TRUE(loaded.remarks.empty());
     }
   }
@@ -76,11 +76,11 @@ TEST_F(LoadPairTest, LeftToItselfTheSizeDecidesAndWhatItCannotIsSaid) {
   const at::Tensor shown = test::half_mask(12, 16);
   write_turned(12, 16, 6);
   EXPECT_TRUE(load_with_mask(undo_orientation(shown, 6)).remarks.empty());
-  EXPECT_TRUE(load_with_mask(undo_orientation(shown, 6)).target.equal(shown.ne(0).to(at::kByte)));
-  EXPECT_TRUE(load_with_mask(shown).target.equal(shown.ne(0).to(at::kByte)));
+  EXPECT_TRUE(load_with_mask(undo_orientation(shown, 6)).labels.equal(shown.ne(0).to(at::kByte)));
+  EXPECT_TRUE(load_with_mask(shown).labels.equal(shown.ne(0).to(at::kByte)));
   EXPECT_TRUE(load_with_mask(shown).remarks.empty());
   write_turned(12, 16, 3);  // the same size either way
-  EXPECT_TRUE(load_with_mask(shown).target.equal(shown.flip({0, 1}).ne(0).to(at::kByte)));
+  EXPECT_TRUE(load_with_mask(shown).labels.equal(shown.flip({0, 1}).ne(0).to(at::kByte)));
   EXPECT_TRUE(is_either_way(load_with_mask(shown)));
   write_turned(16, 16, 8);
   EXPECT_TRUE(is_either_way(load_with_mask(test::half_mask(16, 16))));
@@ -99,7 +99,7 @@ TEST_F(LoadPairTest, AMaskThatSaysItselfWhereUpIsNeedsNoRule) {
     for (const auto rule : {MaskOrientation::kAuto, MaskOrientation::kStored}) {
       config_.mask_orientation = rule;
       const LoadedPair loaded = load_pair(pair_, config_);
-      EXPECT_TRUE(loaded.target.equal(shown.ne(0).to(at::kByte))) << orientation;
+      EXPECT_TRUE(loaded.labels.equal(shown.ne(0).to(at::kByte))) << orientation;
       EXPECT_TRUE(loaded.remarks.empty());
     }
   }
@@ -110,7 +110,7 @@ TEST_F(LoadPairTest, ASizeThatFitsTheOtherWayIsToldSo) {
   write_png(pair_.mask, test::half_mask(12, 16));
   config_.mask_orientation = MaskOrientation::kStored;
   EXPECT_NE(error().find("is 16x12 but its image"), std::string::npos) << error();
-  EXPECT_NE(error().find("set data.mask_orientation: auto"), std::string::npos) << error();
+  EXPECT_NE(error().find("set DataConfig::mask_orientation: auto"), std::string::npos) << error();
   write_png(pair_.mask, test::half_mask(12, 15));
   EXPECT_NE(error().find("pair the right files"), std::string::npos) << error();
 }
@@ -137,21 +137,21 @@ TEST_F(CropTest, ImageAndMaskAreCutRoundTheDisc) {
   const LoadedPair loaded = load_with_mask(label_map());
   EXPECT_EQ(size_of(loaded.image.rgb), (ImageSize{20, 20}));  // 10 and half of that on each side
   EXPECT_TRUE(loaded.image.rgb.equal(test::picture(40, 60).slice(0, 14, 34).slice(1, 25, 45)));
-  EXPECT_EQ(loaded.target.sum().item<int>(), 4);
-  EXPECT_EQ(loaded.target.slice(0, 9, 11).slice(1, 9, 11).sum().item<int>(), 4);
+  EXPECT_EQ(loaded.labels.sum().item<int>(), 4);
+  EXPECT_EQ(loaded.labels.slice(0, 9, 11).slice(1, 9, 11).sum().item<int>(), 4);
   config_.crop_margin = 0;
-  EXPECT_EQ(size_of(load_with_mask(label_map()).target), (ImageSize{10, 10}));
+  EXPECT_EQ(size_of(load_with_mask(label_map()).labels), (ImageSize{10, 10}));
 }
 
 TEST_F(CropTest, ACropStaysInThePicture) {
   config_.crop_margin = 1;  // 30 on a side
   const LoadedPair corner = load_with_mask(label_map().flip({0, 1}));
-  EXPECT_EQ(size_of(corner.target), (ImageSize{30, 30}));
+  EXPECT_EQ(size_of(corner.labels), (ImageSize{30, 30}));
   EXPECT_TRUE(corner.image.rgb.equal(test::picture(40, 60).slice(0, 1, 31).slice(1, 10, 40)));
   config_.crop_margin = 2;  // 50, more than there are rows
-  EXPECT_EQ(size_of(load_with_mask(label_map()).target), (ImageSize{40, 50}));
+  EXPECT_EQ(size_of(load_with_mask(label_map()).labels), (ImageSize{40, 50}));
   config_.crop_margin = 1e9;
-  EXPECT_EQ(size_of(load_with_mask(label_map()).target), (ImageSize{40, 60}));
+  EXPECT_EQ(size_of(load_with_mask(label_map()).labels), (ImageSize{40, 60}));
 }
 
 TEST_F(CropTest, AMapWithoutDiscIsNamed) {

@@ -232,8 +232,9 @@ TEST_F(LoaderTest, MoreThreadsThanCanBeStartedAreAnError) {
     }
     std::_Exit(0);
   };
-  EXPECT_EXIT(start(), testing::ExitedWithCode(7),
-              "^data.num_workers 300: only [0-9]+ threads could be started .*; lower it$");
+  EXPECT_EXIT(
+      start(), testing::ExitedWithCode(7),
+      "^LoaderOptions::num_workers 300: only [0-9]+ threads could be started .*; lower it$");
 }
 
 TEST_F(LoaderTest, TooFewSamplesNameTheFix) {
@@ -242,7 +243,7 @@ TEST_F(LoaderTest, TooFewSamplesNameTheFix) {
   const std::string message =
       test::message_of<DataError>([&] { const Loader loader(data, options_); });
   EXPECT_NE(message.find("7 images"), std::string::npos) << message;
-  EXPECT_NE(message.find("train.train_batch_size"), std::string::npos) << message;
+  EXPECT_NE(message.find("LoaderOptions::batch_size"), std::string::npos) << message;
   options_.batch_size = 0;
   EXPECT_THROW(Loader(data, options_), ConfigError);
 }

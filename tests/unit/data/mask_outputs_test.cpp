@@ -1,9 +1,11 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
@@ -123,10 +125,105 @@ TEST(Contours, APixelIsItsBox) {
   EXPECT_EQ(polygons.front(), (std::vector<double>{1, 1, 2, 1, 2, 2, 1, 2}));
 }
 
+/// The mask that regions enclose: pixels whose middle an odd number of edges lies left of.
+at::Tensor painted(const std::vector<Region>& regions, at::IntArrayRef size) {
+  const at::Tensor mask = at::zeros(size, at::kByte);
+  const auto flip = [&](const Ring& ring) {
+    for (std::size_t i = 0; i + 1 < ring.size(); ++i) {
+      for (auto y = std::min(ring[i][1], ring[i + 1][1]); y < std::max(ring[i][1], ring[i + 1][1]);
+           ++y) {
+        mask[y].narrow(0, ring[i][0], size[1] - ring[i][0]).bitwise_xor_(255);
+      }
+    }
+  };
+  for (const Region& region : regions) {
+    flip(region.exterior);
+    std::for_each(region.holes.begin(), region.holes.end(), flip);
+  }
+  return mask;
+}
+
+/// Closed, along the axes in turns, no corner twice.
+void expect_simple(const Ring& ring) {
+  ASSERT_GE(ring.size(), 5U);
+  EXPECT_EQ(ring.front(), ring.back());
+  EXPECT_EQ(std::set(ring.begin(), ring.end()).size(), ring.size() - 1);
+  for (std::size_t i = 0; i + 2 < ring.size(); ++i) {
+    EXPECT_NE(ring[i][0] == ring[i + 1][0], ring[i][1] == ring[i + 1][1]);
+    EXPECT_NE(ring[i][0] == ring[i + 1][0], ring[i + 1][0] == ring[i + 2][0]);
+  }
+}
+
+TEST(Regions, GoRoundPixelsAndHoles) {
+  const auto regions = trace_regions(mask_of({"......", ".####.", ".#..#.", ".####."}));
+  ASSERT_EQ(regions.size(), 1U);
+  EXPECT_EQ(regions[0].exterior, (Ring{{1, 1}, {5, 1}, {5, 4}, {1, 4}, {1, 1}}));
+  ASSERT_EQ(regions[0].holes.size(), 1U);
+  EXPECT_EQ(regions[0].holes[0], (Ring{{2, 2}, {2, 3}, {4, 3}, {4, 2}, {2, 2}}));
+  EXPECT_EQ(regions[0].pixels, 10);
+  EXPECT_TRUE(trace_regions(mask_of({"...", "..."})).empty());
+}
+
+TEST(Regions, PixelsThatTouchAtACornerAreApart) {
+  EXPECT_EQ(trace_regions(mask_of({"#.", ".#"})).size(), 2U);
+  const auto ring = trace_regions(mask_of({"###", "#.#", "##."}));  // its hole touches the outside
+  ASSERT_EQ(ring.size(), 1U);
+  ASSERT_EQ(ring[0].holes.size(), 1U);
+  expect_simple(ring[0].exterior);
+  expect_simple(ring[0].holes[0]);
+}
+
+TEST(Regions, EncloseTheMaskToThePixel) {
+  at::manual_seed(5);
+  for (const double share : {0.1, 0.4, 0.5, 0.6, 0.9}) {
+    const at::Tensor mask = at::rand({23, 31}).lt(share).to(at::kByte).mul(255);
+    const std::vector<Region> regions = trace_regions(mask);
+    EXPECT_TRUE(painted(regions, mask.sizes()).equal(mask)) << share;
+    std::int64_t pixels = 0;
+    for (const Region& region : regions) {
+      pixels += region.pixels;
+      expect_simple(region.exterior);
+      std::for_each(region.holes.begin(), region.holes.end(), expect_simple);
+    }
+    EXPECT_EQ(pixels, mask.count_nonzero().item<std::int64_t>());
+  }
+}
+
+TEST(Parts, AreNumbered) {
+  const at::Tensor parts = numbered_parts(mask_of(kMask));
+  EXPECT_EQ(parts.max().item<int>(), 3);
+  EXPECT_TRUE(parts.ne(0).equal(mask_of(kMask).ne(0)));
+  EXPECT_EQ(parts[0][0].item<int>(), parts[1][0].item<int>());
+  EXPECT_EQ(parts[3][2].item<int>(), parts[4][5].item<int>()) << "across a corner";
+  EXPECT_NE(parts[0][0].item<int>(), parts[0][6].item<int>());
+}
+
+TEST(Maps, LabelsAreStoredAsTheyAre) {
+  const test::TemporaryFolder folder;
+  const at::Tensor labels = at::tensor({0, 1, 2, 255, 256, 65535}, at::kInt).view({2, 3});
+  write_labels(folder / "labels.png", labels);
+  EXPECT_TRUE(read_mask(folder / "labels.png").to(at::kInt).equal(labels));
+  EXPECT_THROW(write_labels(folder / "many.png", labels + 1), DataError);
+  EXPECT_FALSE(std::filesystem::exists(folder / "many.png"));
+}
+
+TEST(Overlays, AFilledOneTintsTheInside) {
+  const at::Tensor rgb = at::full({40, 40, 3}, 100, at::kByte);
+  const at::Tensor mask = at::zeros({40, 40}, at::kByte);
+  mask.narrow(0, 10, 20).narrow(1, 10, 20).fill_(255);
+  const at::Tensor outline = overlay(rgb, mask);
+  const at::Tensor filled = filled_overlay(rgb, mask);
+  const auto at_middle = [](const at::Tensor& picture) { return picture[20][20]; };
+  EXPECT_TRUE(at_middle(outline).equal(rgb[20][20]));
+  EXPECT_TRUE(at_middle(filled).equal(at::tensor({154, 142, 65}, at::kByte))) << at_middle(filled);
+  EXPECT_TRUE(filled[10][10].equal(outline[10][10]));
+  EXPECT_TRUE(filled[5][5].equal(rgb[5][5]));
+}
+
 TEST(Maps, SixteenBitPngHoldsTheValue) {
   const test::TemporaryFolder folder;
   const at::Tensor values = at::tensor({0.0F, 0.25F, 0.5F, 1.0F, -0.1F, 1.1F}).view({2, 3});
-  write_png16(folder / "a/map.png", values);
+  write_map(folder / "a/map.png", values, *find_map_writer("16", "map"));
   constexpr std::size_t kDepth = 24;  // of IHDR; the colour type follows, 0 is grey
   EXPECT_EQ(read_file(folder / "a/map.png").substr(kDepth, 2), std::string("\x10\0", 2));
   const at::Tensor stored = read_mask(folder / "a/map.png");
@@ -138,7 +235,7 @@ TEST(Maps, SixteenBitPngHoldsTheValue) {
 TEST(Maps, NpyIsVersionOneWithItsNumbersBehindAMultipleOf64) {
   const test::TemporaryFolder folder;
   const at::Tensor values = at::rand({3, 5});
-  write_npy(folder / "map.npy", values);
+  write_map(folder / "map.npy", values, *find_map_writer("npy", "map"));
   const std::string content = read_file(folder / "map.npy");
   EXPECT_TRUE(content.starts_with(std::string("\x93NUMPY\x01\0", 8)));
   const std::size_t header =

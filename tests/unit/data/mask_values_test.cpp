@@ -56,7 +56,7 @@ Mask read(const Picture& picture, std::int64_t threshold = 128) {
 }
 
 std::vector<int> target(const Picture& picture, std::int64_t threshold = 128) {
-  const at::Tensor pixels = read(picture, threshold).target.flatten();
+  const at::Tensor pixels = read(picture, threshold).labels.flatten();
   std::vector<int> values;
   for (std::int64_t i = 0; i < pixels.numel(); ++i) {
     values.push_back(pixels[i].item<int>());
@@ -86,11 +86,12 @@ TEST(MaskValues, SixteenBitLabelsLoseNone) {
     labels[i] = static_cast<double>(i);
   }
   const Mask mask = read(row(labels, at::kInt, 16), 0);
-  EXPECT_EQ(mask.target.sum().item<int>(), 300);
+  EXPECT_EQ(mask.labels.sum().item<int>(), 300);
   EXPECT_TRUE(mask.values.values.equal(at::arange(301).to(at::kInt).view({1, 301})));
-  EXPECT_TRUE(contains(remark(read(row({0, 300, 7}, at::kInt, 16)), MaskOddity::kNoneAbove),
-                       "holds the values 0, 7, 300, none above data.mask_threshold 128 of 255 "
-                       "(here 32896)"));
+  EXPECT_TRUE(
+      contains(remark(read(row({0, 300, 7}, at::kInt, 16)), MaskOddity::kNoneAbove),
+               "holds the values 0, 7, 300, none above DataConfig::mask_threshold 128 of 255 "
+               "(here 32896)"));
 }
 
 TEST(MaskValues, TheThresholdIsAShareOfWhite) {
@@ -174,7 +175,7 @@ TEST(MaskRemarks, MoreValuesThanTwoAreNamed) {
   };
   for (const double border : {0.005, 0.02, 0.2}) {
     EXPECT_TRUE(contains(said({{1, 0.1}, {255, border}}), "holds the values 0, 1, 255;")) << border;
-    EXPECT_TRUE(contains(said({{1, 0.1}, {255, border}}, 0), "data.ignore_value")) << border;
+    EXPECT_TRUE(contains(said({{1, 0.1}, {255, border}}, 0), "DataConfig::ignore_value")) << border;
   }
   EXPECT_TRUE(contains(said({{1, 0.1}, {2, 0.1}}, 0), "holds the values 0, 1, 2;"));
   EXPECT_NE(said({{200, 0.3}}), "");
@@ -199,7 +200,7 @@ TEST(MaskRemarks, NoiseTakenAsTargetIsNamed) {
   Picture noisy = shares({{255, 0.2}, {252, 0.02}, {1, 0.02}, {3, 0.01}});
   noisy.lossy = true;
   EXPECT_TRUE(contains(remark(read(noisy, 0), MaskOddity::kNoise),
-                       "data.mask_threshold 0 takes it as target (3.00 % of the pixels)"));
+                       "DataConfig::mask_threshold 0 takes it as target (3.00 % of the pixels)"));
   EXPECT_TRUE(read(noisy).remarks.empty());
   noisy.lossy = false;
   EXPECT_NE(remark(read(noisy, 0), MaskOddity::kNoise), "");
@@ -211,7 +212,7 @@ TEST(MaskRemarks, AnIgnoredValueIsNeitherTargetNorNamed) {
   MaskOptions options = with_threshold(0);
   options.ignore_value = 255;
   const Mask mask = interpret_mask(picture, "a.png", options);
-  EXPECT_EQ(mask.target.sum().item<int>(), 2000);
+  EXPECT_EQ(mask.labels.sum().item<int>(), 2000);
   EXPECT_EQ(mask.ignored.sum().item<int>(), 1000);
   EXPECT_TRUE(mask.remarks.empty());
   options.ignore_value = 9;
@@ -260,15 +261,15 @@ TEST(MaskFiles, EveryKindAndOrientationIsTheSameMask) {
     const int orientation = mask.orientation;
     return turned(std::move(mask), orientation);
   };
-  const at::Tensor upright = load(folder / "upright-8bit.png").target;
-  const at::Tensor square = load(folder / "square-8bit.png").target;
+  const at::Tensor upright = load(folder / "upright-8bit.png").labels;
+  const at::Tensor square = load(folder / "square-8bit.png").labels;
   EXPECT_EQ(upright.sum().item<int>(), 62);
   EXPECT_EQ(square.sum().item<int>(), 62);
   const auto files = list_images(folder, false);
   EXPECT_EQ(files.size(), 86U);
   for (const auto& file : files) {
     const bool is_upright = file.filename().string().starts_with("upright");
-    EXPECT_TRUE(load(file).target.equal(is_upright ? upright : square)) << file;
+    EXPECT_TRUE(load(file).labels.equal(is_upright ? upright : square)) << file;
   }
 }
 

@@ -309,7 +309,7 @@ TEST(PictureFormats, OthersAreNamed) {
   expect_error("GIF89a rest", "it is a GIF picture; convert it to PNG");
   expect_error("P5\n3 3\n255\n", "PGM or PPM");
   expect_error(std::string("\0\0\0\x0CjP  \r\n", 10), "JPEG 2000");
-  expect_error(std::string(128, '\0') + "DICM", "it is a DICOM file; convert it to PNG");
+  expect_error(std::string(128, '\0').append("DICM"), "it is a DICOM file; convert it to PNG");
   expect_error(std::string(344, '\0') + std::string("n+1\0", 4), "a NIfTI volume");
   expect_error("\x1F\x8B\x08", "gzip");
   expect_error("version https://git-lfs.github.com/spec/v1", "Git LFS");
@@ -322,6 +322,31 @@ at::Tensor by_opencv(const std::string& bytes) {
   const cv::Mat raw(1, static_cast<int>(bytes.size()), CV_8U, const_cast<char*>(bytes.data()));
   const cv::Mat bgr = cv::imdecode(raw, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
   return at::from_blob(bgr.data, {bgr.rows, bgr.cols, 3}, at::kByte).flip(2).contiguous();
+}
+
+TEST(PictureFormats, WhatIsWrittenIsReadByOpenCv) {
+  const test::TemporaryFolder folder;
+  const at::Tensor rgb = test::picture(61, 83);
+  write_png(folder / "rgb.png", rgb);
+  write_png(folder / "grey.png", rgb.select(2, 1));
+  write_file(folder / "wide.png",
+             leaf::data::encode_png(at::arange(61 * 83, at::kInt).view({61, 83})));
+  write_jpeg(folder / "rgb.jpg", rgb, 90);
+  const auto read = [&](const char* name) {
+    return cv::imread(folder / name, cv::IMREAD_UNCHANGED);
+  };
+  const cv::Mat colour = read("rgb.png");
+  EXPECT_TRUE(at::from_blob(colour.data, {61, 83, 3}, at::kByte).flip(2).equal(rgb));
+  EXPECT_TRUE(at::from_blob(read("grey.png").data, {61, 83}, at::kByte).equal(rgb.select(2, 1)));
+  const cv::Mat wide = read("wide.png");
+  ASSERT_EQ(wide.type(), CV_16UC1);
+  EXPECT_TRUE(at::from_blob(wide.data, {61, 83}, at::kShort)
+                  .to(at::kInt)
+                  .view({-1})
+                  .equal(at::arange(61 * 83, at::kInt)));
+  const std::vector<int> quality{cv::IMWRITE_JPEG_QUALITY, 90};
+  EXPECT_EQ(read_file(folder / "rgb.jpg"),
+            opencv_jpeg(rgb.flip(2), quality));  // blue comes first there
 }
 
 TEST(PictureFormats, OrdinaryFilesAreReadAsByOpenCv) {

@@ -88,7 +88,7 @@ TEST_F(ReadImage, FloatingPointFromZeroToOneOrByRange) {
   bytes.replace(8, sizeof(seven), reinterpret_cast<const char*>(&seven), sizeof(seven));
   write_file(file_, bytes);
   EXPECT_NE(error().find("its values reach from 0 to 7, beyond 0 to 1; train with "
-                         "data.intensity: range, or window with data.window"),
+                         "DataConfig::intensity: range, or window with Intensity::low and high"),
             std::string::npos)
       << error();
   EXPECT_EQ(grey(kRange)[0].item<std::int64_t>(), 255);

@@ -46,11 +46,8 @@ TEST(Registry, UnknownNameSuggestsAndLists) {
 
 TEST(Registry, RootMustBeGivenAndThere) {
   EXPECT_THROW(list_pairs(config_for("folder", "")), ConfigError);
-  DataConfig config = config_for("folder", "/no/where");
-  EXPECT_EQ(data_error(config), "data.root '/no/where' is not a folder; set data.root");
-  config.root_variable = "LEAF_DATA_DIR";
-  EXPECT_EQ(data_error(config),
-            "data.root '/no/where' is not a folder; set LEAF_DATA_DIR or data.root");
+  EXPECT_EQ(data_error(config_for("folder", "/no/where")),
+            "DataConfig::root '/no/where' is not a folder; set DataConfig::root");
 }
 
 TEST(Registry, FolderPairsByNameInNaturalOrderAndSubFolders) {
@@ -92,7 +89,7 @@ TEST(Registry, ProposesTheSuffixThatMostMasksHave) {
                  "masks/b_mask.png", "masks/c_mask.png"});
   DataConfig config = config_for("folder", folder.path());
   std::string message = data_error(config);
-  EXPECT_NE(message.find("; 3 would pair with data.mask_suffix: _mask"), std::string::npos)
+  EXPECT_NE(message.find("; 3 would pair with DataConfig::mask_suffix: _mask"), std::string::npos)
       << message;
   config.mask_suffix = "_msk";
   message = data_error(config);
@@ -165,14 +162,15 @@ TEST(Registry, Refuge2SaysThatThePublishedNumbersAreOfCrops) {
   const test::TemporaryFolder folder;
   touch(folder, {"Training/images/a.jpg", "Training/mask/a.bmp"});
   DataConfig config = config_for("refuge2", folder.path());
-  EXPECT_NE(printed_list(config).find("data.crop: disc"), std::string::npos);
+  EXPECT_NE(printed_list(config).find("DataConfig::crop: disc"), std::string::npos);
   config.crop = Crop::kDisc;
   EXPECT_EQ(printed_list(config), "");
   const test::TemporaryFolder cropped;
   touch(cropped, {"Train_crop/images/g1.png", "Train_crop/masks/g1.png"});
   config.root = cropped.path();
-  EXPECT_NE(test::message_of<ConfigError>([&] { list_pairs(config); }).find("data.crop: none"),
-            std::string::npos);
+  EXPECT_NE(
+      test::message_of<ConfigError>([&] { list_pairs(config); }).find("DataConfig::crop: none"),
+      std::string::npos);
   config.crop = Crop::kNone;
   EXPECT_EQ(printed_list(config), "");
 }

@@ -15,7 +15,7 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-Names names(const std::vector<Pair>& pairs) {
+Names names_of(const std::vector<Pair>& pairs) {
   Names result;
   for (const Pair& pair : pairs) {
     result.push_back(pair.name);
@@ -53,9 +53,9 @@ class SplitTest : public ::testing::Test {
 
 TEST_F(SplitTest, TailKeepsTheOrder) {
   const SplitPairs split = split_pairs(config_, 1);
-  EXPECT_EQ(names(split.train), (Names{"1", "2", "3", "4", "5"}));
-  EXPECT_EQ(names(split.validation), (Names{"6", "7"}));
-  EXPECT_EQ(names(split.test), (Names{"8", "9", "10"}));
+  EXPECT_EQ(names_of(split.train), (Names{"1", "2", "3", "4", "5"}));
+  EXPECT_EQ(names_of(split.validation), (Names{"6", "7"}));
+  EXPECT_EQ(names_of(split.test), (Names{"8", "9", "10"}));
   EXPECT_EQ(&split.part(Split::kTest), &split.test);
 }
 
@@ -75,12 +75,12 @@ TEST_F(SplitTest, EmptyTestPartIsAllowed) {
 TEST_F(SplitTest, RandomDependsOnTheSeedAloneAndCoversAll) {
   config_.split.strategy = SplitStrategy::kRandom;
   const SplitPairs a = split_pairs(config_, 1);
-  EXPECT_EQ(names(a.train), names(split_pairs(config_, 1).train));
-  EXPECT_NE(names(a.train), names(split_pairs(config_, 2).train));
+  EXPECT_EQ(names_of(a.train), names_of(split_pairs(config_, 1).train));
+  EXPECT_NE(names_of(a.train), names_of(split_pairs(config_, 2).train));
   EXPECT_EQ(a.train.size(), 5U);
   std::set<std::string> all;
   for (const auto* part : {&a.train, &a.validation, &a.test}) {
-    for (const std::string& name : names(*part)) {
+    for (const std::string& name : names_of(*part)) {
       EXPECT_TRUE(all.insert(name).second) << name << " is in two parts";
     }
   }
@@ -89,9 +89,9 @@ TEST_F(SplitTest, RandomDependsOnTheSeedAloneAndCoversAll) {
 
 TEST_F(SplitTest, ImpossibleAmounts) {
   config_.split.validation = -0.1;
-  EXPECT_NE(error<ConfigError>().find("data.split.validation"), std::string::npos);
+  EXPECT_NE(error<ConfigError>().find("SplitConfig::validation"), std::string::npos);
   config_.split.validation = 2.5;
-  EXPECT_NE(error<ConfigError>().find("data.split.validation"), std::string::npos);
+  EXPECT_NE(error<ConfigError>().find("SplitConfig::validation"), std::string::npos);
   config_.split.validation = 7;
   EXPECT_NE(error<DataError>().find("no images are left to train on"), std::string::npos);
 }
@@ -102,8 +102,8 @@ TEST_F(SplitTest, GroupsStayWhole) {
   write_file(config_.split.groups,
              "frame,sequence\n1,a\n2,a\n3,a\n4,b\n5,b\n6,c\n7,c\n8,d\n9,d\n10,e\n");
   const SplitPairs split = split_pairs(config_, 1);
-  EXPECT_EQ(names(split.test), (Names{"8", "9", "10"}));
-  EXPECT_EQ(names(split.validation), (Names{"6", "7"}));
+  EXPECT_EQ(names_of(split.test), (Names{"8", "9", "10"}));
+  EXPECT_EQ(names_of(split.validation), (Names{"6", "7"}));
   EXPECT_EQ(split.train.size(), 5U);
 }
 
@@ -114,13 +114,13 @@ TEST_F(SplitTest, ABlankMakesNoNewGroup) {
              "\xEF\xBB\xBFname,group\r\n1,a\r\n2,a\r\n3,a\r\n4,b\r\n5,b\r\n6,c\r\n7,c \r\n"
              "8,d\r\n9, d\r\n10,\"d\"\r\n");
   const SplitPairs split = split_pairs(config_, 1);
-  EXPECT_EQ(names(split.test), (Names{"8", "9", "10"}));
-  EXPECT_EQ(names(split.validation), (Names{"6", "7"}));
+  EXPECT_EQ(names_of(split.test), (Names{"8", "9", "10"}));
+  EXPECT_EQ(names_of(split.validation), (Names{"6", "7"}));
 }
 
 TEST_F(SplitTest, GroupErrors) {
   config_.split.strategy = SplitStrategy::kGroups;
-  EXPECT_NE(error<ConfigError>().find("data.split.groups"), std::string::npos);
+  EXPECT_NE(error<ConfigError>().find("SplitConfig::groups"), std::string::npos);
   config_.split.groups = folder_ / "groups.csv";
   write_file(config_.split.groups, "name,group\n1,a\n");
   EXPECT_NE(error<DataError>().find("'2' has no group"), std::string::npos);
@@ -150,9 +150,9 @@ TEST_F(SplitTest, ManifestReproducesASplit) {
   EXPECT_TRUE(read_file(config_.split.manifest).starts_with("image,mask,split\nimages/"));
   config_.split.strategy = SplitStrategy::kManifest;
   const SplitPairs again = split_pairs(config_, 99);
-  EXPECT_EQ(names(again.train), names(random.train));
-  EXPECT_EQ(names(again.validation), names(random.validation));
-  EXPECT_EQ(names(again.test), names(random.test));
+  EXPECT_EQ(names_of(again.train), names_of(random.train));
+  EXPECT_EQ(names_of(again.validation), names_of(random.validation));
+  EXPECT_EQ(names_of(again.test), names_of(random.test));
 }
 
 TEST_F(SplitTest, ARunKeepsItsPartsWhenImagesComeAndGo) {
@@ -163,14 +163,14 @@ TEST_F(SplitTest, ARunKeepsItsPartsWhenImagesComeAndGo) {
   test::touch(folder_ / "images/11.png");
   test::touch(folder_ / "masks/11.png");
   const SplitPairs after = split_pairs_of_run(config_, folder_ / "split.csv");
-  EXPECT_EQ(names(after.train), (Names{"1", "3", "4", "5"}));
-  EXPECT_EQ(names(after.validation), names(before.validation));
-  EXPECT_EQ(names(after.test), names(before.test));
+  EXPECT_EQ(names_of(after.train), (Names{"1", "3", "4", "5"}));
+  EXPECT_EQ(names_of(after.validation), names_of(before.validation));
+  EXPECT_EQ(names_of(after.test), names_of(before.test));
 }
 
 TEST_F(SplitTest, ManifestErrorsNameTheRow) {
   config_.split.strategy = SplitStrategy::kManifest;
-  EXPECT_NE(error<ConfigError>().find("data.split.manifest"), std::string::npos);
+  EXPECT_NE(error<ConfigError>().find("SplitConfig::manifest"), std::string::npos);
   config_.split.manifest = folder_ / "split.csv";
   const auto error_for = [this](const std::string& rows) {
     write_file(config_.split.manifest, "image,mask,split\n" + rows);
@@ -201,12 +201,12 @@ TEST_F(SplitTest, ManifestMayValidateOnTheTestPart) {
              "image,mask,split\nimages/1.png,masks/1.png,train\n"
              "images/2.png,masks/2.png,validation\nimages/2.png,masks/2.png,test\n");
   const SplitPairs split = split_pairs(config_, 1);
-  EXPECT_EQ(names(split.validation), names(split.test));
+  EXPECT_EQ(names_of(split.validation), names_of(split.test));
 }
 
 TEST_F(SplitTest, FolderHasNoPublishedSplit) {
   config_.split.strategy = SplitStrategy::kPublished;
-  EXPECT_NE(error<ConfigError>().find("no published split"), std::string::npos);
+  EXPECT_NE(error<ConfigError>().find("needs a published data set"), std::string::npos);
 }
 
 TEST(PublishedSplit, CvcIs490And60Of612) {
@@ -220,7 +220,7 @@ TEST(PublishedSplit, CvcIs490And60Of612) {
   EXPECT_EQ(split.train.size(), 490U);
   EXPECT_EQ(split.test.size(), 60U);
   EXPECT_EQ(split.test.front().name, "553");
-  EXPECT_EQ(names(split.validation), names(split.test));
+  EXPECT_EQ(names_of(split.validation), names_of(split.test));
 }
 
 TEST(OwnTestPart, StaysTheTestPart) {
@@ -233,8 +233,8 @@ TEST(OwnTestPart, StaysTheTestPart) {
   config.split = {SplitStrategy::kTail, 2, 5, {}, {}, {}, 0};
   SplitPairs split = split_pairs(config, 1);
   EXPECT_EQ(split.train.size(), 6U);
-  EXPECT_EQ(names(split.validation), (Names{"7", "8"}));
-  EXPECT_EQ(names(split.test), (Names{"1", "2", "3"}));
+  EXPECT_EQ(names_of(split.validation), (Names{"7", "8"}));
+  EXPECT_EQ(names_of(split.test), (Names{"1", "2", "3"}));
   config.split.strategy = SplitStrategy::kPublished;
   split = split_pairs(config, 1);
   EXPECT_EQ(split.train.size(), 8U);

@@ -54,6 +54,8 @@ TEST(Transforms, ProbabilityKeepsConstantsAndRange) {
   EXPECT_TRUE(
       at::allclose(resize_probability(at::full({8, 8}, 0.25), 11, 5), at::full({11, 5}, 0.25)));
   const at::Tensor half = test::half_mask(8, 8, 1).to(at::kFloat);
+  const at::Tensor planes = at::rand({3, 8, 8});
+  EXPECT_TRUE(resize_probability(planes, 11, 5)[1].equal(resize_probability(planes[1], 11, 5)));
   const at::Tensor larger = resize_probability(half, 32, 32);
   EXPECT_EQ(larger[16][0].item<float>(), 1.0F);
   EXPECT_EQ(larger[16][31].item<float>(), 0.0F);

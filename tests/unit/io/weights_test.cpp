@@ -162,17 +162,18 @@ TEST(MappedFiles, OneThatIsCutShortIsNamed) {
   const test::TemporaryFolder folder;
   const fs::path file = folder / "a.safetensors";
   write_safetensors(file, {{"x", at::ones({1 << 20})}});
+  constexpr int kExitCode = 7;
   const auto read_after_cut = [&] {
-    explain_lost_files("leaf_test");
+    explain_lost_files("leaf_test", kExitCode);
     const TensorMap tensors = read_safetensors(file);
     fs::resize_file(file, 8192);
     tensors.at("x").sum().item<float>();
   };
-  EXPECT_EXIT(read_after_cut(), testing::ExitedWithCode(kExitUsage),
+  EXPECT_EXIT(read_after_cut(), testing::ExitedWithCode(kExitCode),
               "^leaf_test: error: '.*/a.safetensors' was cut short, or its disk failed, while it "
               "was read; copy it again\n$");
   const auto elsewhere = [] {
-    explain_lost_files("leaf_test");
+    explain_lost_files("leaf_test", kExitCode);
     std::raise(SIGBUS);
     std::raise(SIGBUS);
   };

@@ -214,7 +214,7 @@ TEST_F(ImportWeights, AModelFolderStaysWhatItIs) {
   Preprocessing& preprocessing = model_.description.preprocessing;
   preprocessing.resolution = 16;
   preprocessing.threshold = 0.25;
-  preprocessing.classes = {"background", "polyp"};
+  preprocessing.classes.list = {{"background", {}}, {"polyp", {}}};
   model_.description.autoencoder.scaling_factor = 0.5;
   model_.description.latent_encoder_dropout = 0.1;
   save_model(folder_ / "model", model_);
@@ -339,7 +339,8 @@ TEST_F(ImportWeights, TheUserMayNameTheTeacher) {
   };
   expect_contains(
       refusal("clip_vit_base_patch16_224"),
-      str("--teacher: these weights are not clip_vit_base_patch16_224; they can be ", name));
+      str("ImportOptions::teacher: these weights are not clip_vit_base_patch16_224; they can be ",
+          name));
   expect_contains(refusal("vit_tiny_patch16_225"), str("did you mean '", name, "'"));
   EXPECT_FALSE(fs::exists(target_));
   import_weights({path}, target_, {.teacher = name});
@@ -357,15 +358,17 @@ TEST_F(ImportWeights, OptionsWithoutUseAreErrors) {
     return test::message_of<ConfigError>([&] { import_weights(paths, target_, options); });
   };
   expect_contains(refusal({dino}, {.description = model_.description, .num_heads = 4}),
-                  "--config, --num-heads cannot apply: these files hold a teacher");
+                  "ImportOptions::description, ImportOptions::num_heads cannot apply: these files "
+                  "hold a teacher");
   expect_contains(refusal({dino}, {.prefer_ema = true, .random_seed = 1}),
-                  "--ema, --init-missing random cannot apply");
+                  "ImportOptions::prefer_ema, ImportOptions::random_seed cannot apply");
   expect_contains(refusal({dino}, {.teacher = "vit_tiny_patch16_224"}),
                   "no known teacher has their shape");
   expect_contains(refusal({autoencoder}, {.prefer_ema = true, .num_heads = 4}),
-                  "--num-heads, --ema cannot apply: these files hold an autoencoder alone");
+                  "ImportOptions::num_heads, ImportOptions::prefer_ema cannot apply: these files "
+                  "hold an autoencoder alone");
   expect_contains(refusal({write("both.safetensors", lightning())}, {.teacher = "x"}),
-                  "--teacher cannot apply: these files hold no teacher");
+                  "ImportOptions::teacher cannot apply: these files hold no teacher");
   EXPECT_FALSE(fs::exists(target_));
   EXPECT_NO_THROW(import_weights({autoencoder}, target_, {.description = model_.description}));
 }

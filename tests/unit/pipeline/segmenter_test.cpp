@@ -49,14 +49,15 @@ at::Tensor square_images(std::int64_t count) { return images(count, kResolution,
 
 TEST(MaskCodec, RepeatsTheMaskAndAveragesTheChannels) {
   const at::Tensor masks = (test::normal({2, 1, 4, 4}) > 0).to(at::kFloat);
-  const at::Tensor image = mask_to_image(masks);
+  const MaskCodec codec{data::MaskClasses()};
+  const at::Tensor image = codec.to_image(masks);
   ASSERT_EQ(image.sizes().vec(), (Shape{2, 3, 4, 4}));
   for (std::int64_t channel = 0; channel < 3; ++channel) {
     EXPECT_TRUE(at::equal(image.narrow(1, channel, 1), masks));
   }
-  EXPECT_TRUE(at::allclose(image_to_probability(image), masks));
+  EXPECT_TRUE(at::allclose(codec.to_probability(image), masks));
   const at::Tensor colours = at::tensor({0.0F, 0.3F, 0.9F}).view({1, 3, 1, 1});
-  EXPECT_NEAR(image_to_probability(colours).item<double>(), 0.4, 1e-6);
+  EXPECT_NEAR(codec.to_probability(colours).item<double>(), 0.4, 1e-6);
 }
 
 TEST(Segmenter, ProbabilityIsOnePerPixel) {
@@ -84,7 +85,8 @@ TEST(Segmenter, ATinyDecoderStandsInForTheAutoencodersOwn) {
   const at::Tensor latent = loaded.sample(loaded.encode(x), loaded.starting_noise(x));
   model.decoder->eval();
   const at::NoGradGuard no_grad;
-  const at::Tensor expected = image_to_probability(model.decoder->decode(latent));
+  const at::Tensor expected =
+      MaskCodec(data::MaskClasses()).to_probability(model.decoder->decode(latent));
   EXPECT_LT(largest_difference(loaded.probability(x), expected), 1e-4);
   EXPECT_GT(expected.std().item<double>(), 0.0);
 }
@@ -241,7 +243,7 @@ TEST(Segmenter, SaysWhatItExpected) {
       },
       "rgb: the shape is [3, 9, 9]");
   expect_error([&] { segmenter.finish(image, 9, 9); }, "probability: the shape is");
-  expect_error([&] { segmenter.finish(image[0][0], 0, 9); }, "0 x 9 pixels");
+  expect_error([&] { segmenter.finish(image[0].narrow(0, 0, 1), 0, 9); }, "0 x 9 pixels");
 }
 
 TEST(Segmenter, SegmentGivesTheImagesOwnSize) {
@@ -271,8 +273,8 @@ TEST(Segmenter, ForegroundExceedsTheThreshold) {
   TrainingModel model = make_test_model();
   model.description.preprocessing.threshold = 0.75;
   const Segmenter segmenter(model, {});
-  const at::Tensor found = segmenter.foreground(at::tensor({0.5F, 0.75F, 0.8F}));
-  EXPECT_TRUE(at::equal(found, at::tensor({0, 0, 1}).to(at::kBool)));
+  const at::Tensor found = segmenter.labels(at::tensor({0.5F, 0.75F, 0.8F}).view({1, 1, 3}));
+  EXPECT_TRUE(at::equal(found, at::tensor({0, 0, 1}).view({1, 3}).to(at::kByte)));
 }
 
 TEST(Segmenter, ALoadedModelSegmentsAsTheSavedOne) {

@@ -33,11 +33,29 @@ struct ReportFixture {
                metrics::break_down(evaluation.scores, breakdown),
                std::nullopt,
                {}};
-    page = {"Phantoms <of> a test", &evaluation, &summary,
+    page = {"Phantoms <of> a test", "prediction", &evaluation, &summary,
             [count](std::size_t i) { return make_case(static_cast<int>(i), count); }};
   }
   ReportFixture(const ReportFixture&) = delete;
   ReportFixture& operator=(const ReportFixture&) = delete;
+
+  /// The same scores twice, as those of two classes; cases are label maps of both.
+  void make_classes() {
+    for (metrics::ImageScore& score : evaluation.scores) {
+      std::vector<metrics::ImageScore> classes(2, score);
+      classes[0].name = "disc";
+      classes[1].name = "cup";
+      score = metrics::mean_over_classes(score.name, classes);
+    }
+    summary.scores = metrics::break_down(evaluation.scores, {});
+    page.load_case = [plain = page.load_case](std::size_t i) {
+      report::Case one = plain(i);
+      one.truth.narrow(0, 20, 10).mul_(2);
+      one.prediction.narrow(0, 22, 10).mul_(2);
+      one.classes = 3;
+      return one;
+    };
+  }
 
   static report::Case make_case(int i, int count) {
     at::Tensor truth = at::zeros({48, 64}, at::kByte);

@@ -6,6 +6,7 @@
 
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
+#include "report/picture.h"
 #include "report_fixture.h"
 #include "support/temporary_folder.h"
 
@@ -53,6 +54,36 @@ TEST(Report, HasEverythingWithoutItsScript) {
   }
 }
 
+TEST(Report, SeveralClassesHaveATableAndAColourEach) {
+  test::ReportFixture fixture(9);
+  EXPECT_EQ(count(page_of(fixture), "rgb("), 0U);
+  fixture.make_classes();
+  const std::string page = page_of(fixture);
+  for (const char* text : {"a test, means of the classes: 9 images", "a test, disc: 9 images",
+                           "a test, cup: 9 images", "rgb(255,220,0)", "rgb(0,190,255)"}) {
+    EXPECT_EQ(count(page, text), 1U) << text;
+  }
+}
+
+TEST(Report, PicturesOfSeveralClassesHaveTheirColours) {
+  at::Tensor truth = at::zeros({10, 10}, at::kByte);
+  truth.narrow(0, 0, 5).fill_(1);
+  at::Tensor prediction = at::ones({10, 10}, at::kByte);
+  prediction.narrow(1, 5, 5).fill_(2);
+  const Pictures pictures = make_pictures({std::nullopt, truth, prediction, 3}, 10);
+  const auto pixel = [](const at::Tensor& picture, int row, int column) {
+    const auto* at = picture[row][column].const_data_ptr<std::uint8_t>();
+    return data::ClassColour{at[0], at[1], at[2]};
+  };
+  EXPECT_EQ(pixel(pictures.truth, 0, 0), data::class_colour(1));
+  EXPECT_EQ(pixel(pictures.truth, 9, 0), data::class_colour(0));
+  EXPECT_EQ(pixel(pictures.prediction, 0, 9), data::class_colour(2));
+  const auto errors = pictures.errors;
+  EXPECT_GT(errors[0][0][1].item<int>(), errors[0][0][0].item<int>()) << "both: green";
+  EXPECT_GT(errors[0][9][0].item<int>(), errors[0][9][1].item<int>()) << "another class: red";
+  EXPECT_GT(errors[9][0][0].item<int>(), errors[9][0][1].item<int>()) << "too much: red";
+}
+
 TEST(Report, ManyImagesStaySmall) {
   const std::string page = page_of(test::ReportFixture(2000));
   EXPECT_EQ(count(page, "<tr data-state="), 2000U);
@@ -88,7 +119,26 @@ TEST(Figure, HasARowPerCase) {
   const test::ReportFixture fixture(60);
   write_figure(folder / "figure.png", fixture.page);
   const data::ImageSize size = data::size_of(data::read_image(folder / "figure.png").rgb);
-  EXPECT_EQ(size, (data::ImageSize{8 * 196 + 4, 4 * 196 + 4}));
+  EXPECT_EQ(size, (data::ImageSize{24 + 8 * 196 + 4, 4 * 196 + 4}));
+}
+
+TEST(Figure, HasAColumnForEachOtherModel) {
+  const test::TemporaryFolder folder;
+  test::ReportFixture fixture(60);
+  std::vector<std::size_t> asked;
+  const auto column = [&](const std::vector<std::size_t>& places) {
+    asked = places;
+    return std::vector<at::Tensor>(places.size(), at::ones({96, 128}, at::kByte));
+  };
+  fixture.page.columns = {{"a", column}, {"b with a name that is too long for its column", column}};
+  write_figure(folder / "figure.png", fixture.page);
+  const at::Tensor figure = data::read_image(folder / "figure.png").rgb;
+  EXPECT_EQ(data::size_of(figure), (data::ImageSize{24 + 8 * 196 + 4, 5 * 196 + 4}));
+  EXPECT_EQ(asked.size(), 8U);
+  for (int column_number = 0; column_number < 5; ++column_number) {
+    const at::Tensor title = figure.narrow(0, 4, 24).narrow(1, 4 + 196 * column_number, 192);
+    EXPECT_LT(title.min().item<int>(), 100) << "a title stands there: " << column_number;
+  }
 }
 
 TEST(ComparisonReport, ShowsTestsAndImages) {

@@ -46,6 +46,20 @@ TEST(Schemas, FitWhatIsWritten) {
   }
 }
 
+TEST(Schemas, FitSeveralClasses) {
+  const test::TemporaryFolder folder;
+  test::ReportFixture fixture(5);
+  fixture.make_classes();
+  fixture.summary.facts.emplace_back("classes", "background=0, disc=1, cup=2 as colours");
+  write_evaluation(folder.path(), fixture.evaluation, fixture.summary);
+  const JsonSchema::Faults none;
+  EXPECT_EQ(schema("summary").faults(Json::parse(read_file(folder / "summary.json"))), none);
+  const auto rows = read_csv(folder / "scores.csv");
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    EXPECT_EQ(schema("scores").faults(row_json(rows[0], rows[i])), none) << i;
+  }
+}
+
 TEST(Schemas, StateTheColumnsInTheirOrder) {
   const test::TemporaryFolder folder;
   const test::ReportFixture fixture(2);

@@ -80,8 +80,8 @@ TEST(BuildModel, RandomWeightsFollowFromTheSeed) {
 TEST(BuildModel, MissingWeightsNameTheKey) {
   const Config config = small_config(ModelInit::kPretrained);
   const auto message = test::message_of<ConfigError>([&] { build_model(config); });
-  EXPECT_NE(message.find("model.autoencoder.weights"), std::string::npos) << message;
-  EXPECT_NE(message.find("model.init: random"), std::string::npos) << message;
+  EXPECT_NE(message.find("ModelSection::autoencoder_weights"), std::string::npos) << message;
+  EXPECT_NE(message.find("ModelSection::init: random"), std::string::npos) << message;
 }
 
 TEST(BuildModel, FilesThatAreNotThereAreNamed) {
@@ -100,16 +100,18 @@ TEST(BuildModel, PathsThatAreNotThereNameTheirKey) {
     config.alignment.teacher = "vit_tiny_patch16_224";
     set(config);
     const auto message = test::message_of<WeightsError>([&] {
-      key == "alignment.weights" ? void(build_teacher(config)) : void(build_model(config));
+      key == "AlignmentSection::weights" ? void(build_teacher(config)) : void(build_model(config));
     });
     EXPECT_EQ(message,
               str(key, ": '", gone.string(), "' does not exist; see \"Weights\" in README.md"));
   };
-  expect("model.pretrained", [&](Config& c) { c.model.pretrained = gone; });
-  expect("model.autoencoder.weights", [&](Config& c) { c.model.autoencoder_weights = {gone}; });
-  expect("model.unet.weights", [&](Config& c) { c.model.unet_weights = gone; });
-  expect("model.latent_encoder.weights", [&](Config& c) { c.model.latent_encoder_weights = gone; });
-  expect("alignment.weights", [&](Config& c) { c.alignment.weights = gone; });
+  expect("ModelSection::pretrained", [&](Config& c) { c.model.pretrained = gone; });
+  expect("ModelSection::autoencoder_weights",
+         [&](Config& c) { c.model.autoencoder_weights = {gone}; });
+  expect("ModelSection::unet_weights", [&](Config& c) { c.model.unet_weights = gone; });
+  expect("ModelSection::latent_encoder_weights",
+         [&](Config& c) { c.model.latent_encoder_weights = gone; });
+  expect("AlignmentSection::weights", [&](Config& c) { c.alignment.weights = gone; });
 }
 
 TEST(BuildModel, StartsFromAPretrainedFolder) {
@@ -266,7 +268,7 @@ TEST(BuildTeacher, MissingWeightsNameTheKey) {
   Config config = small_config(ModelInit::kPretrained);
   config.alignment.teacher = "vit_tiny_patch16_224";
   const auto message = test::message_of<ConfigError>([&] { build_teacher(config); });
-  EXPECT_NE(message.find("alignment.weights"), std::string::npos) << message;
+  EXPECT_NE(message.find("AlignmentSection::weights"), std::string::npos) << message;
 }
 
 }  // namespace leaf

@@ -31,7 +31,7 @@ struct Frozen {
       ++calls;
       EXPECT_EQ(images.size(0), kGroup);
       EXPECT_EQ(masks.size(0), kGroup);
-      return FrozenFeatures{encoder->encode(mask_to_image(masks)) * scale,
+      return FrozenFeatures{encoder->encode(MaskCodec{data::MaskClasses()}.to_image(masks)) * scale,
                             teacher->tokens(images, 4)};
     };
   }

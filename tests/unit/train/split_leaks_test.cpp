@@ -54,7 +54,7 @@ TEST(SplitLeaks, ProposesGroupsWhereThePartsDivideThem) {
   EXPECT_NE(text.find("2 groups (patients, videos) and 1 of them, as 'p1', are in several parts"),
             std::string::npos)
       << text;
-  EXPECT_NE(text.find("data.split.strategy: groups"), std::string::npos) << text;
+  EXPECT_NE(text.find("SplitConfig::strategy: groups"), std::string::npos) << text;
   // One prefix for all, a group for each image, whole groups, names without a number: nothing.
   EXPECT_EQ(divided_groups_text({image("i_1", Split::kTrain), image("i_2", Split::kTest)}), "");
   EXPECT_EQ(divided_groups_text({image("a1", Split::kTrain), image("b1", Split::kTest)}), "");

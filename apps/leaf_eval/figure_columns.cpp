@@ -1,0 +1,50 @@
+#include "leaf_eval/figure_columns.h"
+
+#include <algorithm>
+
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+#include "leaf/pipeline/folders.h"
+
+namespace leaf::apps {
+
+namespace fs = std::filesystem;
+
+std::optional<fs::path> find_picture(const fs::path& folder, const std::string& name) {
+  for (const char* extension : {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}) {
+    const fs::path file = folder / (name + extension);
+    if (fs::exists(file)) {
+      return file;
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<report::Column> figure_columns(const EvalOptions& options,
+                                           const ColumnSources& sources) {
+  std::vector<report::Column> columns;
+  for (const fs::path& entry : options.figure_with) {
+    if (!fs::is_directory(entry)) {
+      throw ConfigError(str("--figure-with: no folder '", entry.string(), "'"));
+    }
+    const auto model = find_folder(entry, is_parts_folder);
+    const auto masks = [entry = model.value_or(entry),
+                        make = model ? sources.of_model : sources.of_folder](
+                           const std::vector<std::size_t>& places) { return make(entry, places); };
+    columns.push_back({column_title(entry), masks});
+  }
+  return columns;
+}
+
+std::string column_title(const fs::path& entry) {
+  fs::path path = entry.lexically_normal();
+  while (!path.has_filename() || path.filename() == kRunBest || path.filename() == kRunLast) {
+    if (!path.has_parent_path() || path.parent_path() == path) {
+      break;
+    }
+    path = path.parent_path();
+  }
+  return (path.parent_path().filename() / path.filename()).string();
+}
+
+}  // namespace leaf::apps

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <ATen/core/TensorBody.h>
+
+#include <cstddef>
+#include <filesystem>
+
+#include "leaf/data/mask_classes.h"
+
+namespace leaf::data {
+
+/// Where a label map has the class of that place in the list, bool: with nested classes also where
+/// it has one that lies within it.
+at::Tensor class_region(const at::Tensor& labels, std::size_t index, const MaskClasses& classes);
+
+/// Writes a label map, uint8 [H,W], as PNG with the classes' values: grey of 8 bits, of 16 where a
+/// value is larger, or in colours. Classes without values are 0 and 255. Atomic; FileError when
+/// that fails.
+void write_label_map(const std::filesystem::path& path, const at::Tensor& labels,
+                     const MaskClasses& classes);
+
+}  // namespace leaf::data

@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# Packs leaf with all that it needs, LibTorch's CPU libraries included, for machines that have neither compilers nor
+# any of its libraries: build/package/leaf-VERSION-linux-x86_64.tar.gz, to unpack anywhere, and leaf_VERSION_amd64.deb,
+# which installs the same in /opt/leaf. No model is in them.
+#   ./scripts/package.sh         builds and packs
+#   ./scripts/package.sh --try   then unpacks the archive in a bare Debian 12 (debootstrap; as root, with a network)
+#                                and segments an image there
+set -euo pipefail
+source "$(dirname "$0")/common.sh"
+
+try=
+case ${1:-} in
+  "") ;;
+  --try) try=1 ;;
+  -h | --help) sed -n '2,7s/^# \{0,1\}//p' scripts/package.sh; exit 0 ;;
+  *) die "unknown option '$1'; see scripts/package.sh --help" ;;
+esac
+
+# What every Linux has, and what belongs to it alone.
+is_of_the_system() { [[ $1 =~ /(ld-linux|libc|libm|libdl|librt|libpthread|libresolv)[.-] ]]; }
+
+# closure FILE...: the shared libraries that these need, the system's left out.
+closure() {
+  local library
+  ldd "$@" | awk '$3 ~ /^\// {print $3}' | sort -u | while read -r library; do
+    is_of_the_system "$library" || echo "$library"
+  done
+}
+
+# Everything finds its libraries in lib/leaf, wherever the folder lies.
+copy_libraries() {
+  local stage=$1 file library
+  mkdir -p "$stage/lib/leaf"
+  closure "$stage"/bin/* "$stage"/lib/libleaf_c.so.*.*.* | xargs -I{} cp -L {} "$stage/lib/leaf/"
+  strip --strip-unneeded "$stage"/lib/leaf/*
+  for library in "$stage"/lib/leaf/*; do
+    patchelf --set-rpath '$ORIGIN' "$library"
+  done
+  for file in "$stage"/bin/*; do
+    patchelf --set-rpath '$ORIGIN/../lib/leaf' "$file"
+  done
+  patchelf --set-rpath '$ORIGIN/leaf' "$stage"/lib/libleaf_c.so.*.*.*
+}
+
+# The terms of what is packed: each Debian package's, and LibTorch's.
+copy_licences() {
+  local stage=$1 library package
+  mkdir -p "$stage/share/licenses"
+  cp LICENSE "$stage/share/licenses/leaf"
+  closure build/cpu/bin/* build/cpu/lib/libleaf_c.so | while read -r library; do
+    package=$(dpkg-query -S "$(realpath "$library")" 2>/dev/null | sed -n '1s/:.*//p')
+    [ -z "$package" ] || cp -L "/usr/share/doc/$package/copyright" "$stage/share/licenses/$package"
+  done
+  find third_party/libtorch -maxdepth 3 -path '*dist-info*' \( -name 'LICENSE*' -o -name 'NOTICE*' \) -type f |
+    while read -r file; do
+      cp "$file" "$stage/share/licenses/libtorch-$(basename "$(dirname "$file")" | cut -d- -f1)-$(basename "$file")"
+    done
+}
+
+make_stage() {
+  local stage=$1
+  rm -rf "$stage"
+  cmake --install build/cpu --prefix "$PWD/$stage" --strip >build/package/install.log
+  sed -i 's#^prefix=.*#prefix=${pcfiledir}/../..#' "$stage"/lib/pkgconfig/leaf.pc
+  copy_libraries "$stage"
+  copy_licences "$stage"
+  mkdir -p "$stage/share/leaf"
+  cp -r configs docs README.md CHANGELOG.md "$stage/share/leaf/"
+}
+
+# make_deb STAGE VERSION: links in /usr/bin to /opt/leaf/bin.
+make_deb() {
+  local stage=$1 version=$2 root=build/package/deb program
+  rm -rf "$root"
+  mkdir -p "$root/DEBIAN" "$root/opt" "$root/usr/bin"
+  cp -al "$stage" "$root/opt/leaf"
+  for program in "$stage"/bin/*; do
+    ln -s "/opt/leaf/bin/$(basename "$program")" "$root/usr/bin/"
+  done
+  cat >"$root/DEBIAN/control" <<END
+Package: leaf
+Version: $version
+Architecture: amd64
+Maintainer: leaf <leaf@localhost>
+Depends: libc6 (>= $(ldd --version | sed -n '1s/.* //p'))
+Section: science
+Priority: optional
+Installed-Size: $(du -sk "$stage" | cut -f1)
+Description: Single-step latent diffusion for medical image segmentation
+ Programs to train LEAF models, to score them and to segment folders of images, with LibTorch's CPU libraries.
+END
+  dpkg-deb --root-owner-group -Zgzip --build "$root" "build/package/leaf_${version}_amd64.deb" >/dev/null
+  rm -rf "$root"
+}
+
+# in_root ROOT COMMAND...
+in_root() {
+  local root=$1
+  shift
+  env -i PATH=/usr/bin:/bin HOME=/root LC_ALL=C chroot "$root" "$@"
+}
+
+try_archive() {
+  local archive=$1 name=$2 root=build/package/root leaf=/opt/elsewhere/$2
+  [ "$(id -u)" -eq 0 ] || die "--try makes a root of its own: run it as root"
+  require_packages debootstrap
+  rm -rf "$root"
+  say "a bare Debian 12 in $root"
+  debootstrap --variant=minbase bookworm "$root" >build/package/debootstrap.log 2>&1 ||
+    die "debootstrap failed; see build/package/debootstrap.log"
+  mkdir -p "$root/opt/elsewhere" "$root/dev"
+  tar -xzf "$archive" -C "$root/opt/elsewhere"
+  in_root "$root" "$leaf/bin/leaf_demo_data" --output /phantoms --count 12 --size 128 --seed 3 --quiet
+  in_root "$root" "$leaf/bin/leaf_convert" random --config "$leaf/share/leaf/configs/demo/segmentation.yaml" \
+    --set model.init=random --to /model --quiet
+  say "start to first mask:"
+  time in_root "$root" "$leaf/bin/leaf_infer" --model /model --input "/phantoms/images" --output /masks --quiet
+  local masks
+  masks=$(find "$root/masks" -maxdepth 1 -name '*.png' | wc -l)
+  [ "$masks" -eq 12 ] || die "12 images, $masks masks"
+  rm -rf "$root"
+  say "12 images segmented in the bare root"
+}
+
+require_packages patchelf binutils
+build --target leaf_programs
+cmake --build --preset cpu --target leaf leaf_training leaf_c
+mkdir -p build/package
+version=$(sed -n 's/^project(leaf VERSION \([^ ]*\).*/\1/p' CMakeLists.txt)
+name=leaf-$version-linux-x86_64
+stage=build/package/$name
+make_stage "$stage"
+tar -C build/package -czf "build/package/$name.tar.gz" "$name"
+make_deb "$stage" "$version"
+say "build/package/$name.tar.gz: $(du -sm "$stage" | cut -f1) MB unpacked, $(du -m "build/package/$name.tar.gz" | cut -f1) MB packed"
+rm -rf "$stage"
+[ -z "$try" ] || try_archive "build/package/$name.tar.gz" "$name"

@@ -1,0 +1,48 @@
+#include "leaf/config/key_names.h"
+
+namespace leaf::config {
+
+const std::vector<FieldName>& key_names() {
+  static const std::vector<FieldName> names{
+      {"Config::task", "task"},
+      {"ModelSection::init", "model.init"},
+      {"ModelSection::pretrained", "model.pretrained"},
+      {"ModelSection::autoencoder_weights", "model.autoencoder.weights"},
+      {"ModelSection::unet_weights", "model.unet.weights"},
+      {"ModelSection::latent_encoder_weights", "model.latent_encoder.weights"},
+      {"ModelSection::scale_by_std", "model.autoencoder.scale_by_std"},
+      {"AutoencoderConfig::type", "model.autoencoder.type"},
+      {"AutoencoderConfig::scaling_factor", "model.autoencoder.scaling_factor"},
+      {"AlignmentSection::teacher", "alignment.teacher"},
+      {"AlignmentSection::weights", "alignment.weights"},
+      {"DataConfig::dataset", "data.dataset"},
+      {"DataConfig::root", "data.root"},
+      {"DataConfig::masks", "data.masks"},
+      {"DataConfig::mask_prefix", "data.mask_prefix"},
+      {"DataConfig::mask_suffix", "data.mask_suffix"},
+      {"DataConfig::mask_threshold", "data.mask_threshold"},
+      {"DataConfig::mask_orientation", "data.mask_orientation"},
+      {"DataConfig::ignore_value", "data.ignore_value"},
+      {"DataConfig::classes", "data.classes"},
+      {"DataConfig::crop", "data.crop"},
+      {"DataConfig::intensity", "data.intensity"},
+      {"Intensity::low and high", "data.window"},
+      {"DataConfig::split", "data.split"},
+      {"SplitConfig::strategy", "data.split.strategy"},
+      {"SplitConfig::validation", "data.split.validation"},
+      {"SplitConfig::test", "data.split.test"},
+      {"SplitConfig::manifest", "data.split.manifest"},
+      {"SplitConfig::groups", "data.split.groups"},
+      {"SplitConfig::folds", "data.split.folds"},
+      {"SplitConfig::fold", "data.split.fold"},
+      {"LoaderOptions::batch_size", "train.train_batch_size"},
+      {"LoaderOptions::num_workers", "data.num_workers"},
+      {"TrainSection::learning_rate", "train.learning_rate"},
+      {"TrainSection::cuda_graph", "train.cuda_graph"},
+      {"TrainSection::gradient_checkpointing", "train.gradient_checkpointing"},
+      {"OutputSection::dir", "output.dir"},
+  };
+  return names;
+}
+
+}  // namespace leaf::config

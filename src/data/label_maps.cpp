@@ -1,0 +1,64 @@
+#include "leaf/data/label_maps.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "leaf/data/image_io.h"
+
+namespace leaf::data {
+namespace {
+
+/// The value of each class in files.
+std::vector<std::int64_t> written_values(const MaskClasses& classes) {
+  std::vector<std::int64_t> values;
+  for (const MaskClass& each : classes.list) {
+    values.push_back(each.values.front());
+  }
+  return values;
+}
+
+/// int64 [H,W]: the values of the labels.
+at::Tensor values_of(const at::Tensor& labels, const std::vector<std::int64_t>& values) {
+  return at::tensor(values).index_select(0, labels.to(at::kLong).flatten()).view_as(labels);
+}
+
+at::Tensor coloured(const at::Tensor& colours) {
+  std::vector<at::Tensor> channels;
+  for (const int shift : {16, 8, 0}) {
+    channels.push_back(colours.bitwise_right_shift(shift).bitwise_and(255).to(at::kByte));
+  }
+  return at::stack(channels, 2);
+}
+
+}  // namespace
+
+at::Tensor class_region(const at::Tensor& labels, std::size_t index, const MaskClasses& classes) {
+  const auto label = static_cast<std::int64_t>(index);
+  if (!classes.several()) {
+    return label == 0 ? labels.eq(0) : labels.ne(0);
+  }
+  const bool nested = classes.coding == ClassCoding::kChannels && label > 0;
+  return nested ? labels.ge(label) : labels.eq(label);
+}
+
+void write_label_map(const std::filesystem::path& path, const at::Tensor& labels,
+                     const MaskClasses& classes) {
+  constexpr std::int64_t kLargestByte = 255;
+  if (!classes.by_value()) {
+    write_png(path, labels.ne(0).to(at::kByte).mul_(kLargestByte));
+    return;
+  }
+  const std::vector<std::int64_t> values = written_values(classes);
+  const at::Tensor written = values_of(labels, values);
+  if (classes.are_colours) {
+    write_png(path, coloured(written));
+  } else if (*std::max_element(values.begin(), values.end()) <= kLargestByte) {
+    write_png(path, written.to(at::kByte));
+  } else {
+    write_png(path, written.to(at::kInt));
+  }
+}
+
+}  // namespace leaf::data

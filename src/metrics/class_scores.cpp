@@ -1,0 +1,47 @@
+#include <utility>
+
+#include "leaf/metrics/segmentation.h"
+
+namespace leaf::metrics {
+namespace {
+
+double mean_of_defined(const std::vector<ImageScore>& classes, std::size_t metric) {
+  double sum = 0;
+  int defined = 0;
+  for (const ImageScore& score : classes) {
+    if (is_defined(score.values[metric])) {
+      sum += score.values[metric];
+      ++defined;
+    }
+  }
+  return defined == 0 ? kUndefined : sum / defined;
+}
+
+Confusion operator+(const Confusion& a, const Confusion& b) {
+  return {.tp = a.tp + b.tp, .fp = a.fp + b.fp, .fn = a.fn + b.fn, .tn = a.tn + b.tn};
+}
+
+}  // namespace
+
+ImageScore mean_over_classes(const std::string& name, std::vector<ImageScore> classes) {
+  ImageScore mean{name, {}, {}, classes.front().groups};
+  for (const ImageScore& score : classes) {
+    mean.c = mean.c + score.c;
+  }
+  for (std::size_t metric = 0; metric < all_metrics().size(); ++metric) {
+    mean.values.push_back(mean_of_defined(classes, metric));
+  }
+  mean.classes = std::move(classes);
+  return mean;
+}
+
+std::vector<ImageScore> scores_of_class(const std::vector<ImageScore>& scores, std::size_t index) {
+  std::vector<ImageScore> of_class;
+  for (const ImageScore& image : scores) {
+    of_class.push_back(image.classes.at(index));
+    of_class.back().name = image.name;
+  }
+  return of_class;
+}
+
+}  // namespace leaf::metrics

@@ -1,0 +1,100 @@
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <vector>
+
+#include "data/readers/reader.h"
+#include "folder_watch.h"
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+#include "leaf/pipeline/folder_inference.h"
+
+namespace leaf {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::chrono::milliseconds kLook(100);
+
+InferenceInput input_of(const fs::path& image, const fs::path& folder) {
+  return {image, image.lexically_relative(folder).replace_extension()};
+}
+
+/// Another image beside this one whose mask would have the same name; empty where there is none.
+fs::path rival_of(const fs::path& image) {
+  for (const data::Reader& reader : data::all_readers()) {
+    for (const std::string& lower : reader.extensions) {
+      std::string upper = lower;
+      std::transform(upper.begin(), upper.end(), upper.begin(),
+                     [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+      for (const std::string& extension : {lower, upper}) {
+        const fs::path other = fs::path(image).replace_extension(extension);
+        if (other != image && fs::exists(other)) {
+          return other;
+        }
+      }
+    }
+  }
+  return {};
+}
+
+/// Reports the image as failed, without touching the mask that the other one may have.
+void refuse(const InferenceInput& input, const fs::path& rival, const fs::path& mask,
+            InferenceReport& report, const InferenceHooks& hooks) {
+  ImageReport image;
+  image.input = input.image;
+  image.output = mask;
+  image.error = str("'", input.image.string(), "' and '", rival.string(), "' would both write '",
+                    mask.string(), "'; rename them");
+  ++report.failed;
+  hooks.on_image(image);
+}
+
+}  // namespace
+
+void check_watch(const WatchOptions& watch, const fs::path& output) {
+  std::error_code none;
+  if (!fs::is_directory(watch.folder, none)) {
+    throw DataError(str("no folder '", watch.folder.string(), "'; check --watch"));
+  }
+  if (fs::equivalent(watch.folder, output, none)) {
+    throw ConfigError(str("the masks would arrive in the watched folder '", watch.folder.string(),
+                          "'; choose another --output"));
+  }
+}
+
+void watch_folder(const Segmenter& segmenter, const WatchOptions& options,
+                  const FolderInferenceOptions& inference, InferenceReport& report,
+                  const InferenceHooks& hooks) {
+  check_watch(options, inference.output);
+  const auto is_done = [&](const fs::path& image) {
+    std::error_code none;
+    const fs::path mask = mask_path(inference, input_of(image, options.folder));
+    return fs::exists(mask, none) &&
+           fs::last_write_time(mask, none) >= fs::last_write_time(image, none);
+  };
+  FolderWatch watch(options, inference.output, is_done);
+  const auto next = [&] {
+    std::vector<InferenceInput> inputs;
+    while (inputs.empty()) {
+      const std::vector<fs::path> arrived = watch.settled(kLook);
+      if (hooks.stop()) {
+        report.interrupted |= !arrived.empty() || watch.is_waiting();
+        break;
+      }
+      for (const fs::path& image : arrived) {
+        const InferenceInput input = input_of(image, options.folder);
+        const fs::path rival = rival_of(image);
+        if (rival.empty()) {
+          inputs.push_back(input);
+        } else {
+          refuse(input, rival, mask_path(inference, input), report, hooks);
+        }
+      }
+    }
+    check_outputs(inputs, inference);
+    return inputs;
+  };
+  infer_inputs(segmenter, next, inference, report, hooks);
+}
+
+}  // namespace leaf
