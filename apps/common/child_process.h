@@ -10,7 +10,7 @@ namespace leaf::apps {
 
 /// Starts a program with this one's environment and `variables` (NAME=VALUE), which win. It gets a
 /// group of its own, so that a Ctrl-C reaches it once: through us; and `signal` when this program
-/// ends. arguments[0] is its name. Error when there is no process to be had.
+/// ends. arguments[0] is its name. Throws Error when there is no process to be had.
 pid_t start_program(const std::filesystem::path& program, std::vector<std::string> arguments,
                     std::vector<std::string> variables, int signal);
 

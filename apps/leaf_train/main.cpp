@@ -16,6 +16,7 @@
 #include "common/run_app.h"
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
+#include "leaf/core/field_names.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/report/learning_curves.h"
@@ -64,7 +65,8 @@ int doctor(const leaf::Config& config, c10::Device device) {
   for (const leaf::Finding& finding : leaf::examine(config, device)) {
     fine = fine && finding.fine();
     std::cout << (finding.fine() ? "ok    " : "do    ") << finding.subject << ": " << finding.state
-              << (finding.fine() ? "" : str("\n      ", finding.advice)) << "\n";
+              << (finding.fine() ? "" : str("\n      ", leaf::with_field_names(finding.advice)))
+              << "\n";
   }
   return fine ? leaf::apps::kExitSuccess : leaf::apps::kExitSomeFailed;
 }

@@ -50,7 +50,7 @@ struct Experiment {
 };
 
 /// Reads an experiment; `small` takes the columns' `small` configurations and what its section
-/// `small` says in place of the rest. ConfigError, naming file and line, for what is wrong;
+/// `small` says in place of the rest. Throws ConfigError, naming file and line, for what is wrong;
 /// FileError for a file that cannot be read.
 Experiment load_experiment(const std::filesystem::path& file, bool small);
 
@@ -66,7 +66,7 @@ struct ExperimentCell {
   std::filesystem::path folder;
 };
 
-/// All runs, column by column. ConfigError for a configuration that cannot be.
+/// All runs, column by column. Throws ConfigError for a configuration that cannot be.
 std::vector<ExperimentCell> cells_of(const Experiment& experiment,
                                      const std::vector<std::string>& more_overrides = {});
 

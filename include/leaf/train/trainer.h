@@ -109,8 +109,8 @@ class Trainer {
   /// several processes.
   DryRunReport dry_run();
 
-  /// Does one step and then times `steps` of them, without touching the run folder. ConfigError for
-  /// one of several processes.
+  /// Does one step and then times `steps` of them, without touching the run folder. Throws
+  /// ConfigError for one of several processes.
   TrainingProfile profile(std::int64_t steps);
 
  private:
