@@ -4,7 +4,7 @@ math(EXPR last "${CMAKE_ARGC} - 1")
 set(source_dir ${CMAKE_ARGV${last}})
 
 # Folders of leaf that the files of a folder may include, besides core and their own.
-set(uses_config models/model_config.h data/data_config.h data/mask_classes.h diffusion/scheduler_config.h)
+set(uses_config models/input_widening.h models/model_config.h data/data_config.h data/mask_classes.h diffusion/scheduler_config.h)
 set(uses_ops "")
 set(uses_nn ops)
 set(uses_models ops nn)
