@@ -4,7 +4,7 @@ math(EXPR last "${CMAKE_ARGC} - 1")
 set(source_dir ${CMAKE_ARGV${last}})
 
 # Folders of leaf that the files of a folder may include, besides core and their own.
-set(uses_config models/model_config.h data/data_config.h data/mask_classes.h diffusion/scheduler_config.h)
+set(uses_config models/input_widening.h models/model_config.h data/data_config.h data/mask_classes.h diffusion/scheduler_config.h)
 set(uses_ops "")
 set(uses_nn ops)
 set(uses_models ops nn)
@@ -20,7 +20,7 @@ set(libraries yaml-cpp opencv2 png.h jpeglib.h tiffio.h webp kainjow spdlog CLI 
 set(place_of_yaml-cpp "^src/config/")
 set(place_of_opencv2 "^src/(data|metrics)/|^tests/unit/data/")
 foreach(library png.h jpeglib.h tiffio.h webp)
-  set(place_of_${library} "^src/data/readers/|^tests/unit/data/")
+  set(place_of_${library} "^src/data/(readers|writers)/|^tests/unit/data/")
 endforeach()
 set(place_of_kainjow "^src/report/")
 set(place_of_spdlog "^src/core/")

@@ -14,6 +14,7 @@ std::vector<FieldName> field_names() {
                                 {"BreakdownOptions::by_size", "--by-size"},
                                 {"FolderInferenceOptions::output", "--output"},
                                 {"PictureLimits::max_pixels", "leaf_infer --max-pixels"},
+                                {"WatchOptions::folder", "--watch"},
                                 {"SaveOptions::format", "--format"},
                                 {"ImportOptions::description", "--config"},
                                 {"ImportOptions::num_heads", "--num-heads"},

@@ -13,6 +13,7 @@
 #include "leaf_bench/options.h"
 #include "leaf_bench/report.h"
 #include "leaf_bench/session.h"
+#include "leaf_bench/training.h"
 
 namespace leaf::apps {
 namespace {
@@ -58,6 +59,9 @@ void measure(BenchSession& session, const BenchOptions& o, const Runtime& runtim
 }
 
 int run(const BenchOptions& o) {
+  if (o.model.empty()) {
+    throw ConfigError("--model is required; see leaf_bench --help");
+  }
   const Runtime runtime = apply(o.common);
   if (o.explain && !runtime.device.is_cpu()) {
     throw ConfigError(
@@ -81,9 +85,19 @@ int run(const BenchOptions& o) {
 }  // namespace leaf::apps
 
 int main(int argc, char** argv) {
-  CLI::App app{"Times a model's inference on this machine, from the image to the probability.",
-               "leaf_bench"};
+  CLI::App app{
+      "Times a model's inference on this machine, from the image to the probability; or, as "
+      "leaf_bench train, training.",
+      "leaf_bench"};
   leaf::apps::BenchOptions options;
+  leaf::apps::TrainingBenchOptions training;
   leaf::apps::add_bench_options(app, options);
-  return leaf::apps::run_app(app, argc, argv, [&] { return leaf::apps::run(options); });
+  const CLI::App* command = leaf::apps::add_training_bench(app, training);
+  return leaf::apps::run_app(app, argc, argv, [&] {
+    if (command->parsed()) {
+      training.precision_given = command->count("--precision") > 0;
+      return leaf::apps::bench_training(training);
+    }
+    return leaf::apps::run(options);
+  });
 }

@@ -5,8 +5,7 @@
 namespace leaf::apps {
 
 void add_bench_options(CLI::App& app, BenchOptions& o) {
-  app.add_option("--model", o.model, "Model folder, or run folder (its best, else its last)")
-      ->required();
+  app.add_option("--model", o.model, "Model folder, or run folder (its best, else its last)");
   auto* batch =
       app.add_option("--batch-size,--batch", o.batch, "Images that the network sees at once")
           ->check(CLI::Range(1, 1024))

@@ -43,7 +43,7 @@ int run(const Options& o) {
   const SaveOptions save{.type = parse_enum<WeightType>(o.type, "--dtype"),
                          .format = parse_enum<FolderFormat>(o.format, "--format")};
   const auto description = export_weights(o.model, o.to, save);
-  if (description) {
+  if (description && save.format != FolderFormat::kSdseg) {
     warn_of_scale(description->autoencoder);
   }
   log::info(str("exported to '", o.to.string(), "', weights in ", o.type));
@@ -65,7 +65,8 @@ Command add_export(CLI::App& app) {
   command
       ->add_option("--format", o->format,
                    "leaf: what the published implementation reads, and we; diffusers: the "
-                   "autoencoder as diffusers' AutoencoderKL, the rest as leaf")
+                   "autoencoder as diffusers' AutoencoderKL, the rest as leaf; sdseg: one file "
+                   "under the names of SDSeg's checkpoints")
       ->capture_default_str();
   command->add_option("--dtype", o->type, "Weights as fp32, fp16 or bf16")->capture_default_str();
   command->add_flag("--force", o->force, "Replace a folder of ours that exists [off]");

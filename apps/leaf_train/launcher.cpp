@@ -1,11 +1,8 @@
 #include "leaf_train/launcher.h"
 
-#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -14,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/child_process.h"
 #include "common/exit_code.h"
 #include "common/interrupt.h"
 #include "leaf/core/error.h"
@@ -30,39 +28,6 @@ using std::chrono::seconds;
 /// What the others may take to notice that one is gone and to save.
 constexpr seconds kTimeToEnd{45};
 constexpr seconds kTimeAfterTerm{10};
-
-/// This program's environment with more in it.
-std::vector<std::string> environment(const std::vector<std::string>& more) {
-  std::vector<std::string> all = more;
-  for (char** entry = ::environ; *entry != nullptr; ++entry) {
-    all.emplace_back(*entry);
-  }
-  return all;
-}
-
-/// Its own group, so that a Ctrl-C reaches it once: through us.
-pid_t start(char** argv, const std::vector<std::string>& variables) {
-  std::vector<std::string> words = variables;
-  std::vector<char*> envp;
-  for (std::string& word : words) {
-    envp.push_back(word.data());
-  }
-  envp.push_back(nullptr);
-  const pid_t parent = ::getpid();
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::setpgid(0, 0);
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() == parent) {
-      ::execve("/proc/self/exe", argv, envp.data());
-    }
-    ::_exit(kExitSomeFailed);
-  }
-  if (child < 0) {
-    throw Error(str("cannot start a process: ", std::strerror(errno)));
-  }
-  return child;
-}
 
 /// The processes and how they ended.
 class Job {
@@ -102,7 +67,7 @@ class Job {
       log::error(str("process ", rank, " of ", children_.size(), " was ended by signal ",
                      WTERMSIG(status), " (", ::strsignal(WTERMSIG(status)), ")"));
     }
-    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : kExitSomeFailed;
+    const int code = exit_code_of(status);
     if (code != kExitSuccess && exit_code_ == kExitSuccess) {
       exit_code_ = code;
       end_ = Clock::now();
@@ -120,6 +85,10 @@ int launch_processes(int count, char** argv, int threads) {
   handle_interrupts();
   const MeetingPlace place;
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  std::vector<std::string> arguments;
+  for (char** word = argv; *word != nullptr; ++word) {
+    arguments.emplace_back(*word);
+  }
   Job job;
   for (int rank = 0; rank < count; ++rank) {
     std::vector<std::string> more{str("RANK=", rank),
@@ -132,7 +101,7 @@ int launch_processes(int count, char** argv, int threads) {
     if (threads == 0 && std::getenv("OMP_NUM_THREADS") == nullptr) {
       more.push_back(str("OMP_NUM_THREADS=", std::max(1, cores / count)));
     }
-    job.add(start(argv, environment(more)));
+    job.add(start_program("/proc/self/exe", arguments, more, SIGKILL));
   }
   bool told = false;
   while (job.running()) {

@@ -16,8 +16,11 @@
 #include "common/run_app.h"
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
+#include "leaf/core/field_names.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
+#include "leaf/report/learning_curves.h"
+#include "leaf/train/doctor.h"
 #include "leaf/train/process_group.h"
 #include "leaf/train/trainer.h"
 #include "leaf_train/launcher.h"
@@ -55,6 +58,17 @@ int dry_run(leaf::Trainer& trainer) {
     leaf::log::warn(warning);
   }
   return leaf::apps::kExitSuccess;
+}
+
+int doctor(const leaf::Config& config, c10::Device device) {
+  bool fine = true;
+  for (const leaf::Finding& finding : leaf::examine(config, device)) {
+    fine = fine && finding.fine();
+    std::cout << (finding.fine() ? "ok    " : "do    ") << finding.subject << ": " << finding.state
+              << (finding.fine() ? "" : str("\n      ", leaf::with_field_names(finding.advice)))
+              << "\n";
+  }
+  return fine ? leaf::apps::kExitSuccess : leaf::apps::kExitSomeFailed;
 }
 
 /// `images` are those of a step, of all processes.
@@ -103,6 +117,7 @@ int train(leaf::Trainer& trainer, const leaf::Config& config,
     return result.interrupted ? leaf::apps::kExitInterrupted : leaf::apps::kExitSuccess;
   }
   const std::string folder = config.output.dir.string();
+  leaf::report::write_learning_curves(config.output.dir);
   if (result.interrupted) {
     leaf::log::warn(
         str("interrupted after step ", result.steps, "; saved; ",
@@ -158,6 +173,9 @@ int run(leaf::apps::TrainOptions& arguments, bool precision_given, char** argv) 
   if (arguments.print_config) {
     std::cout << leaf::config::dump_with_origins(resolved);
     return leaf::apps::kExitSuccess;
+  }
+  if (arguments.doctor) {
+    return doctor(resolved.config, runtime.device);
   }
   if (launches && !arguments.dry_run) {
     return leaf::apps::launch_processes(arguments.processes, argv, arguments.common.threads);

@@ -18,6 +18,9 @@ void add_train_options(CLI::App& app, TrainOptions& options) {
   app.add_flag("--dry-run", options.dry_run,
                "Check data, masks and weights, run a step and a validation batch, estimate time "
                "and memory, stop [off]");
+  app.add_flag("--doctor", options.doctor,
+               "Say how LibTorch, GPU, memory, threads, weights and data stand and what to do, "
+               "and stop; exit code 1 where something is to be done [off]");
   app.add_option("--nproc", options.processes,
                  "Train in that many processes on this machine, one GPU each where there are GPUs")
       ->check(CLI::Range(1, 1024))

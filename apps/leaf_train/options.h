@@ -15,6 +15,7 @@ struct TrainOptions {
   RunStart start;
   bool print_config = false;
   bool dry_run = false;
+  bool doctor = false;
   int processes = 1;
   CommonOptions common;
 };

@@ -172,6 +172,35 @@ Found window(const Config& c) {
   return {};
 }
 
+Found scales(const Config& c) {
+  constexpr double kLargest = 10;
+  const data::Augmentation& a = c.data.augment;
+  const bool is_range =
+      a.scale_low >= 1 / kLargest && a.scale_low <= a.scale_high && a.scale_high <= kLargest;
+  if ((a.scale_low == 0 && a.scale_high == 0) || is_range) {
+    return {};
+  }
+  return Problem{{"data.augment.scale"},
+                 str("data.augment.scale [", a.scale_low, ", ", a.scale_high,
+                     "] is no range of factors; give [low, high] within 0.1 to ", kLargest)};
+}
+
+/// A tiny autoencoder gives latents, no distributions, and their scale is its own.
+Found latents(const Config& c) {
+  if (!is_tiny(c)) {
+    return {};
+  }
+  if (c.model.scale_by_std) {
+    return Problem{{"model.autoencoder.scale_by_std", "model.autoencoder.type"},
+                   "model.autoencoder.scale_by_std is for kl autoencoders; set it to false"};
+  }
+  if (c.diffusion.mask_latent == MaskLatent::kSample) {
+    return Problem{{"diffusion.mask_latent", "model.autoencoder.type"},
+                   "diffusion.mask_latent sample is for kl autoencoders; set it to mode"};
+  }
+  return {};
+}
+
 Found folder_pair(const Config& c) {
   const auto& d = c.data;
   if (d.dataset == "folder" && d.images == d.masks && d.mask_prefix.empty() &&
@@ -224,7 +253,7 @@ std::optional<Problem> find_problem(const Config& config) {
   // Later checks rely on earlier ones: levels before everything that shifts by them.
   for (const auto find : {autoencoder_levels, unet_levels, autoencoder_widths, unet_widths,
                           attention_rates, attention_heads, resolution, betas, timesteps, split,
-                          window, classes, folder_pair, teacher}) {
+                          window, scales, latents, classes, folder_pair, teacher}) {
     if (auto problem = find(config)) {
       return problem;
     }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/prefetcher.h"
+#include "data/augment.h"
 #include "data/transforms.h"
 #include "leaf/core/error.h"
 #include "leaf/core/random.h"
@@ -43,8 +44,11 @@ Batch make_byte_batch(const Dataset& dataset, const LoaderOptions& options, std:
     const bool horizontal = draw.uniform() < options.horizontal_flip;
     const bool vertical = draw.uniform() < options.vertical_flip;
     const DecodedSample sample = dataset.decoded(batch.indices[i]);
-    copy_to(batch.images, i, flip(sample.image, horizontal, vertical));
-    copy_to(batch.masks, i, flip(sample.mask, horizontal, vertical));
+    const Pixels pixels =
+        augment({flip(sample.image, horizontal, vertical), flip(sample.mask, horizontal, vertical)},
+                options.augment, RandomStream(options.seed, Purpose::kAugment, step, i));
+    copy_to(batch.images, i, pixels.image);
+    copy_to(batch.masks, i, pixels.mask);
     batch.names.push_back(dataset.pairs()[batch.indices[i]].name);
     batch.flips.push_back((horizontal ? 1 : 0) + (vertical ? 2 : 0));
   }

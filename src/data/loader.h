@@ -17,6 +17,8 @@ struct LoaderOptions {
   /// Probabilities of mirroring a sample left-right and top-bottom.
   double horizontal_flip = 0.5;
   double vertical_flip = 0.5;
+  /// What else changes a sample at random, after that.
+  Augmentation augment = {};
   /// Threads that prepare batches ahead; 0 prepares them in next().
   std::int64_t num_workers = 2;
   /// Steps from one batch to the next: those between are other processes'.
@@ -29,16 +31,16 @@ struct Batch {
   at::Tensor masks;   ///< float [N,1,R,R], labels
   std::vector<std::string> names;
   std::vector<std::size_t> indices;  ///< of the samples in the data set
-  /// Mirrored in which way: 1 left-right, 2 top-bottom, 3 both, 0 not (for caches of flip
-  /// variants).
+  /// Mirrored in which way: 1 left-right, 2 top-bottom, 3 both, 0 not.
   std::vector<int> flips;
   std::int64_t step = 0;
 };
 
 /// Batches for training without end. The batch of a step is a function of seed and step alone:
 /// epoch e visits all samples in an order drawn from (seed, kShuffle, e), an incomplete last batch
-/// is dropped, and the i-th sample of step k is mirrored by a draw from (seed, kFlip, k, i). So a
-/// run that goes on at step k needs no state, and the number of workers changes nothing.
+/// is dropped, and the i-th sample of step k is mirrored by a draw from (seed, kFlip, k, i) and
+/// augmented by one from (seed, kAugment, k, i). So a run that goes on at step k needs no state,
+/// and the number of workers changes nothing.
 class Loader {
  public:
   /// `dataset` must outlive the loader. The first call of next() gives the batch of `first_step`.

@@ -13,6 +13,7 @@
 #include "leaf/core/random.h"
 #include "leaf/core/strings.h"
 #include "manifest.h"
+#include "nnunet_folds.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;
@@ -146,6 +147,8 @@ SplitPairs divide(const DataConfig& config, const PairList& list, std::uint64_t 
                             wanted_counts(config, list));
     case SplitStrategy::kTail:
       return split_by_order(list.pairs, list_order(count), wanted_counts(config, list));
+    case SplitStrategy::kNnunet:
+      return split_by_fold(config.split.folds, config.split.fold, list.pairs);
     case SplitStrategy::kGroups:
       break;
   }

@@ -33,11 +33,16 @@ Found missing_base(const DataConfig& config) {
     return FieldProblem{{"SplitConfig::strategy"},
                         "SplitConfig::strategy groups needs SplitConfig::groups, a CSV file"};
   }
+  if (split.strategy == SplitStrategy::kNnunet && split.folds.empty()) {
+    return FieldProblem{
+        {"SplitConfig::strategy"},
+        "SplitConfig::strategy nnunet needs SplitConfig::folds, a splits_final.json"};
+  }
   if (split.strategy == SplitStrategy::kPublished && lacks_published_split(config.dataset)) {
     return FieldProblem{{"SplitConfig::strategy", "DataConfig::dataset"},
                         str("SplitConfig::strategy published needs a published data set, not "
                             "DataConfig::dataset ",
-                            config.dataset, "; use random, tail, groups or manifest")};
+                            config.dataset, "; use random, tail, groups, manifest or nnunet")};
   }
   return {};
 }

@@ -101,6 +101,8 @@ class KlLatentEncoder : public LatentEncoder {
   /// image [N, 3, H, W] in [0, 1] -> moments (mean, log variance) [N, 2*L, H/f, W/f], not scaled.
   /// Recorded names: encoder, quant_conv and what is inside.
   at::Tensor moments(const at::Tensor& image, nn::Activations* activations = nullptr) const;
+  /// From now on latents are multiplied by `factor`, in place of the configuration's.
+  void set_scaling_factor(double factor) { scaling_factor_ = factor; }
   /// Multiplies the distribution's mean and standard deviation by `factor` from now on.
   void rescale(double factor);
 
@@ -120,6 +122,8 @@ class KlLatentDecoder : public LatentDecoder {
   /// unscaled latent [N, L, h, w] -> image in about [-1, 1], not clamped (training, golden
   /// numbers). Recorded names: post_quant_conv, decoder and what is inside.
   at::Tensor decode_raw(const at::Tensor& latent, nn::Activations* activations = nullptr) const;
+  /// From now on latents are divided by `factor`, in place of the configuration's.
+  void set_scaling_factor(double factor) { scaling_factor_ = factor; }
   /// From now on takes latents that are multiplied by `factor` for what they were.
   void rescale(double factor);
 

@@ -295,6 +295,9 @@ at::Tensor timestep_embedding(const at::Tensor& timestep, std::int64_t dim) {
   return at::cat({angles.cos(), angles.sin()}, 1);
 }
 
-at::Tensor widen_input(const at::Tensor& weight) { return at::cat({weight, weight}, 1) * 0.5; }
+at::Tensor widen_input(const at::Tensor& weight, InputWidening how) {
+  return how == InputWidening::kZeros ? at::cat({at::zeros_like(weight), weight}, 1)
+                                      : at::cat({weight, weight}, 1) * 0.5;
+}
 
 }  // namespace leaf::models

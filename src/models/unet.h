@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "leaf/models/input_widening.h"
 #include "leaf/models/model_config.h"
 #include "nn/activations.h"
 #include "nn/layers.h"
@@ -128,8 +129,8 @@ AlignmentTap alignment_tap(const UNetConfig& config);
 /// cos then sin of t * exp(-ln(10000) k / (dim/2)), k = 0 .. dim/2-1: timestep [N] -> [N, dim].
 at::Tensor timestep_embedding(const at::Tensor& timestep, std::int64_t dim);
 
-/// Marigold's widening of the first convolution from 4 to 8 input channels: repeated along the
-/// input dimension and halved. weight [C, I, 3, 3] -> [C, 2I, 3, 3].
-at::Tensor widen_input(const at::Tensor& weight);
+/// The first filters of a U-Net for the mask's latent, weight [C, I, 3, 3], as those of one for the
+/// image's and the mask's: [C, 2I, 3, 3].
+at::Tensor widen_input(const at::Tensor& weight, InputWidening how);
 
 }  // namespace leaf::models

@@ -92,7 +92,8 @@ TrainingModel build_model(const Config& config) {
   add_source(sources, io::WeightPart::kUNet, section.unet_weights, section.pretrained);
   add_source(sources, io::WeightPart::kLatentEncoder, section.latent_encoder_weights,
              section.pretrained);
-  return load_networks(describe(config), gather_weights(sources), config.seed);
+  return load_networks(describe(config), gather_weights(sources), config.seed,
+                       section.unet_widening);
 }
 
 void load_autoencoder(models::Autoencoder& autoencoder, const ModelSection& section) {

@@ -2,10 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include "leaf/core/log.h"
 
@@ -17,67 +17,120 @@ bool same(const at::Tensor& a, const at::Tensor& b) {
          (!a.defined() || (a.scalar_type() == b.scalar_type() && at::equal(a, b)));
 }
 
-at::Tensor cpu_rows(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.to(at::kCPU).contiguous() : tensor;
+bool same(const FrozenFeatures& a, const FrozenFeatures& b) {
+  return same(a.mask_latents, b.mask_latents) && same(a.teacher_tokens, b.teacher_tokens);
 }
 
-/// As a store wants them: on the CPU.
+/// As a store wants them: on the CPU, in memory of their own.
 FrozenFeatures stored_form(const FrozenFeatures& features) {
-  return {cpu_rows(features.mask_latents), cpu_rows(features.teacher_tokens)};
+  const auto own = [](const at::Tensor& row) {
+    return row.defined() ? row.to(at::kCPU).contiguous().clone() : row;
+  };
+  return {own(features.mask_latents), own(features.teacher_tokens)};
 }
 
-FrozenFeatures stacked(const std::vector<FrozenFeatures>& samples) {
+FrozenFeatures row_of(const FrozenFeatures& batch, std::int64_t i) {
+  const at::Tensor& tokens = batch.teacher_tokens;
+  return {batch.mask_latents[i], tokens.defined() ? tokens[i] : tokens};
+}
+
+}  // namespace
+
+/// A sample of the batch.
+struct CachedFeatures::Row {
+  FeatureKey key{};
+  std::optional<FrozenFeatures> kept;      ///< what the store has
+  std::optional<FrozenFeatures> computed;  ///< where that is missing or not proven; any device
+};
+
+CachedFeatures::CachedFeatures(Networks networks, std::unique_ptr<FeatureStore> store,
+                               std::int64_t group)
+    : networks_(std::move(networks)), store_(std::move(store)), group_(group) {}
+
+std::int64_t CachedFeatures::group_size(std::int64_t batch_size) {
+  constexpr std::int64_t kLargest = 4;
+  return std::min(batch_size, kLargest);
+}
+
+FrozenFeatures CachedFeatures::of(const at::Tensor& images, const at::Tensor& masks) {
+  const at::NoGradGuard no_grad;
+  std::vector<Row> rows(static_cast<std::size_t>(images.size(0)));
+  for (std::size_t i = 0; store_ && i < rows.size(); ++i) {
+    const auto place = static_cast<std::int64_t>(i);
+    rows[i].key = feature_key(images[place], masks[place]);
+    rows[i].kept = store_->find(rows[i].key);
+  }
+  compute(images, masks, rows);
+  if (store_) {
+    keep(rows);
+  }
+  return stacked(rows);
+}
+
+/// On the device of what was computed, where there is any.
+FrozenFeatures CachedFeatures::stacked(const std::vector<Row>& rows) {
+  at::Device device = at::kCPU;
+  for (const Row& row : rows) {
+    device = row.computed ? row.computed->mask_latents.device() : device;
+  }
   std::vector<at::Tensor> latents;
   std::vector<at::Tensor> tokens;
-  for (const auto& sample : samples) {
-    latents.push_back(sample.mask_latents);
-    if (sample.teacher_tokens.defined()) {
-      tokens.push_back(sample.teacher_tokens);
+  for (const Row& row : rows) {
+    const FrozenFeatures& features = row.computed ? *row.computed : *row.kept;
+    latents.push_back(features.mask_latents.to(device));
+    if (features.teacher_tokens.defined()) {
+      tokens.push_back(features.teacher_tokens.to(device));
     }
   }
   return {at::stack(latents), tokens.empty() ? at::Tensor() : at::stack(tokens)};
 }
 
-}  // namespace
-
-CachedFeatures::CachedFeatures(Networks networks, std::unique_ptr<FeatureStore> store)
-    : networks_(std::move(networks)), store_(std::move(store)) {}
-
-FrozenFeatures CachedFeatures::of(const at::Tensor& images, const at::Tensor& masks) {
-  const at::NoGradGuard no_grad;
-  std::vector<FrozenFeatures> samples;
-  for (std::int64_t i = 0; i < images.size(0); ++i) {
-    const at::Tensor image = images.narrow(0, i, 1);
-    const at::Tensor mask = masks.narrow(0, i, 1);
-    samples.push_back(store_ ? kept_or_computed(image, mask) : computed(image, mask));
-  }
-  return stacked(samples);
-}
-
-FrozenFeatures CachedFeatures::computed(const at::Tensor& image, const at::Tensor& mask) const {
-  const FrozenFeatures batch = networks_(image, mask);
-  const at::Tensor& tokens = batch.teacher_tokens;
-  return {batch.mask_latents[0], tokens.defined() ? tokens[0] : tokens};
-}
-
-FrozenFeatures CachedFeatures::kept_or_computed(const at::Tensor& image, const at::Tensor& mask) {
-  const FeatureKey key = feature_key(image, mask);
-  const std::optional<FrozenFeatures> kept = store_->find(key);
-  if (kept && proven_) {
-    return *kept;
-  }
-  const FrozenFeatures fresh = computed(image, mask);
-  const FrozenFeatures to_keep = stored_form(fresh);
-  if (kept) {
-    proven_ = same(to_keep.mask_latents, kept->mask_latents) &&
-              same(to_keep.teacher_tokens, kept->teacher_tokens);
-    if (!proven_) {
-      log::warn("the feature cache holds other values than the networks give here; started anew");
-      store_->start_anew();
+/// Of the rows that are not there or not to be believed yet.
+void CachedFeatures::compute(const at::Tensor& images, const at::Tensor& masks,
+                             std::vector<Row>& rows) const {
+  std::vector<std::int64_t> wanted;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (!rows[i].kept || !proven_) {
+      wanted.push_back(static_cast<std::int64_t>(i));
     }
   }
-  store_->keep(key, to_keep);
-  return fresh;
+  for (std::size_t begin = 0; begin < wanted.size(); begin += static_cast<std::size_t>(group_)) {
+    const std::size_t end = std::min(wanted.size(), begin + static_cast<std::size_t>(group_));
+    std::vector<std::int64_t> group(wanted.begin() + static_cast<std::ptrdiff_t>(begin),
+                                    wanted.begin() + static_cast<std::ptrdiff_t>(end));
+    group.resize(static_cast<std::size_t>(group_), group.back());
+    const at::Tensor places = at::tensor(group);
+    const FrozenFeatures batch =
+        networks_(images.index_select(0, places), masks.index_select(0, places));
+    for (std::size_t i = begin; i < end; ++i) {
+      rows[static_cast<std::size_t>(wanted[i])].computed =
+          row_of(batch, static_cast<std::int64_t>(i - begin));
+    }
+  }
+}
+
+/// Puts what was computed into the store. What that has of other values is dropped first.
+void CachedFeatures::keep(const std::vector<Row>& rows) {
+  std::vector<std::pair<FeatureKey, FrozenFeatures>> fresh;
+  std::size_t right = 0;
+  std::size_t wrong = 0;
+  for (const Row& row : rows) {
+    if (!row.computed) {
+      continue;
+    }
+    fresh.emplace_back(row.key, stored_form(*row.computed));
+    if (row.kept) {
+      ++(same(*row.kept, fresh.back().second) ? right : wrong);
+    }
+  }
+  if (wrong > 0) {
+    log::warn("the feature cache holds other values than the networks give here; started anew");
+    store_->start_anew();
+  }
+  proven_ = wrong == 0 && (proven_ || right > 0);
+  for (const auto& [key, features] : fresh) {
+    store_->keep(key, features);
+  }
 }
 
 }  // namespace leaf

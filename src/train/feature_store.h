@@ -53,7 +53,8 @@ struct FeatureFileOptions {
 /// file that cannot be used is said once; then nothing is kept.
 std::unique_ptr<FeatureStore> make_file_store(const FeatureFileOptions& options);
 
-/// The store that a configuration asks for; null for `off`. `identity` is called for a file alone.
+/// The store that a configuration asks for; null for `off`, and, which is said, where no sample
+/// ever comes twice (data.augment, but for quarter turns). `identity` is called for a file alone.
 std::unique_ptr<FeatureStore> make_feature_store(const Config& config,
                                                  const std::function<std::string()>& identity);
 

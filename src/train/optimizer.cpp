@@ -62,6 +62,9 @@ at::Tensor AdamW::clip_gradients(double max_norm) {
     return at::zeros({});
   }
   const at::Tensor norm = at::stack(at::_foreach_norm(gradients, 2)).norm();
+  if (max_norm == 0) {
+    return norm;
+  }
   const at::Tensor factor = (max_norm / (norm.to(at::kDouble) + 1e-6)).clamp_max(1.0);
   // Only a GPU would have to be waited for; on the CPU a pass over all gradients is spared.
   if (factor.is_cpu() && factor.item<double>() == 1.0) {

@@ -32,8 +32,8 @@ class AdamW {
   void step(double learning_rate, const at::Tensor& skip = {});
   void zero_grad();
 
-  /// Scales all gradients so that their global L2 norm is at most `max_norm`; returns the norm
-  /// before, a scalar on the parameters' device. Waits for nothing.
+  /// Scales all gradients so that their global L2 norm is at most `max_norm` (0: any); returns the
+  /// norm before, a scalar on the parameters' device. Waits for nothing.
   at::Tensor clip_gradients(double max_norm);
 
   /// Both moments of every parameter (NAME.exp_avg, NAME.exp_avg_sq), and how often it was updated.

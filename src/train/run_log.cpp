@@ -86,7 +86,8 @@ void RunLog::write_images(std::int64_t step, const std::string& phase, const fs:
     return;
   }
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file() && entry.path().extension() == ".jpg") {
+    const fs::path kind = entry.path().extension();
+    if (entry.is_regular_file() && (kind == ".jpg" || kind == ".png")) {
       const fs::path name = entry.path().lexically_relative(folder).replace_extension();
       const data::ImageSize size = data::size_of(data::read_image(entry.path()).rgb);
       events_ << tensorboard::image_record(

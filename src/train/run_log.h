@@ -20,7 +20,7 @@ class RunLog {
   /// Appends {"step": step, "phase": phase, scores...}; phase is "train" or "validation".
   void write(std::int64_t step, const std::string& phase, const Scores& scores);
 
-  /// Shows the JPEG files of a folder, which need not be there, under "PHASE/NAME".
+  /// Shows the JPEG and PNG files of a folder, which need not be there, under "PHASE/NAME".
   void write_images(std::int64_t step, const std::string& phase,
                     const std::filesystem::path& folder);
 

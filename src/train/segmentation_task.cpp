@@ -1,7 +1,4 @@
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <ATen/Version.h>
-#include <torch/version.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -11,17 +8,21 @@
 
 #include "cached_features.h"
 #include "core/cuda_graph.h"
-#include "leaf/core/random.h"
+#include "frozen_networks.h"
+#include "leaf/core/error.h"
+#include "leaf/core/log.h"
+#include "leaf/core/strings.h"
 #include "leaf/pipeline/evaluation.h"
 #include "leaf/pipeline/segmenter.h"
 #include "leaf/train/build_model.h"
+#include "models/autoencoder_kl.h"
 #include "models/teacher.h"
 #include "networks.h"
 #include "nn/recompute.h"
-#include "pipeline/mask_codec.h"
 #include "score_rows.h"
 #include "train/task.h"
 #include "train/train_step.h"
+#include "validation_scores.h"
 
 namespace leaf {
 namespace {
@@ -48,7 +49,6 @@ class SegmentationTask : public TrainingTask {
       : config_(config),
         device_(device),
         precision_(config.train.mixed_precision),
-        codec_(config.data.classes),
         loss_options_{.diffusion = config.diffusion.loss,
                       .lambda = config.alignment.lambda,
                       .reduction = config.alignment.reduction},
@@ -56,12 +56,18 @@ class SegmentationTask : public TrainingTask {
         teacher_(build_teacher(config)),
         parts_(trained_parts(config, model_, teacher_.get())),
         scheduler_(config.diffusion.scheduler, device),
-        frozen_([this](const at::Tensor& image,
-                       const at::Tensor& mask) { return frozen_features(image, mask); },
-                make_feature_store(config, [this] { return frozen_identity(); })),
+        frozen_(config, device, model_.autoencoder, teacher_),
+        features_([this](const at::Tensor& images,
+                         const at::Tensor& masks) { return frozen_.features(images, masks); },
+                  make_feature_store(config, [this] { return frozen_.identity(); }),
+                  frozen_.group()),
         recorded_([this](const Tensors& inputs) { return step_and_gradients(inputs); }) {
     if (config.train.use_ema) {
       ema_unet_ = std::make_shared<models::UNet>(model_.unet->config());
+    }
+    if (config.train.use_ema && config.train.ema_latent_encoder &&
+        config.train.train_latent_encoder) {
+      ema_latent_encoder_ = models::make_latent_encoder(config.model.autoencoder, /*dropout=*/0);
     }
     if (config.train.gradient_checkpointing) {
       nn::recompute_blocks(*model_.unet);
@@ -76,7 +82,8 @@ class SegmentationTask : public TrainingTask {
                  {.name = "latent_encoder",
                   .module = parts_.latent_encoder,
                   .learned = config.train.train_latent_encoder,
-                  .saved = true},
+                  .saved = true,
+                  .average = ema_latent_encoder_},
                  {.name = "vae", .module = model_.autoencoder},
                  {.name = "teacher", .module = teacher_}};
     std::erase_if(networks_, [](const TaskNetwork& network) { return network.module == nullptr; });
@@ -85,10 +92,29 @@ class SegmentationTask : public TrainingTask {
 
   NamedParameters parameters() override { return learned_parameters(networks_); }
 
+  bool wants_first_batch() const override { return config_.model.scale_by_std; }
+
+  void start(const data::Batch& first) override {
+    const at::NoGradGuard no_grad;
+    const AutocastGuard autocast(device_, precision_);
+    const double deviation =
+        frozen_.latents(features_.of(first.images, first.masks), first.step).std().item<double>();
+    if (!(deviation > 0)) {
+      throw DataError(
+          "ModelSection::scale_by_std: the latents of the first batch's masks are all the "
+          "same; set it to false");
+    }
+    const double factor = config_.model.autoencoder.scaling_factor / deviation;
+    log::info(str("latents are multiplied by ", factor, " (ModelSection::scale_by_std)"));
+    set_scaling_factor(factor);
+  }
+
   TaskLoss loss(const data::Batch& batch) override {
     const AutocastGuard autocast(device_, precision_);
-    const StepLosses losses = step_losses(make_input(batch));
-    return task_loss({losses.total, losses.prediction, losses.distillation});
+    const StepInput input = make_input(batch);
+    stage_times().done("frozen networks");
+    const StepLosses losses = step_losses(input);
+    return task_loss(losses);
   }
 
   /// With train.cuda_graph, the forward and backward pass as one recording.
@@ -101,12 +127,17 @@ class SegmentationTask : public TrainingTask {
     if (input.teacher_tokens.defined()) {
       inputs.push_back(input.teacher_tokens);
     }
+    stage_times().done("frozen networks");
     const Tensors results = recorded_(inputs);
     std::size_t i = kLosses;
     for (const auto& [name, parameter] : parameters()) {
       parameter.mutable_grad() = results[i++];
     }
-    return task_loss({results[0], results[1], results[2]});
+    stage_times().done("forward and backward");
+    return task_loss({.prediction = results[1],
+                      .latent = results[2],
+                      .distillation = results[3],
+                      .total = results[0]});
   }
 
   void after_update(std::int64_t update) override {
@@ -123,33 +154,63 @@ class SegmentationTask : public TrainingTask {
     wanted.batch_size = config_.validation.batch_size;
     wanted.overlays = options.overlays;
     wanted.overlay_folder = options.overlay_folder;
+    wanted.lossless_overlays = config_.validation.overlay_format == OverlayFormat::kPng;
+    wanted.scoring.groups = groups_to_score(config_.validation);
     const std::vector<metrics::ImageScore> own = evaluate(segmenter, share, wanted).scores;
     const std::vector<metrics::ImageScore> all =
         from_rows(options.gather(to_rows(own, scored_classes().size())));
-    const metrics::Summary summary = metrics::summarise(all);
     set_training(networks_, true);
-    Scores scores{{kScore, summary.values.front().mean},
-                  {"dice_with_target", summary.with_target_mean("dice")},
-                  {"both_empty", static_cast<double>(summary.both_empty)},
-                  {"images", static_cast<double>(summary.count)}};
-    for (std::size_t i = 0; i < metrics::all_metrics().size(); ++i) {
-      if (metrics::all_metrics()[i].headline) {
-        scores[metrics::all_metrics()[i].key] = summary.values[i].mean;
-      }
-    }
+    Scores scores = validation_scores(all, config_.validation);
     add_class_scores(all, scores);
     return scores;
   }
 
-  io::TensorMap state() override { return state_of(networks_); }
-  void load_state(const io::TensorMap& state) override { leaf::load_state(networks_, state); }
+  bool is_better(double score, double best) const override {
+    return leaf::is_better(score, best, config_.validation);
+  }
+
+  io::TensorMap state() override {
+    io::TensorMap state = state_of(networks_);
+    if (config_.model.scale_by_std) {
+      state[kScalingFactor] =
+          at::scalar_tensor(model_.description.autoencoder.scaling_factor, at::kDouble);
+    }
+    return state;
+  }
+
+  void load_state(const io::TensorMap& state) override {
+    leaf::load_state(networks_, state);
+    if (!config_.model.scale_by_std) {
+      return;
+    }
+    const auto factor = state.find(kScalingFactor);
+    if (factor == state.end()) {
+      throw WeightsError(str("the checkpoint has no '", kScalingFactor, "'"));
+    }
+    set_scaling_factor(factor->second.item<double>());
+  }
 
   void save_model(const std::filesystem::path& folder) override {
     leaf::save_model(folder, deployed_model());
   }
 
  private:
-  static constexpr std::size_t kLosses = 3;  ///< before the gradients in a recording's results
+  static constexpr std::size_t kLosses = 4;  ///< before the gradients in a recording's results
+  static constexpr const char* kScalingFactor = "latent_scaling_factor";  ///< in a checkpoint
+
+  /// What is said of latents, and done to them, from now on. The frozen encoder's stay as they are,
+  /// so that what is kept of them does; make_input scales them.
+  void set_scaling_factor(double factor) {
+    model_.description.autoencoder.scaling_factor = factor;
+    latent_scale_ = factor / config_.model.autoencoder.scaling_factor;
+    for (const auto& encoder : {model_.latent_encoder, ema_latent_encoder_}) {
+      if (const auto kl = std::dynamic_pointer_cast<models::KlLatentEncoder>(encoder)) {
+        kl->set_scaling_factor(factor);
+      }
+    }
+    const auto decoder = model_.autoencoder->decoder();
+    std::dynamic_pointer_cast<models::KlLatentDecoder>(decoder)->set_scaling_factor(factor);
+  }
 
   /// The names of the classes beside the background, where there are several.
   std::vector<std::string> scored_classes() const {
@@ -175,11 +236,13 @@ class SegmentationTask : public TrainingTask {
     return compute_losses(parts_, scheduler_, input, loss_options_);
   }
 
-  /// losses: total, prediction, distillation; the last may be undefined.
-  static TaskLoss task_loss(const Tensors& losses) {
-    TaskLoss result{.total = losses[0], .parts = {{"loss_prediction", losses[1]}}};
-    if (losses[2].defined()) {
-      result.parts["loss_distillation"] = losses[2];
+  static TaskLoss task_loss(const StepLosses& losses) {
+    TaskLoss result{.total = losses.total, .parts = {{"loss_prediction", losses.prediction}}};
+    if (losses.latent.defined()) {
+      result.parts["loss_latent"] = losses.latent;
+    }
+    if (losses.distillation.defined()) {
+      result.parts["loss_distillation"] = losses.distillation;
     }
     return result;
   }
@@ -205,101 +268,60 @@ class SegmentationTask : public TrainingTask {
                             .teacher_tokens = inputs.size() > 4 ? inputs[4] : at::Tensor()});
     }
     losses.total.backward();
-    Tensors results{losses.total.detach(), losses.prediction.detach(),
-                    losses.distillation.defined() ? losses.distillation.detach() : at::Tensor()};
+    Tensors results;
+    for (const at::Tensor& term :
+         {losses.total, losses.prediction, losses.latent, losses.distillation}) {
+      results.push_back(term.defined() ? term.detach() : term);
+    }
     for (const auto& [name, parameter] : learned) {
       results.push_back(parameter.grad());
     }
     return results;
   }
 
-  /// What inference uses: the averaged U-Net where there is one.
+  /// What inference uses: averages where there are such.
   TrainingModel deployed_model() const {
     TrainingModel model = model_;
     if (ema_unet_) {
       model.unet = ema_unet_;
+    }
+    if (ema_latent_encoder_) {
+      model.latent_encoder = ema_latent_encoder_;
     }
     return model;
   }
 
   StepInput make_input(const data::Batch& batch) {
     const at::NoGradGuard no_grad;
-    const FrozenFeatures frozen = frozen_.of(batch.images, batch.masks);
+    const FrozenFeatures frozen = features_.of(batch.images, batch.masks);
+    at::Tensor latents = frozen_.latents(frozen, batch.step);
+    if (config_.model.scale_by_std) {
+      latents = latents * latent_scale_;
+    }
     StepInput input;
     input.images = to_device(batch.images, device_).contiguous(at::MemoryFormat::ChannelsLast);
-    input.mask_latents =
-        to_device(frozen.mask_latents, device_).contiguous(at::MemoryFormat::ChannelsLast);
+    input.mask_latents = to_device(latents, device_).contiguous(at::MemoryFormat::ChannelsLast);
     if (frozen.teacher_tokens.defined()) {
       input.teacher_tokens = to_device(frozen.teacher_tokens, device_);
     }
-    draw_noise(batch.step, input);
+    draw_noise(config_.seed, batch.step, config_.diffusion.scheduler.num_train_timesteps, input);
     return input;
-  }
-
-  /// image [1, 3, R, R], mask [1, 1, R, R] -> what the frozen networks make of them.
-  FrozenFeatures frozen_features(const at::Tensor& image, const at::Tensor& mask) const {
-    const auto placed = [&](const at::Tensor& t) {
-      return to_device(t, device_).contiguous(at::MemoryFormat::ChannelsLast);
-    };
-    FrozenFeatures features;
-    features.mask_latents = model_.autoencoder->encoder()
-                                ->encode(codec_.to_image(to_device(mask, device_)))
-                                .to(at::kFloat);
-    if (teacher_) {
-      const std::int64_t side = features.mask_latents.size(2) / 2;
-      features.teacher_tokens = teacher_->tokens(placed(image), side);
-    }
-    return features;
-  }
-
-  /// How labels become the mask's image, where there is more than one way.
-  std::string coding_identity() const {
-    const data::MaskClasses& classes = config_.data.classes;
-    return classes.several()
-               ? leaf::str(", ", classes.list.size(), " classes as ", enum_text(classes.coding))
-               : "";
-  }
-
-  /// Everything that those values follow from besides image and mask.
-  std::string frozen_identity() const {
-    const models::AutoencoderConfig& autoencoder = config_.model.autoencoder;
-    return leaf::str("leaf ", version(), ", LibTorch ", TORCH_VERSION, ", ", device_.type(), " ",
-                     at::get_cpu_capability(), ", ", at::get_num_threads(), " threads, ",
-                     enum_text(precision_), ", ", config_.data.resolution, " pixels, autoencoder ",
-                     enum_text(autoencoder.type), " ", autoencoder.scaling_factor, " ",
-                     weights_hash(*model_.autoencoder), ", teacher ",
-                     teacher_ ? config_.alignment.teacher + " " + weights_hash(*teacher_) : "none",
-                     coding_identity());
-  }
-
-  /// Timestep and noise of every sample: functions of (seed, step, index in the batch).
-  void draw_noise(std::int64_t step, StepInput& input) const {
-    const auto shape = input.mask_latents.sizes();
-    at::Tensor timesteps = at::empty({shape[0]}, at::kLong);
-    std::vector<at::Tensor> noise;
-    for (std::int64_t i = 0; i < shape[0]; ++i) {
-      RandomStream stream(config_.seed, Purpose::kTimestep, step, i);
-      timesteps[i] =
-          static_cast<std::int64_t>(stream.below(config_.diffusion.scheduler.num_train_timesteps));
-      noise.push_back(
-          normal_tensor(shape.slice(1), RandomStream(config_.seed, Purpose::kNoise, step, i)));
-    }
-    input.timesteps = to_device(timesteps, device_);
-    input.noise = to_device(at::stack(noise), device_).contiguous(at::MemoryFormat::ChannelsLast);
   }
 
   Config config_;
   c10::Device device_;
   Precision precision_;
-  MaskCodec codec_;
   LossOptions loss_options_;
   TrainingModel model_;
   std::shared_ptr<models::Teacher> teacher_;  ///< null without alignment
   TrainedParts parts_;
-  std::shared_ptr<models::UNet> ema_unet_;  ///< null without train.use_ema
+  std::shared_ptr<models::UNet> ema_unet_;                     ///< null without train.use_ema
+  std::shared_ptr<models::LatentEncoder> ema_latent_encoder_;  ///< null without its key
   TaskNetworks networks_;
   diffusion::NoiseScheduler scheduler_;
-  CachedFeatures frozen_;
+  FrozenNetworks frozen_;
+  CachedFeatures features_;
+  double latent_scale_ = 1;  ///< of the frozen encoder's latents (scale_by_std)
   RecordedFunction recorded_;
 };
 

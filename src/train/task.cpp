@@ -11,7 +11,9 @@ std::unique_ptr<TrainingTask> make_task(const Config& config, c10::Device device
 
 TaskLoss TrainingTask::add_gradients(const data::Batch& batch, std::int64_t batches) {
   const TaskLoss result = loss(batch);
+  stage_times_.done("forward");
   (result.total / batches).backward();
+  stage_times_.done("backward");
   return result;
 }
 

@@ -12,6 +12,7 @@
 #include "leaf/core/device.h"
 #include "leaf/data/dataset.h"
 #include "leaf/train/trainer.h"
+#include "stage_times.h"
 #include "train/optimizer.h"
 
 namespace leaf {
@@ -28,7 +29,7 @@ struct ValidationOptions {
   std::function<at::Tensor(const at::Tensor& rows)> gather = [](const at::Tensor& rows) {
     return rows;
   };
-  /// Pictures of results to leave, and where, as NAME.jpg.
+  /// Pictures of results to leave, and where, as NAME.jpg or NAME.png.
   std::int64_t overlays = 0;
   std::filesystem::path overlay_folder;
 };
@@ -42,6 +43,11 @@ class TrainingTask {
   /// The parameters that the optimizer updates, named as in checkpoints.
   virtual NamedParameters parameters() = 0;
 
+  /// Called before the first step of a new run, where the task asks for its batch
+  /// (wants_first_batch).
+  virtual void start(const data::Batch& /*first*/) {}
+  virtual bool wants_first_batch() const { return false; }
+
   /// The loss of one batch. Random draws are addressed by batch.step and the index in the batch.
   virtual TaskLoss loss(const data::Batch& batch) = 0;
 
@@ -52,8 +58,11 @@ class TrainingTask {
   virtual void after_update(std::int64_t update) = 0;
 
   /// Scores on a data set, or this process's share of it; `kScore` is the one that decides which
-  /// model is best (higher is better).
+  /// model is best.
   virtual Scores validate(const data::Dataset& share, const ValidationOptions& options) = 0;
+
+  /// Whether a model of that `kScore` is better than the best one so far.
+  virtual bool is_better(double score, double best) const { return score > best; }
 
   /// Everything but the optimizer that a resume needs; load_state restores it (WeightsError).
   virtual io::TensorMap state() = 0;
@@ -61,6 +70,11 @@ class TrainingTask {
 
   /// Writes a model folder, complete or not at all.
   virtual void save_model(const std::filesystem::path& folder) = 0;
+
+  StageTimes& stage_times() { return stage_times_; }
+
+ private:
+  StageTimes stage_times_;
 };
 
 /// The task that the configuration asks for, with its starting weights.

@@ -2,24 +2,14 @@
 
 #include <ATen/ATen.h>
 
+#include <vector>
+
+#include "leaf/core/device.h"
+#include "leaf/core/random.h"
 #include "losses/losses.h"
 
 namespace leaf {
 namespace {
-
-/// kL1: the paper's L1 on the predicted quantity. kSdseg adds L1 on the recovered latent.
-at::Tensor prediction_loss(const diffusion::NoiseScheduler& scheduler, const StepInput& input,
-                           const at::Tensor& prediction, const at::Tensor& noisy,
-                           DiffusionLoss kind) {
-  const at::Tensor target =
-      scheduler.training_target(input.mask_latents, input.noise, input.timesteps);
-  const at::Tensor loss = losses::l1(prediction, target);
-  if (kind == DiffusionLoss::kL1) {
-    return loss;
-  }
-  return loss + losses::l1(scheduler.recover_latent(prediction, noisy, input.timesteps),
-                           input.mask_latents);
-}
 
 at::Tensor distillation_loss(const models::FeatureProjector& projector, const at::Tensor& features,
                              const at::Tensor& teacher_tokens, CosineReduction reduction) {
@@ -29,6 +19,20 @@ at::Tensor distillation_loss(const models::FeatureProjector& projector, const at
 }
 
 }  // namespace
+
+void draw_noise(std::uint64_t seed, std::int64_t step, std::int64_t timesteps, StepInput& input) {
+  const c10::Device device = input.mask_latents.device();
+  const auto shape = input.mask_latents.sizes();
+  at::Tensor times = at::empty({shape[0]}, at::kLong);
+  std::vector<at::Tensor> noise;
+  for (std::int64_t i = 0; i < shape[0]; ++i) {
+    RandomStream stream(seed, Purpose::kTimestep, step, i);
+    times[i] = static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(timesteps)));
+    noise.push_back(normal_tensor(shape.slice(1), RandomStream(seed, Purpose::kNoise, step, i)));
+  }
+  input.timesteps = to_device(times, device);
+  input.noise = to_device(at::stack(noise), device).contiguous(at::MemoryFormat::ChannelsLast);
+}
 
 StepLosses compute_losses(const TrainedParts& parts, const diffusion::NoiseScheduler& scheduler,
                           const StepInput& input, const LossOptions& options) {
@@ -40,12 +44,18 @@ StepLosses compute_losses(const TrainedParts& parts, const diffusion::NoiseSched
           .to(at::kFloat);
 
   StepLosses losses;
-  losses.prediction = prediction_loss(scheduler, input, prediction, noisy, options.diffusion);
+  losses.prediction = losses::l1(
+      prediction, scheduler.training_target(input.mask_latents, input.noise, input.timesteps));
   losses.total = losses.prediction;
+  if (options.diffusion == DiffusionLoss::kSdseg) {
+    losses.latent = losses::l1(scheduler.recover_latent(prediction, noisy, input.timesteps),
+                               input.mask_latents);
+    losses.total = losses.total + losses.latent;
+  }
   if (parts.projector && input.teacher_tokens.defined()) {
     losses.distillation = distillation_loss(*parts.projector, activations.at(parts.tap),
                                             input.teacher_tokens, options.reduction);
-    losses.total = losses.prediction + options.lambda * losses.distillation;
+    losses.total = losses.total + options.lambda * losses.distillation;
   }
   return losses;
 }

@@ -2,6 +2,7 @@
 
 #include <ATen/core/TensorBody.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -30,19 +31,26 @@ struct StepInput {
   at::Tensor teacher_tokens;  ///< [N, T, D]; undefined without alignment
 };
 
+/// Draws timestep (below `timesteps`) and noise of every sample of `input`, which has its latents:
+/// functions of seed, step and place in the batch.
+void draw_noise(std::uint64_t seed, std::int64_t step, std::int64_t timesteps, StepInput& input);
+
 struct LossOptions {
   DiffusionLoss diffusion = DiffusionLoss::kL1;
   double lambda = 0.0;
   CosineReduction reduction = CosineReduction::kMean;
 };
 
-/// Scalars. `distillation` is undefined without alignment.
+/// Scalars; terms that the options leave out are undefined.
 struct StepLosses {
-  at::Tensor prediction, distillation, total;
+  at::Tensor prediction;    ///< L1 on the predicted quantity
+  at::Tensor latent;        ///< L1 on the latent recovered from it (DiffusionLoss::kSdseg)
+  at::Tensor distillation;  ///< with alignment
+  at::Tensor total;
 };
 
-/// total = L_pred + lambda * L_distill (paper, section 2.3): one forward pass of the trained
-/// networks. A pure function of its arguments, but for dropout.
+/// total = L_pred + L_latent + lambda * L_distill (paper, section 2.3, which has no L_latent): one
+/// forward pass of the trained networks. A pure function of its arguments, but for dropout.
 StepLosses compute_losses(const TrainedParts& parts, const diffusion::NoiseScheduler& scheduler,
                           const StepInput& input, const LossOptions& options);
 

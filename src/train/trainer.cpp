@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <exception>
 #include <utility>
 #include <vector>
@@ -221,12 +222,14 @@ void Trainer::validate(std::int64_t step, const TrainerCallbacks& callbacks) {
                            .overlay_folder = overlays});
   release_unused_memory();
   state_->validation.masks().log_lines();
-  if (state_->best_step == 0 || scores.at(kScore) > state_->best_score) {
+  const double score = scores.at(kScore);
+  const bool first = state_->best_step == 0 && !std::isnan(score);
+  if (first || state_->task->is_better(score, state_->best_score)) {
     if (group_->first()) {
       state_->task->save_model(config_.output.dir / kRunBest);
     }
     state_->best_step = step;
-    state_->best_score = scores.at(kScore);
+    state_->best_score = score;
   }
   state_->validation_due = false;
   if (state_->log) {

@@ -101,17 +101,22 @@ void Trainer::restore(const fs::path& path, const Checkpoint& checkpoint) {
   log::info(str("continuing after step ", checkpoint.step, " (", path.string(), ")"));
 }
 
+/// A new run's task sees the batch of step 0 before, the same one in every process.
 void Trainer::make_loader() {
   const TrainSection& train = config_.train;
-  state_->loader = std::make_unique<data::Loader>(
-      state_->train,
-      data::LoaderOptions{.batch_size = train.train_batch_size,
-                          .seed = config_.seed,
-                          .horizontal_flip = config_.data.horizontal_flip,
-                          .vertical_flip = config_.data.vertical_flip,
-                          .num_workers = config_.data.num_workers,
-                          .stride = group_->count()},
-      state_->start_batch + group_->rank());
+  data::LoaderOptions options{.batch_size = train.train_batch_size,
+                              .seed = config_.seed,
+                              .horizontal_flip = config_.data.horizontal_flip,
+                              .vertical_flip = config_.data.vertical_flip,
+                              .augment = config_.data.augment,
+                              .num_workers = config_.data.num_workers,
+                              .stride = group_->count()};
+  state_->loader =
+      std::make_unique<data::Loader>(state_->train, options, state_->start_batch + group_->rank());
+  if (state_->start_batch == 0 && state_->task->wants_first_batch()) {
+    options.num_workers = 0;
+    state_->task->start(data::Loader(state_->train, options).next());
+  }
 }
 
 }  // namespace leaf

@@ -29,6 +29,7 @@ const Scores& Trainer::train_step(std::int64_t step, bool read) {
   const at::Tensor skip = finite.logical_not().to(at::kFloat);
   state_->optimizer.step(rate, skip);
   state_->task->after_update(step + 1);
+  state_->task->stage_times().done("optimizer");
   state_->window.add(scalars, finite);
   state_->skipped = state_->skipped.defined() ? state_->skipped + skip : skip;
   state_->skipped_in_a_row =
@@ -53,6 +54,7 @@ Trainer::StepScalars Trainer::add_gradients() {
   state_->batch_names.clear();
   for (std::int64_t micro = 0; micro < accumulation; ++micro) {
     const data::Batch batch = state_->loader->next();
+    state_->task->stage_times().done("data");
     state_->batch_names.insert(state_->batch_names.end(), batch.names.begin(), batch.names.end());
     if (state_->empty_masks) {
       state_->empty_masks->look_at(batch);

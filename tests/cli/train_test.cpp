@@ -7,6 +7,7 @@
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/mask_values.h"
+#include "leaf/io/weights.h"
 #include "support/images.h"
 #include "train/checkpoint.h"
 #include "train_project.h"
@@ -157,6 +158,9 @@ TEST(Train, ValidationLeavesOverlays) {
   }
   const auto events = list_folder(project / "run/tensorboard");
   expect_parts(read_file(events.at(0)), {"validation/0005"});
+  ASSERT_EQ(project.train("png", {"--set", "validation.overlay_format=png"}).exit_code, 0);
+  EXPECT_TRUE(fs::exists(project / "png/overlays/step-0000002/0005.png"));
+  EXPECT_EQ(list_folder(project / "png/overlays/step-0000002").size(), 1U);
   ASSERT_EQ(project.train("none", {"--set", "validation.overlays=0"}).exit_code, 0);
   EXPECT_FALSE(fs::exists(project / "none/overlays"));
 }
@@ -185,6 +189,84 @@ TEST(Train, FeatureCachesAndRecomputedBlocksChangeNothing) {
   for (const char* run : {"memory", "disk", "again", "small", "recomputed"}) {
     test::expect_same_run(project / "off", project / run);
   }
+}
+
+TEST(Train, FeatureCachesKeepDistributionsToo) {
+  const TrainProject project;
+  const std::vector<std::string> sampled{"--set", "diffusion.mask_latent=sample"};
+  std::vector<std::string> off = sampled;
+  off.insert(off.end(), {"--set", "train.feature_cache=off"});
+  ASSERT_EQ(project.train("memory", sampled).exit_code, 0);
+  ASSERT_EQ(project.train("off", off).exit_code, 0);
+  test::expect_same_run(project / "memory", project / "off");
+  ASSERT_EQ(project.train("mode").exit_code, 0);
+  EXPECT_NE(test::metrics(project / "mode"), test::metrics(project / "memory"));
+}
+
+TEST(Train, ScalesLatentsByTheFirstBatchAndRemembersIt) {
+  const TrainProject project;
+  const auto train = [&](const std::string& run, const std::string& steps,
+                         const std::vector<std::string>& more = {}) {
+    std::vector<std::string> words{"--set", "model.autoencoder.scale_by_std=true",
+                                   "--set", "model.autoencoder.scaling_factor=1",
+                                   "--set", "diffusion.mask_latent=sample",
+                                   "--set", "diffusion.loss=sdseg",
+                                   "--set", "diffusion.prediction_type=epsilon",
+                                   "--set", "train.max_grad_norm=0",
+                                   "--set", "train.ema_latent_encoder=true",
+                                   "--set", "train.max_train_steps=" + steps};
+    words.insert(words.end(), more.begin(), more.end());
+    const auto outcome = project.train(run, words);
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  };
+  train("whole", "4");
+  train("parts", "2");
+  train("parts", "4", {"--resume"});
+  test::expect_same_run(project / "whole", project / "parts");
+  const auto vae = project.json("whole/best/vae/config.json");
+  EXPECT_NE(vae.at("scaling_factor").get<double>(), 1.0);
+  EXPECT_GT(vae.at("scaling_factor").get<double>(), 0.0);
+  const auto line = nlohmann::json::parse(test::metrics(project / "whole").front());
+  EXPECT_NEAR(line.at("loss").get<double>(),
+              line.at("loss_prediction").get<double>() + line.at("loss_latent").get<double>(),
+              1e-5);
+  const Checkpoint end = read_checkpoint(project / "whole/checkpoints/step-0000004");
+  const std::string name = "encoder.conv_in.weight";
+  EXPECT_FALSE(
+      end.weights.at("latent_encoder_ema." + name).equal(end.weights.at("latent_encoder." + name)));
+  const auto saved = io::read_weights(project / "whole/last/latent_encoder");
+  EXPECT_TRUE(saved.at(name).equal(end.weights.at("latent_encoder_ema." + name)));
+}
+
+TEST(Train, TheBestModelIsThatOfTheChosenMetric) {
+  const TrainProject project;
+  const auto outcome = project.train("run", {"--set", "validation.best_metric=specificity", "--set",
+                                             "validation.best_images=with_target"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  bool validated = false;
+  for (const std::string& text : test::metrics(project / "run")) {
+    const auto line = nlohmann::json::parse(text);
+    if (line.at("phase") == "validation") {
+      validated = true;
+      EXPECT_EQ(line.at("score"), line.at("specificity"));  // the one image has a target
+    }
+  }
+  EXPECT_TRUE(validated);
+  test::expect_usage_error(project.train("other", {"--set", "validation.best_metric=dise"}),
+                           "leaf_train", {"validation.best_metric", "did you mean 'dice'"});
+}
+
+TEST(Train, AugmentationSwitchesTheFeatureCacheOff) {
+  const TrainProject project;
+  const auto outcome = project.train(
+      "run", {"--set", "data.augment.scale=0.8,1.2", "--set", "data.augment.noise=0.1"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("train.feature_cache is not used"), std::string::npos) << outcome.err;
+  const auto turned = project.train("turned", {"--set", "data.augment.quarter_turns=0.5"});
+  ASSERT_EQ(turned.exit_code, 0) << turned.err;
+  EXPECT_EQ(turned.err.find("train.feature_cache is not used"), std::string::npos);
+  test::expect_usage_error(project.train("other", {"--set", "data.augment.scale=2,1"}),
+                           "leaf_train", {"data.augment.scale [2, 1] is no range"});
 }
 
 TEST(Train, StepsChangeEveryTrainedNetwork) {

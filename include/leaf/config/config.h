@@ -9,6 +9,7 @@
 #include "leaf/core/precision.h"
 #include "leaf/data/data_config.h"
 #include "leaf/diffusion/scheduler_config.h"
+#include "leaf/models/input_widening.h"
 #include "leaf/models/model_config.h"
 
 namespace leaf {
@@ -33,7 +34,10 @@ struct ModelSection {
   models::AutoencoderConfig autoencoder;
   /// A model folder, a `vae` folder, or weight files (encoder and decoder may be apart).
   std::vector<std::filesystem::path> autoencoder_weights;
+  /// Latents are divided by the standard deviation of the first batch's, besides.
+  bool scale_by_std = false;
   models::UNetConfig unet;
+  models::InputWidening unet_widening = models::InputWidening::kHalved;
   /// A weight file or a part's folder; empty starts the U-Net at random, the latent encoder as a
   /// copy.
   std::filesystem::path unet_weights;
@@ -66,11 +70,18 @@ inline EnumNames<DiffusionLoss> enum_names(DiffusionLoss /*tag*/) {
   return {{DiffusionLoss::kL1, "l1"}, {DiffusionLoss::kSdseg, "sdseg"}};
 }
 
+/// What of the distribution that the autoencoder makes of a mask is learned: its mode, or a sample.
+enum class MaskLatent { kMode, kSample };
+inline EnumNames<MaskLatent> enum_names(MaskLatent /*tag*/) {
+  return {{MaskLatent::kMode, "mode"}, {MaskLatent::kSample, "sample"}};
+}
+
 /// Section `diffusion`.
 struct DiffusionSection {
   diffusion::SchedulerConfig scheduler;
   /// kL1: on the predicted quantity (the paper). kSdseg: that plus L1 on the recovered latent.
   DiffusionLoss loss = DiffusionLoss::kL1;
+  MaskLatent mask_latent = MaskLatent::kMode;
 };
 
 /// Where the outputs of the frozen networks are kept for the next time that a sample comes by.
@@ -89,7 +100,7 @@ struct TrainSection {
   double adam_beta1 = 0.9;
   double adam_beta2 = 0.999;
   double adam_epsilon = 1e-8;
-  /// Largest L2 norm of all gradients together.
+  /// Largest L2 norm of all gradients together; 0: any.
   double max_grad_norm = 1.0;
   /// In optimizer steps, as are all counts of steps here.
   std::int64_t num_warmup_steps = 10000;
@@ -111,6 +122,8 @@ struct TrainSection {
   /// Keeps an average of the U-Net's weights, which is validated and saved; its largest decay.
   bool use_ema = true;
   double ema_decay = 0.9999;
+  /// Averages the image encoder's weights too.
+  bool ema_latent_encoder = false;
   bool train_latent_encoder = true;
   /// task: autoencoder only; weight of the KL term.
   double kl_weight = 1e-6;
@@ -119,6 +132,18 @@ struct TrainSection {
   std::int64_t checkpoint_steps = 1000;
   std::int64_t checkpoints_total_limit = 2;
 };
+
+/// The images over which the metric that decides is averaged.
+enum class BestImages { kAll, kWithTarget };
+inline EnumNames<BestImages> enum_names(BestImages /*tag*/) {
+  return {{BestImages::kAll, "all"}, {BestImages::kWithTarget, "with_target"}};
+}
+
+/// How validation's pictures are stored.
+enum class OverlayFormat { kJpeg, kPng };
+inline EnumNames<OverlayFormat> enum_names(OverlayFormat /*tag*/) {
+  return {{OverlayFormat::kJpeg, "jpeg"}, {OverlayFormat::kPng, "png"}};
+}
 
 /// Section `validation`.
 struct ValidationSection {
@@ -133,6 +158,10 @@ struct ValidationSection {
   double threshold = 0.5;
   /// Pictures with the outlines of prediction and truth that each validation leaves.
   std::int64_t overlays = 4;
+  OverlayFormat overlay_format = OverlayFormat::kJpeg;
+  /// The mean of this metric of the table decides which model is best, over these images.
+  std::string best_metric = "dice";
+  BestImages best_images = BestImages::kAll;
 };
 
 /// Section `output`.

@@ -22,6 +22,7 @@ enum class Purpose : std::uint64_t {
   kPhantom,
   kPosterior,
   kBootstrap,
+  kAugment,
 };
 
 /// Random numbers that are addressed, not consumed: the stream is a function of its four

@@ -18,13 +18,12 @@ namespace leaf::data {
 ///   kGroups    whole groups (`groups` file) stay together: the last groups validate and test
 ///   kManifest  as listed in the `manifest` file (a split.csv of an earlier run)
 ///   kPublished the reference's protocol: its train part, and validation = test
-enum class SplitStrategy { kRandom, kTail, kGroups, kManifest, kPublished };
+///   kNnunet    a fold of nnU-Net's `splits_final.json` trains and validates
+enum class SplitStrategy { kRandom, kTail, kGroups, kManifest, kPublished, kNnunet };
 inline EnumNames<SplitStrategy> enum_names(SplitStrategy /*tag*/) {
-  return {{SplitStrategy::kRandom, "random"},
-          {SplitStrategy::kTail, "tail"},
-          {SplitStrategy::kGroups, "groups"},
-          {SplitStrategy::kManifest, "manifest"},
-          {SplitStrategy::kPublished, "published"}};
+  return {{SplitStrategy::kRandom, "random"},       {SplitStrategy::kTail, "tail"},
+          {SplitStrategy::kGroups, "groups"},       {SplitStrategy::kManifest, "manifest"},
+          {SplitStrategy::kPublished, "published"}, {SplitStrategy::kNnunet, "nnunet"}};
 }
 
 struct SplitConfig {
@@ -36,6 +35,9 @@ struct SplitConfig {
   std::filesystem::path manifest;
   /// kGroups: CSV whose first column is the image's name without extension, second its group.
   std::filesystem::path groups;
+  /// kNnunet: the JSON file, and which of its folds, from 0.
+  std::filesystem::path folds;
+  std::int64_t fold = 0;
 };
 
 /// Grey values of a mask above this (not equal to it) are foreground, unless something else is
@@ -63,6 +65,31 @@ enum class Crop { kNone, kDisc };
 inline EnumNames<Crop> enum_names(Crop /*tag*/) {
   return {{Crop::kNone, "none"}, {Crop::kDisc, "disc"}};
 }
+
+/// Random changes of training samples beyond mirroring; none by default. Each draws anew for every
+/// sample of every step, uniformly.
+struct Augmentation {
+  /// Probability of a turn by 90, 180 or 270 degrees, of image and mask.
+  double quarter_turns = 0;
+  /// Range of factors by which image and mask are enlarged, about a random place; 0 and 0: never.
+  double scale_low = 0;
+  double scale_high = 0;
+  /// Largest change of the image's values, 0 to 1, and of their distance from their mean, a share.
+  double brightness = 0;
+  double contrast = 0;
+  /// Largest turn of the image's hues, as a share of the colour circle.
+  double hue = 0;
+  /// Largest standard deviations: of a Gaussian blur, in pixels of the model's square, and of
+  /// noise, of values from 0 to 1.
+  double blur = 0;
+  double noise = 0;
+
+  bool scales() const { return scale_high > 0; }
+  /// No sample ever comes twice: it is changed by a number, not by one of a few turns.
+  bool is_continuous() const {
+    return scales() || brightness > 0 || contrast > 0 || hue > 0 || blur > 0 || noise > 0;
+  }
+};
 
 /// Which images and masks, and how they become tensors.
 struct DataConfig {
@@ -93,6 +120,7 @@ struct DataConfig {
   /// Probabilities, in training.
   double horizontal_flip = 0.5;
   double vertical_flip = 0.5;
+  Augmentation augment;
   /// Threads that decode ahead of training; 0 decodes in its own.
   std::int64_t num_workers = 2;
   /// Keep decoded, resized images in memory up to this many megabytes (0: decode every time).

@@ -34,8 +34,8 @@ struct MaskClass {
 struct MaskClasses {
   /// Without values there are two, which a threshold divides (MaskOptions).
   std::vector<MaskClass> list{{"background", {}}, {"foreground", {}}};
-  std::vector<ClassValue> ignored;  ///< values of pixels that are in no score
-  bool are_colours = false;         ///< the values, all of them, are colours
+  std::vector<ClassValue> ignored{};  ///< values of pixels that are in no score
+  bool are_colours = false;           ///< the values, all of them, are colours
   ClassCoding coding = ClassCoding::kColours;
 
   bool by_value() const { return !list.front().values.empty(); }

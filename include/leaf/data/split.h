@@ -37,6 +37,7 @@ struct SplitPairs {
 ///              last 60 of 612 (in proportion for other counts; 62 between them are unused), ISIC
 ///              2018 the first 70 % and the rest, QaTa-COV19 and REFUGE2 all of the train part and
 ///              their own test part (or, when that is missing, a DataError)
+///   kNnunet    a fold of nnU-Net's splits_final.json, which has no test part
 /// Throws ConfigError for values that cannot be, DataError for files that do not fit or an empty
 /// train part.
 SplitPairs split_pairs(const DataConfig& config, std::uint64_t seed);

@@ -58,4 +58,15 @@ KnownWeights recognise(const TensorMap& tensors, const std::string& source,
 /// and stay.
 TensorMap to_diffusers_autoencoder(const TensorMap& tensors);
 
+/// The networks of a complete model, under our names.
+struct ModelTensors {
+  TensorMap unet, autoencoder, latent_encoder;
+  double scaling_factor = 1;  ///< of the latents
+};
+
+/// A state that SDSeg loads, as recognise() reads it: the mask's latent before the image's in the
+/// U-Net's first convolution, the U-Net once more as its moving average, an image encoder that ends
+/// in the latent itself, and the factor. Of KL autoencoders alone.
+TensorMap to_sdseg(const ModelTensors& model);
+
 }  // namespace leaf::io

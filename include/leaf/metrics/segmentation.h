@@ -114,8 +114,8 @@ std::vector<ImageScore> scores_of_class(const std::vector<ImageScore>& scores, s
 
 /// Sides of pixels and what counts as near or covered, stated with every result.
 struct ScoreOptions {
-  MetricGroups groups;
-  Spacing spacing;
+  MetricGroups groups{};
+  Spacing spacing{};
   double tolerance = 2;  ///< of nsd and boundary_iou, in the unit of the spacing
   double object_overlap =
       0;  ///< share of an object that the other mask must hold, at least a pixel

@@ -38,8 +38,10 @@ struct EvaluationOptions {
   /// Also at the images' own sizes: the probability is resized, then thresholded.
   bool native = false;
   /// Writes that many pictures with the outlines of prediction (yellow) and truth (green), or of
-  /// every class (data::class_overlay), spread over the data set, as NAME.jpg into overlay_folder.
+  /// every class (data::class_overlay), spread over the data set, into overlay_folder, as NAME.jpg
+  /// or, with lossless_overlays, NAME.png.
   std::int64_t overlays = 0;
+  bool lossless_overlays = false;
   std::filesystem::path overlay_folder;
   metrics::ScoreOptions scoring;
   /// The sides of the images' own pixels, in place of scoring.spacing; it is scaled where the

@@ -105,11 +105,13 @@ inline EnumNames<WeightType> enum_names(WeightType /*tag*/) {
           {WeightType::kBFloat16, "bf16"}};
 }
 
-/// Whose names and configuration a model folder's autoencoder has: the published reference's, which
-/// are ours, or those of diffusers' AutoencoderKL, for use outside.
-enum class FolderFormat { kLeaf, kDiffusers };
+/// Whose names weights have: the published reference's, which are ours; those of diffusers'
+/// AutoencoderKL for the autoencoder, for use outside; or all in one file, as SDSeg has them.
+enum class FolderFormat { kLeaf, kDiffusers, kSdseg };
 inline EnumNames<FolderFormat> enum_names(FolderFormat /*tag*/) {
-  return {{FolderFormat::kLeaf, "leaf"}, {FolderFormat::kDiffusers, "diffusers"}};
+  return {{FolderFormat::kLeaf, "leaf"},
+          {FolderFormat::kDiffusers, "diffusers"},
+          {FolderFormat::kSdseg, "sdseg"}};
 }
 
 struct SaveOptions {

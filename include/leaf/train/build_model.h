@@ -15,7 +15,7 @@ namespace leaf {
 ModelDescription describe(const Config& config);
 
 /// The model with its starting weights. `model.init: random` draws all of them. Otherwise the
-/// autoencoder is loaded; the U-Net is loaded (a 4-channel input is widened as in the paper) or,
+/// autoencoder is loaded; the U-Net is loaded (a 4-channel input is widened as `model.unet.widening` says) or,
 /// where no weights are named, drawn at random; the latent encoder is loaded or copied from the
 /// autoencoder's encoder. What starts from what is logged. Throws WeightsError for files that are
 /// missing or do not fit.

@@ -20,7 +20,7 @@ namespace leaf {
 /// Named scalars of one step or one validation ("loss", "dice", ...).
 using Scores = std::map<std::string, double>;
 
-/// The one of a validation that decides which model is best: higher is better.
+/// The one of a validation that decides which model is best (validation.best_metric).
 inline constexpr const char* kScore = "score";
 
 struct Checkpoint;
@@ -70,6 +70,17 @@ struct DryRunReport {
   std::vector<std::string> split_warnings;
 };
 
+/// Where the time of training steps went.
+struct TrainingProfile {
+  std::int64_t steps = 0;
+  std::int64_t images = 0;
+  double seconds = 0.0;  ///< of these steps
+  /// Of each stage: data (waiting for it), frozen networks, forward, backward, optimizer (averages
+  /// too), rest. A recorded step (train.cuda_graph) has forward and backward in one.
+  std::map<std::string, double> stages;
+  double peak_memory_bytes = 0.0;
+};
+
 /// Trains what a configuration describes and keeps its run folder.
 ///
 /// Several processes with equal configurations, each with its `group`, train one model: they take
@@ -97,6 +108,10 @@ class Trainer {
   /// logged before, and where no mask of the train part has foreground, ConfigError for one of
   /// several processes.
   DryRunReport dry_run();
+
+  /// Does one step and then times `steps` of them, without touching the run folder. Throws
+  /// ConfigError for one of several processes.
+  TrainingProfile profile(std::int64_t steps);
 
  private:
   struct State;

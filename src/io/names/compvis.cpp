@@ -10,6 +10,8 @@
 #include "format.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
+#include "leaf/io/known_weights.h"
+#include "leaf/io/weights.h"
 
 namespace leaf::io::names {
 namespace {
@@ -38,6 +40,12 @@ std::vector<Network> sdseg() {
   return networks;
 }
 
+/// The name of a moving average's buffer.
+std::string ema_name_of(std::string name) {
+  std::erase(name, '.');
+  return kEmaPrefix + name;
+}
+
 /// Puts the moving average, kept as buffers whose names have no dots, in the U-Net's place.
 void take_ema(KnownWeights& known, const TensorMap& tensors, const Reading& reading) {
   if (!known.parts.contains(WeightPart::kUNet) ||
@@ -46,9 +54,7 @@ void take_ema(KnownWeights& known, const TensorMap& tensors, const Reading& read
     return;
   }
   for (auto& [name, tensor] : known.parts.at(WeightPart::kUNet)) {
-    std::string ema_name = name;
-    std::erase(ema_name, '.');
-    ema_name.insert(0, kEmaPrefix);
+    const std::string ema_name = ema_name_of(name);
     const auto found = tensors.find(ema_name);
     if (found == tensors.end() || found->second.sizes() != tensor.sizes()) {
       bad_weights(reading.source, str("its moving average lacks '", printable(name), "' (",
@@ -84,12 +90,16 @@ double read_scale_factor(const TensorMap& tensors, const Reading& reading) {
 }
 
 /// SDSeg concatenates the mask's latent first, we the image's.
+at::Tensor swapped_halves(const at::Tensor& weight) {
+  const auto halves = weight.chunk(2, 1);
+  return at::cat({halves[1], halves[0]}, 1);
+}
+
 void swap_input_halves(at::Tensor& weight, const Reading& reading) {
   if (weight.dim() != 4 || weight.size(1) % 2 != 0) {
     bad_weights(reading.source, "its U-Net does not take two latents");
   }
-  const auto halves = weight.chunk(2, 1);
-  weight = at::cat({halves[1], halves[0]}, 1);
+  weight = swapped_halves(weight);
 }
 
 /// SDSeg's image encoder gives the latent itself, in the scale of the U-Net. Ours gives mean and
@@ -111,6 +121,13 @@ KnownWeights read_sdseg(const TensorMap& tensors, const Reading& reading) {
   }
   return known;
 }
+
+/// The other direction: the rows of the mean, in the scale of the U-Net.
+at::Tensor as_latent(const at::Tensor& moments, double factor) {
+  return moments.narrow(0, 0, moments.size(0) / 2) * factor;
+}
+
+constexpr double kEmaDecay = 0.9999;  // SDSeg's
 
 }  // namespace
 
@@ -147,3 +164,26 @@ std::vector<Format> compvis_formats() {
 }
 
 }  // namespace leaf::io::names
+
+namespace leaf::io {
+
+TensorMap to_sdseg(const ModelTensors& model) {
+  TensorMap all = with_prefix(model.autoencoder, "first_stage_model.");
+  for (const auto& [name, tensor] : model.unet) {
+    const at::Tensor value =
+        name == names::kFirstConvolution ? names::swapped_halves(tensor) : tensor;
+    all[names::kUNetPrefix + name] = value;
+    all[names::ema_name_of(name)] = value.clone();
+  }
+  all["model_ema.decay"] = at::scalar_tensor(names::kEmaDecay, at::kFloat);
+  all["model_ema.num_updates"] = at::scalar_tensor(0, at::kInt);
+  for (const auto& [name, tensor] : model.latent_encoder) {
+    const bool last = name.starts_with("quant_conv.");
+    const std::string own = last ? "out" + name.substr(std::string("quant_conv").size()) : name;
+    all["cond_stage_model." + own] = last ? names::as_latent(tensor, model.scaling_factor) : tensor;
+  }
+  all[names::kScaleFactor] = at::scalar_tensor(model.scaling_factor, at::kFloat);
+  return all;
+}
+
+}  // namespace leaf::io

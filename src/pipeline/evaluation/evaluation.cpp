@@ -85,8 +85,13 @@ void finish_native(const Segmenter& segmenter, const EvaluationOptions& options,
                      found.classes, loaded.ignored));
   }
   if (loaded.rgb.defined()) {
-    data::write_jpeg(options.overlay_folder / (name + ".jpg"),
-                     data::class_overlay(loaded.rgb, found.mask, segmenter.classes(), truth));
+    const at::Tensor picture =
+        data::class_overlay(loaded.rgb, found.mask, segmenter.classes(), truth);
+    if (options.lossless_overlays) {
+      data::write_png(options.overlay_folder / (name + ".png"), picture);
+    } else {
+      data::write_jpeg(options.overlay_folder / (name + ".jpg"), picture);
+    }
   }
 }
 

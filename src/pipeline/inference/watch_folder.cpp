@@ -54,11 +54,11 @@ void refuse(const InferenceInput& input, const fs::path& rival, const fs::path& 
 void check_watch(const WatchOptions& watch, const fs::path& output) {
   std::error_code none;
   if (!fs::is_directory(watch.folder, none)) {
-    throw DataError(str("no folder '", watch.folder.string(), "'; check --watch"));
+    throw DataError(str("no folder '", watch.folder.string(), "'; check WatchOptions::folder"));
   }
   if (fs::equivalent(watch.folder, output, none)) {
     throw ConfigError(str("the masks would arrive in the watched folder '", watch.folder.string(),
-                          "'; choose another --output"));
+                          "'; choose another FolderInferenceOptions::output"));
   }
 }
 

@@ -2,9 +2,13 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "leaf/core/files.h"
+#include "leaf/io/known_weights.h"
+#include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
 #include "leaf/pipeline/folders.h"
 #include "models/autoencoder.h"
+#include "models/unet.h"
 #include "pipeline/model/model_json.h"
 #include "pipeline/model/stored_weights.h"
 
@@ -13,6 +17,10 @@ namespace fs = std::filesystem;
 namespace {
 
 void export_autoencoder(const fs::path& vae, const fs::path& to, const SaveOptions& options) {
+  if (options.format == FolderFormat::kSdseg) {
+    throw WeightsError(
+        str("'", vae.string(), "' is an autoencoder alone; --format sdseg needs a complete model"));
+  }
   const auto config = parse_json(vae / "config.json", autoencoder_from_json);
   const auto autoencoder = models::make_autoencoder(config);
   load_part(*autoencoder, vae);
@@ -20,13 +28,28 @@ void export_autoencoder(const fs::path& vae, const fs::path& to, const SaveOptio
 }
 
 void export_teacher(const fs::path& from, const fs::path& to, const SaveOptions& options) {
-  if (options.format == FolderFormat::kDiffusers) {
-    throw WeightsError(
-        str("'", from.string(),
-            "' is a teacher, for which diffusers has no names; leave out SaveOptions::format"));
+  if (options.format != FolderFormat::kLeaf) {
+    throw WeightsError(str("'", from.string(), "' is a teacher, for which ",
+                           enum_text(options.format),
+                           " has no names; leave out SaveOptions::format"));
   }
   save_teacher(to, read_json(from / "config.json"),
                stored_as(io::read_weights(from), options.type));
+}
+
+void export_sdseg(const TrainingModel& model, const fs::path& to, WeightType type) {
+  const ModelDescription& description = model.description;
+  if (description.autoencoder.type != models::AutoencoderType::kKl || description.decoder) {
+    throw WeightsError("SDSeg has models with the two halves of a kl autoencoder alone");
+  }
+  const io::TensorMap tensors =
+      io::to_sdseg({.unet = io::state_dict(*model.unet),
+                    .autoencoder = io::state_dict(*model.autoencoder),
+                    .latent_encoder = io::state_dict(*model.latent_encoder),
+                    .scaling_factor = description.autoencoder.scaling_factor});
+  replace_folder(to, [&](const fs::path& folder) {
+    io::write_safetensors(folder / kSdsegWeights, stored_as(tensors, type));
+  });
 }
 
 }  // namespace
@@ -43,7 +66,11 @@ std::optional<ModelDescription> export_weights(const fs::path& from, const fs::p
     return std::nullopt;
   }
   const TrainingModel model = load_training_model(find_model_folder(from));
-  save_model(to, model, options);
+  if (options.format == FolderFormat::kSdseg) {
+    export_sdseg(model, to, options.type);
+  } else {
+    save_model(to, model, options);
+  }
   return model.description;
 }
 

@@ -30,14 +30,14 @@ void check_scale(const GatheredWeights& gathered, double scaling_factor) {
   }
 }
 
-/// The paper's start: a U-Net's weights for the latent alone become weights for a U-Net with
-/// `in_channels`, twice as many. Returns whether they were such weights; others stay.
-bool widen(io::TensorMap& unet, std::int64_t in_channels) {
+/// A U-Net's weights for the mask's latent alone become weights for a U-Net with `in_channels`,
+/// twice as many. Returns whether they were such weights; others stay.
+bool widen(io::TensorMap& unet, std::int64_t in_channels, models::InputWidening how) {
   const auto first = unet.find("input_blocks.0.0.weight");
   if (first == unet.end() || first->second.dim() != 4 || 2 * first->second.size(1) != in_channels) {
     return false;
   }
-  first->second = models::widen_input(first->second);
+  first->second = models::widen_input(first->second, how);
   log::info(
       str("the U-Net's input is widened from ", in_channels / 2, " to ", in_channels, " channels"));
   return true;
@@ -96,11 +96,12 @@ void copy_latent_encoder(const TrainingModel& model, bool unet_knows_another) {
 }  // namespace
 
 TrainingModel load_networks(const ModelDescription& description, GatheredWeights gathered,
-                            std::optional<std::uint64_t> random_seed) {
+                            std::optional<std::uint64_t> random_seed,
+                            models::InputWidening widening) {
   check_scale(gathered, description.autoencoder.scaling_factor);
   const bool has_unet = gathered.has(WeightPart::kUNet);
-  const bool widened =
-      has_unet && widen(gathered.parts.at(WeightPart::kUNet).tensors, description.unet.in_channels);
+  const bool widened = has_unet && widen(gathered.parts.at(WeightPart::kUNet).tensors,
+                                         description.unet.in_channels, widening);
   TrainingModel model = make_model(description);
   NetworkLoader loader(gathered, random_seed);
   loader.load_or_draw(*model.autoencoder, WeightPart::kAutoencoder);

@@ -225,7 +225,7 @@ TEST_F(ConfigFiles, SplitsThatDoNotFit) {
             "refuge.yaml:1: data.split.strategy groups needs data.split.groups, a CSV file");
   EXPECT_EQ(error_of("data: {split: {strategy: published}}"),
             "refuge.yaml:1: data.split.strategy published needs a published data set, not "
-            "data.dataset folder; use random, tail, groups or manifest");
+            "data.dataset folder; use random, tail, groups, manifest or nnunet");
   EXPECT_EQ(error_of("data: {split: {validation: 1.5}}"),
             "refuge.yaml:1: data.split.validation 1.5 is neither a fraction (below 1) nor a whole "
             "count");

@@ -104,6 +104,25 @@ TEST_F(LoaderTest, BatchesHoldTheFlippedSamples) {
   EXPECT_EQ(seen.size(), 4U);
 }
 
+TEST_F(LoaderTest, AugmentationIsAddressedAsFlipsAre) {
+  const Dataset data = dataset();
+  options_.augment = {.quarter_turns = 0.5, .scale_low = 0.8, .scale_high = 1.3, .noise = 0.1};
+  Loader alone(data, with_workers(0));
+  Loader others(data, with_workers(2));
+  Loader later(data, with_workers(0), 4);
+  const Batch first = alone.next();
+  expect_equal(others.next(), first);
+  LoaderOptions plain = with_workers(0);
+  plain.augment = {};
+  const Batch unchanged = Loader(data, plain).next();
+  EXPECT_EQ(unchanged.flips, first.flips);
+  EXPECT_FALSE(unchanged.images.equal(first.images));
+  for (int step = 1; step < 4; ++step) {
+    alone.next();
+  }
+  expect_equal(later.next(), alone.next());
+}
+
 TEST_F(LoaderTest, WorkerCountChangesNothing) {
   const Dataset data = dataset();
   Loader alone(data, with_workers(0));

@@ -50,7 +50,7 @@ TEST_F(RealData, CvcSplitsBySequence) {
 
 TEST_F(RealData, IsicTailOf400) {
   DataConfig config = config_for("isic2018", "ISIC18");
-  config.split = {SplitStrategy::kTail, 400, 0, {}, {}};
+  config.split = {SplitStrategy::kTail, 400, 0, {}, {}, {}, 0};
   const SplitPairs split = split_pairs(config, 1);
   EXPECT_EQ(split.train.size(), 1600U);
   EXPECT_EQ(split.validation.size(), 400U);

@@ -37,7 +37,9 @@ class SplitTest : public ::testing::Test {
   SplitTest() {
     touch_pairs(folder_ / "images", folder_ / "masks", 10);
     config_.root = folder_.path();
-    config_.split = {SplitStrategy::kTail, 2, 3, {}, {}};
+    config_.split.strategy = SplitStrategy::kTail;
+    config_.split.validation = 2;
+    config_.split.test = 3;
   }
 
   template <typename Exception>
@@ -228,7 +230,7 @@ TEST(OwnTestPart, StaysTheTestPart) {
   DataConfig config;
   config.dataset = "qata-cov19";
   config.root = folder.path();
-  config.split = {SplitStrategy::kTail, 2, 5, {}, {}};
+  config.split = {SplitStrategy::kTail, 2, 5, {}, {}, {}, 0};
   SplitPairs split = split_pairs(config, 1);
   EXPECT_EQ(split.train.size(), 6U);
   EXPECT_EQ(names_of(split.validation), (Names{"7", "8"}));

@@ -152,10 +152,18 @@ TEST(TimestepEmbedding, IsCosinesThenSines) {
 TEST(WidenInput, EqualHalvesGiveTheNarrowOutput) {
   const at::Tensor weight = normal({5, 4, 3, 3}, 1);
   const at::Tensor x = normal({2, 4, 6, 6}, 2);
-  const at::Tensor wide = widen_input(weight);
+  const at::Tensor wide = widen_input(weight, InputWidening::kHalved);
   ASSERT_EQ(wide.sizes().vec(), (Shape{5, 8, 3, 3}));
   const at::Tensor y = at::conv2d(at::cat({x, x}, 1), wide, {}, 1, 1);
   EXPECT_LT(largest_difference(y, at::conv2d(x, weight, {}, 1, 1)), 1e-4);
+}
+
+TEST(WidenInput, ZerosKeepTheMasksFilters) {
+  const at::Tensor weight = normal({5, 4, 3, 3}, 1);
+  const at::Tensor wide = widen_input(weight, InputWidening::kZeros);
+  ASSERT_EQ(wide.sizes().vec(), (Shape{5, 8, 3, 3}));
+  EXPECT_TRUE(at::equal(wide.narrow(1, 4, 4), weight));  // the mask's latent comes second
+  EXPECT_FALSE(wide.narrow(1, 0, 4).any().item<bool>());
 }
 
 }  // namespace leaf::models

@@ -104,6 +104,8 @@ TEST_F(ExportWeights, WhatHasNoNamesOrIsNoFolderOfOursIsRefused) {
                                           .variant = models::TinyVariant::kTaef2});
   expect_contains(refusal(folder_ / "pooling", {.format = FolderFormat::kDiffusers}),
                   "no autoencoder of the kind taef2");
+  expect_contains(refusal(folder_ / "pooling", {.format = FolderFormat::kSdseg}),
+                  "needs a complete model");
   fs::create_directory(folder_ / "empty");
   expect_contains(refusal(folder_ / "empty", {}), "neither a model folder");
   write_autoencoder(folder_ / "damaged", test::small_kl());

@@ -11,6 +11,7 @@
 #include "leaf/io/known_weights.h"
 #include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
+#include "leaf/pipeline/export_weights.h"
 #include "models/autoencoder.h"
 #include "models/unet.h"
 #include "models/vision_transformer.h"
@@ -106,7 +107,8 @@ TEST_F(ImportWeights, LightningCheckpointBecomesTheStartOfThePaper) {
   EXPECT_EQ(test::differences(*start.autoencoder, *model_.autoencoder), Names{});
   EXPECT_EQ(test::differences(*start.unet, *model_.unet), Names{kFirst});
   EXPECT_TRUE(
-      at::equal(io::state_dict(*start.unet)[kFirst], models::widen_input(narrow_unet_.at(kFirst))));
+      at::equal(io::state_dict(*start.unet)[kFirst],
+                models::widen_input(narrow_unet_.at(kFirst), models::InputWidening::kHalved)));
   for (const auto& [name, tensor] : io::state_dict(*start.latent_encoder)) {
     EXPECT_TRUE(at::equal(tensor, autoencoder_.at(name))) << name;
   }
@@ -230,7 +232,7 @@ TEST_F(ImportWeights, DiffusersNamesAndBack) {
   save_model(folder_ / "exported", model_, {.format = FolderFormat::kDiffusers});
   const std::string message =
       test::message_of<WeightsError>([&] { load_model(folder_ / "exported"); });
-  expect_contains(message, "leaf_convert import");
+  expect_contains(message, "import_weights takes such a folder");
   const TrainingModel model = imported({(folder_ / "exported").string()});
   EXPECT_EQ(test::differences(*model.autoencoder, *model_.autoencoder), Names{});
   EXPECT_EQ(test::differences(*model.unet, *model_.unet), Names{});
@@ -258,6 +260,32 @@ TEST_F(ImportWeights, Sdseg) {
   const at::Tensor mean =
       io::state_dict(*model.latent_encoder)["quant_conv.weight"].narrow(0, 0, 4);
   EXPECT_TRUE(at::allclose(mean * kScale, out));
+}
+
+TEST_F(ImportWeights, SdsegAndBack) {
+  TrainingModel model = model_;
+  model.description.autoencoder.scaling_factor = 0.25;
+  save_model(folder_ / "model-of-scale", model);
+  export_weights(folder_ / "model-of-scale", folder_ / "exported",
+                 {.format = FolderFormat::kSdseg});
+  const fs::path file = folder_ / "exported" / kSdsegWeights;
+  const TensorMap written = io::read_weights(file);
+  EXPECT_TRUE(at::equal(written.at("model.diffusion_model." + kFirst).narrow(1, 0, 4),
+                        unet_.at(kFirst).narrow(1, 4, 4)));
+  EXPECT_EQ(written.at("scale_factor").item<float>(), 0.25F);
+  std::string ema = kFirst;
+  std::erase(ema, '.');
+  EXPECT_TRUE(at::equal(written.at("model_ema.diffusion_model" + ema),
+                        written.at("model.diffusion_model." + kFirst)));
+  EXPECT_EQ(written.at("cond_stage_model.out.weight").size(0), 4);
+  const TrainingModel back = imported({file.string()});
+  EXPECT_EQ(test::differences(*back.unet, *model_.unet), Names{});
+  EXPECT_EQ(test::differences(*back.autoencoder, *model_.autoencoder), Names{});
+  EXPECT_EQ(back.description.autoencoder.scaling_factor, 0.25);
+  const auto rows = [](const TrainingModel& m) {
+    return io::state_dict(*m.latent_encoder).at("quant_conv.weight").narrow(0, 0, 4);
+  };
+  EXPECT_TRUE(at::allclose(rows(back), rows(model_)));
 }
 
 TEST_F(ImportWeights, AnAutoencoderAlone) {

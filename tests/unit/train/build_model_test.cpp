@@ -238,7 +238,8 @@ TEST(BuildModel, WidensAnUnconditionalUNet) {
   config.model.unet_weights = folder / "unet.safetensors";
   const io::TensorMap built = io::state_dict(*build_model(config).unet);
   const std::string first = "input_blocks.0.0.weight";
-  EXPECT_TRUE(at::equal(built.at(first), models::widen_input(weights.at(first))));
+  EXPECT_TRUE(at::equal(built.at(first),
+                        models::widen_input(weights.at(first), models::InputWidening::kHalved)));
   EXPECT_TRUE(at::equal(built.at("input_blocks.0.0.bias"), weights.at("input_blocks.0.0.bias")));
   EXPECT_TRUE(at::equal(built.at("time_embed.0.weight"), weights.at("time_embed.0.weight")));
 }

@@ -15,6 +15,8 @@
 namespace leaf {
 namespace {
 
+constexpr std::int64_t kGroup = 4;
+
 /// Real networks, of random weights, that count their calls.
 struct Frozen {
   Frozen() {
@@ -25,10 +27,12 @@ struct Frozen {
   }
 
   CachedFeatures::Networks networks(double scale = 1) {
-    return [this, scale](const at::Tensor& image, const at::Tensor& mask) {
+    return [this, scale](const at::Tensor& images, const at::Tensor& masks) {
       ++calls;
-      return FrozenFeatures{encoder->encode(MaskCodec{data::MaskClasses()}.to_image(mask)) * scale,
-                            teacher->tokens(image, 4)};
+      EXPECT_EQ(images.size(0), kGroup);
+      EXPECT_EQ(masks.size(0), kGroup);
+      return FrozenFeatures{encoder->encode(MaskCodec{data::MaskClasses()}.to_image(masks)) * scale,
+                            teacher->tokens(images, 4)};
     };
   }
 
@@ -60,25 +64,26 @@ void expect_equal(const FrozenFeatures& a, const FrozenFeatures& b) {
 TEST(CachedFeatures, AreTheSameWithAndWithoutAStore) {
   Frozen frozen;
   const Samples s;
-  CachedFeatures plain(frozen.networks(), nullptr);
+  CachedFeatures plain(frozen.networks(), nullptr, kGroup);
   const FrozenFeatures expected = plain.of(s.images, s.masks);
   EXPECT_EQ(expected.mask_latents.sizes(), (std::vector<std::int64_t>{5, 4, 8, 8}));
   EXPECT_EQ(expected.teacher_tokens.sizes(), (std::vector<std::int64_t>{5, 16, 32}));
-  EXPECT_EQ(frozen.calls, 5);
-  CachedFeatures cached(frozen.networks(), make_memory_store(1 << 20));
+  EXPECT_EQ(frozen.calls, 2);  // four, then one
+  CachedFeatures cached(frozen.networks(), make_memory_store(1 << 20), kGroup);
   expect_equal(cached.of(s.images, s.masks), expected);
-  EXPECT_EQ(frozen.calls, 10);
+  EXPECT_EQ(frozen.calls, 4);
   expect_equal(cached.of(s.images, s.masks), expected);
-  EXPECT_EQ(frozen.calls, 11);  // the first that is found is checked
+  EXPECT_EQ(frozen.calls, 6);  // the first that are found are checked
   expect_equal(cached.of(s.images, s.masks), expected);
-  EXPECT_EQ(frozen.calls, 11);
+  EXPECT_EQ(frozen.calls, 6);
 }
 
 TEST(CachedFeatures, DoNotDependOnTheBatchOrOnWhatIsThere) {
   Frozen frozen;
   const Samples s;
-  const FrozenFeatures expected = CachedFeatures(frozen.networks(), nullptr).of(s.images, s.masks);
-  CachedFeatures cached(frozen.networks(), make_memory_store(1 << 20));
+  const FrozenFeatures expected =
+      CachedFeatures(frozen.networks(), nullptr, kGroup).of(s.images, s.masks);
+  CachedFeatures cached(frozen.networks(), make_memory_store(1 << 20), kGroup);
   cached.of(s.images.narrow(0, 1, 2), s.masks.narrow(0, 1, 2));
   expect_equal(cached.of(s.images, s.masks), expected);
   const FrozenFeatures last = cached.of(s.images.narrow(0, 4, 1), s.masks.narrow(0, 4, 1));
@@ -86,20 +91,48 @@ TEST(CachedFeatures, DoNotDependOnTheBatchOrOnWhatIsThere) {
   EXPECT_TRUE(at::equal(last.teacher_tokens[0], expected.teacher_tokens[4]));
 }
 
+TEST(CachedFeatures, DoNotDependOnThePlaceInTheBatch) {
+  Frozen frozen;
+  const Samples s;
+  const FrozenFeatures expected =
+      CachedFeatures(frozen.networks(), nullptr, kGroup).of(s.images, s.masks);
+  for (const std::vector<std::int64_t>& order :
+       {std::vector<std::int64_t>{4, 3, 2, 1, 0}, {2, 0, 4}, {3, 3, 1, 0}, {1}}) {
+    const at::Tensor places = at::tensor(order);
+    CachedFeatures cached(frozen.networks(), make_memory_store(1 << 20), kGroup);
+    const at::Tensor images = s.images.index_select(0, places);
+    const at::Tensor masks = s.masks.index_select(0, places);
+    for (int epoch = 0; epoch < 3; ++epoch) {
+      const FrozenFeatures features = cached.of(images, masks);
+      expect_equal(features, {expected.mask_latents.index_select(0, places),
+                              expected.teacher_tokens.index_select(0, places)});
+    }
+  }
+}
+
+TEST(CachedFeatures, GroupsAreNoLargerThanBatches) {
+  EXPECT_EQ(CachedFeatures::group_size(1), 1);
+  EXPECT_EQ(CachedFeatures::group_size(3), 3);
+  EXPECT_EQ(CachedFeatures::group_size(8), 4);
+}
+
 TEST(CachedFeatures, AnotherNetworksValuesAreDropped) {
   Frozen frozen;
   const Samples s;
   const test::TemporaryFolder folder;
   const FeatureFileOptions file{.folder = folder.path(), .identity = "x", .bytes = 1 << 20};
-  CachedFeatures(frozen.networks(1.5), make_file_store(file)).of(s.images, s.masks);
-  const FrozenFeatures expected = CachedFeatures(frozen.networks(), nullptr).of(s.images, s.masks);
+  CachedFeatures(frozen.networks(1.5), make_file_store(file), kGroup).of(s.images, s.masks);
+  const FrozenFeatures expected =
+      CachedFeatures(frozen.networks(), nullptr, kGroup).of(s.images, s.masks);
   // As after a change that the identity does not show.
-  expect_equal(CachedFeatures(frozen.networks(), make_file_store(file)).of(s.images, s.masks),
-               expected);
+  expect_equal(
+      CachedFeatures(frozen.networks(), make_file_store(file), kGroup).of(s.images, s.masks),
+      expected);
   frozen.calls = 0;
-  expect_equal(CachedFeatures(frozen.networks(), make_file_store(file)).of(s.images, s.masks),
-               expected);
-  EXPECT_EQ(frozen.calls, 1);
+  expect_equal(
+      CachedFeatures(frozen.networks(), make_file_store(file), kGroup).of(s.images, s.masks),
+      expected);
+  EXPECT_EQ(frozen.calls, 2);  // all five are found and checked
 }
 
 TEST(CachedFeatures, ATroubleOfTheNetworksReachesTheCaller) {
@@ -108,7 +141,7 @@ TEST(CachedFeatures, ATroubleOfTheNetworksReachesTheCaller) {
       [](const at::Tensor&, const at::Tensor&) -> FrozenFeatures {
         throw std::runtime_error("no weights");
       },
-      nullptr);
+      nullptr, kGroup);
   EXPECT_THROW(cached.of(s.images, s.masks), std::runtime_error);
 }
 

@@ -197,4 +197,15 @@ TEST(UpdateAverage, MovesByOneMinusTheDecay) {
   EXPECT_LT(largest_difference(average[1], values[1]), 1e-6);
 }
 
+TEST(AdamW, ALimitOfZeroClipsNothing) {
+  const at::Tensor parameter = make_parameter({5, 7}, 1);
+  AdamW optimizer({{"w", parameter}}, {});
+  set_gradient(parameter, 2);
+  const at::Tensor before = parameter.grad().mul(100).clone();
+  parameter.mutable_grad().mul_(100);
+  const double norm = optimizer.clip_gradients(0).item<double>();
+  EXPECT_NEAR(norm, before.norm().item<double>(), 1e-2);
+  EXPECT_TRUE(at::equal(parameter.grad(), before));
+}
+
 }  // namespace leaf

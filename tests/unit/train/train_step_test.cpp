@@ -103,7 +103,9 @@ TEST(ComputeLosses, SdsegAddsTheRecoveredLatent) {
   EXPECT_GT(second, 1e-3);
   const StepLosses losses =
       compute_losses(parts, scheduler, input, {.diffusion = DiffusionLoss::kSdseg});
-  EXPECT_NEAR(number(losses.prediction), first + second, 1e-4 * (first + second));
+  EXPECT_NEAR(number(losses.prediction), first, 1e-4 * first);
+  EXPECT_NEAR(number(losses.latent), second, 1e-4 * second);
+  EXPECT_NEAR(number(losses.total), first + second, 1e-4 * (first + second));
 }
 
 TEST(ComputeLosses, WithoutAlignment) {
@@ -115,6 +117,7 @@ TEST(ComputeLosses, WithoutAlignment) {
   const diffusion::NoiseScheduler scheduler({});
   const StepLosses losses = compute_losses(parts, scheduler, input, {.lambda = 0.75});
   EXPECT_FALSE(losses.distillation.defined());
+  EXPECT_FALSE(losses.latent.defined());
   EXPECT_EQ(number(losses.total), number(losses.prediction));
 }
 

@@ -1,0 +1,232 @@
+#include "leaf/config/experiment.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "config/schema.h"
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/core/strings.h"
+
+namespace leaf::config {
+namespace fs = std::filesystem;
+namespace {
+
+/// What is wrong with a node is said with its place.
+class Reader {
+ public:
+  explicit Reader(fs::path file) : file_(std::move(file)) {}
+
+  using Keys = std::vector<std::pair<std::string, std::function<void(const YAML::Node&)>>>;
+
+  YAML::Node parse() const {
+    try {
+      return YAML::Load(read_small_file(file_));
+    } catch (const YAML::Exception& failure) {
+      throw ConfigError(
+          str(file_.string(), ":", failure.mark.line + 1, ": not valid YAML: ", failure.msg));
+    }
+  }
+
+  [[noreturn]] void fail(const YAML::Node& node, const std::string& reason) const {
+    throw ConfigError(str(file_.string(), ":", node.Mark().line + 1, ": ", reason));
+  }
+
+  /// Gives every value of a section to the function of its key.
+  void read(const YAML::Node& section, const std::string& name, const Keys& keys) const {
+    if (!section.IsMap()) {
+      fail(section, str(name, " expects keys and values"));
+    }
+    for (const auto& item : section) {
+      const std::string key = text(item.first, "a key");
+      const auto known = std::find_if(keys.begin(), keys.end(),
+                                      [&](const auto& entry) { return entry.first == key; });
+      if (known == keys.end()) {
+        std::vector<std::string> names;
+        for (const auto& entry : keys) {
+          names.push_back(entry.first);
+        }
+        fail(item.first, str("unknown key '", key, "' in ", name, did_you_mean(key, names)));
+      }
+      known->second(item.second);
+    }
+  }
+
+  std::string text(const YAML::Node& node, const std::string& name) const {
+    if (!node.IsScalar()) {
+      fail(node, str(name, " expects a text"));
+    }
+    return node.Scalar();
+  }
+
+  std::vector<std::string> texts(const YAML::Node& node, const std::string& name) const {
+    if (!node.IsSequence()) {
+      return {text(node, name)};
+    }
+    std::vector<std::string> all;
+    for (const auto& item : node) {
+      all.push_back(text(item, name));
+    }
+    return all;
+  }
+
+  template <typename Number>
+  Number number(const YAML::Node& node, const std::string& name) const {
+    Number value{};
+    if (!YAML::convert<Number>::decode(node, value) || text(node, name).starts_with('-')) {
+      fail(node, str(name, " expects whole numbers >= 0"));
+    }
+    return value;
+  }
+
+  /// A section of configuration keys as overrides.
+  std::vector<std::string> overrides(const YAML::Node& node, const std::string& name) const {
+    if (!node.IsMap()) {
+      fail(node, str(name, " expects configuration keys, as in 'train.learning_rate: 1e-4'"));
+    }
+    std::vector<std::string> all;
+    for (const auto& item : node) {
+      all.push_back(str(text(item.first, name), "=", join(texts(item.second, name), ",")));
+    }
+    return all;
+  }
+
+  fs::path path(const YAML::Node& node, const std::string& name) const {
+    return (file_.parent_path() / text(node, name)).lexically_normal();
+  }
+
+ private:
+  fs::path file_;
+};
+
+ExperimentColumn read_column(const Reader& reader, const YAML::Node& node, bool small) {
+  ExperimentColumn column;
+  fs::path of_small;
+  reader.read(node, "columns",
+              {{"name", [&](const auto& n) { column.name = reader.text(n, "name"); }},
+               {"config", [&](const auto& n) { column.config = reader.path(n, "config"); }},
+               {"small", [&](const auto& n) { of_small = reader.path(n, "small"); }}});
+  if (column.name.empty() || column.config.empty()) {
+    reader.fail(node, "a column needs a name and a config");
+  }
+  if (small && of_small.empty()) {
+    reader.fail(node, str("column '", column.name, "' has no small configuration"));
+  }
+  column.config = small ? of_small : column.config;
+  return column;
+}
+
+ExperimentRow read_row(const Reader& reader, const YAML::Node& node) {
+  ExperimentRow row;
+  reader.read(node, "rows",
+              {{"name", [&](const auto& n) { row.name = reader.text(n, "name"); }},
+               {"set", [&](const auto& n) { row.overrides = reader.overrides(n, "set"); }},
+               {"published", [&](const auto& n) {
+                  for (const auto& item : n) {
+                    row.published[reader.text(item.first, "published")] =
+                        reader.texts(item.second, "published");
+                  }
+                }}});
+  if (row.name.empty()) {
+    reader.fail(node, "a row needs a name");
+  }
+  return row;
+}
+
+void read_statistic(const Reader& reader, const YAML::Node& node, Statistic& statistic) {
+  try {
+    statistic = parse_enum<Statistic>(reader.text(node, "statistic"), "statistic");
+  } catch (const ConfigError& failure) {
+    reader.fail(node, failure.what());
+  }
+}
+
+std::vector<std::uint64_t> read_seeds(const Reader& reader, const YAML::Node& node) {
+  std::vector<std::uint64_t> seeds;
+  if (node.IsScalar()) {
+    return {reader.number<std::uint64_t>(node, "seeds")};
+  }
+  for (const auto& item : node) {
+    seeds.push_back(reader.number<std::uint64_t>(item, "seeds"));
+  }
+  return seeds;
+}
+
+/// Metrics are those that a configuration may choose models by.
+void check_metrics(const Reader& reader, const YAML::Node& root, const Experiment& experiment) {
+  Config config;
+  const std::vector<Field> fields = schema(config);
+  const Field* field = find_field(fields, "validation.best_metric");
+  for (const std::string& metric : experiment.metrics) {
+    try {
+      assign(*field, {.items = {metric}}, "metrics");
+    } catch (const ConfigError& failure) {
+      reader.fail(root, failure.what());
+    }
+  }
+}
+
+void check(const Reader& reader, const YAML::Node& root, const Experiment& experiment) {
+  if (experiment.output.empty() || experiment.columns.empty() || experiment.rows.empty() ||
+      experiment.seeds.empty() || experiment.metrics.empty()) {
+    reader.fail(root, "an experiment needs output, metrics, seeds, columns and rows");
+  }
+  check_metrics(reader, root, experiment);
+  if (experiment.statistic == Statistic::kNoiseDeviation && experiment.noise_seeds < 2) {
+    reader.fail(root, "statistic noise_deviation needs noise_seeds: 2 or more");
+  }
+  for (const ExperimentRow& row : experiment.rows) {
+    for (const auto& [column, values] : row.published) {
+      const bool is_column = std::any_of(experiment.columns.begin(), experiment.columns.end(),
+                                         [&](const auto& entry) { return entry.name == column; });
+      if (!is_column || values.size() != experiment.metrics.size()) {
+        reader.fail(root, str("row '", row.name, "': published needs the name of a column and a ",
+                              "number per metric"));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Experiment load_experiment(const fs::path& file, bool small) {
+  const Reader reader(file);
+  const YAML::Node root = reader.parse();
+  Experiment e;
+  const Reader::Keys of_small{
+      {"seeds", [&](const auto& n) { e.seeds = read_seeds(reader, n); }},
+      {"noise_seeds",
+       [&](const auto& n) { e.noise_seeds = reader.number<std::int64_t>(n, "noise_seeds"); }},
+      {"split", [&](const auto& n) { e.split = reader.text(n, "split"); }},
+      {"set", [&](const auto& n) { e.overrides = reader.overrides(n, "set"); }}};
+  Reader::Keys keys = of_small;
+  keys.insert(
+      keys.end(),
+      {{"title", [&](const auto& n) { e.title = reader.text(n, "title"); }},
+       {"output", [&](const auto& n) { e.output = fs::absolute(reader.path(n, "output")); }},
+       {"metrics", [&](const auto& n) { e.metrics = reader.texts(n, "metrics"); }},
+       {"statistic", [&](const auto& n) { read_statistic(reader, n, e.statistic); }},
+       {"columns",
+        [&](const auto& n) {
+          for (const auto& item : n) {
+            e.columns.push_back(read_column(reader, item, small));
+          }
+        }},
+       {"rows",
+        [&](const auto& n) {
+          for (const auto& item : n) {
+            e.rows.push_back(read_row(reader, item));
+          }
+        }},
+       {"small", [](const auto&) {}}});
+  reader.read(root, "the experiment", keys);
+  if (small && root["small"]) {
+    reader.read(root["small"], "small", of_small);
+  }
+  check(reader, root, e);
+  return e;
+}
+
+}  // namespace leaf::config

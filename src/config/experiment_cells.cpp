@@ -1,0 +1,67 @@
+#include <algorithm>
+#include <cctype>
+
+#include "config/schema.h"
+#include "core/sha256.h"
+#include "leaf/config/experiment.h"
+#include "leaf/config/load.h"
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+
+namespace leaf::config {
+namespace fs = std::filesystem;
+namespace {
+
+/// Everything that a run's result follows from, as text.
+std::string identity(Config config) {
+  std::string text;
+  for (const Field& field : schema(config)) {
+    if (!field.is_harmless || field.key == "train.max_train_steps") {
+      text += str(field.key, "=", join(field.get().items, "\n"), "\n");
+    }
+  }
+  return text;
+}
+
+/// A column's name as part of a folder's.
+std::string folder_name(const std::string& name) {
+  std::string text;
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    text += std::isalnum(byte) != 0 ? static_cast<char>(std::tolower(byte)) : '-';
+  }
+  return text;
+}
+
+}  // namespace
+
+std::vector<ExperimentCell> cells_of(const Experiment& experiment,
+                                     const std::vector<std::string>& more_overrides) {
+  constexpr std::size_t kDigits = 10;
+  std::vector<ExperimentCell> cells;
+  for (std::size_t column = 0; column < experiment.columns.size(); ++column) {
+    for (std::size_t row = 0; row < experiment.rows.size(); ++row) {
+      for (const std::uint64_t seed : experiment.seeds) {
+        ExperimentCell cell{.row = row,
+                            .column = column,
+                            .seed = seed,
+                            .config = experiment.columns[column].config,
+                            .overrides = experiment.overrides,
+                            .folder = {}};
+        for (const auto* more : {&experiment.rows[row].overrides, &more_overrides}) {
+          cell.overrides.insert(cell.overrides.end(), more->begin(), more->end());
+        }
+        cell.overrides.push_back(str("seed=", seed));
+        const std::string hash = sha256(identity(load_config(cell.config, cell.overrides)));
+        cell.folder =
+            experiment.output / "runs" /
+            str(folder_name(experiment.columns[column].name), "-", hash.substr(0, kDigits));
+        cell.overrides.push_back(str("output.dir=", cell.folder.string()));
+        cells.push_back(std::move(cell));
+      }
+    }
+  }
+  return cells;
+}
+
+}  // namespace leaf::config

@@ -1,0 +1,175 @@
+#include "leaf/train/doctor.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <torch/version.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+#include <thread>
+
+#include "core/memory.h"
+#include "leaf/core/device.h"
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+#include "leaf/data/split.h"
+
+namespace leaf {
+namespace fs = std::filesystem;
+namespace {
+
+Finding libraries() {
+  return {"leaf", str(version(), ", LibTorch ", TORCH_VERSION, ", ", at::get_cpu_capability()), ""};
+}
+
+/// The first line of the driver's own account; empty without a driver.
+std::string driver_text() {
+  std::ifstream file("/proc/driver/nvidia/version");
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+Finding driver() {
+  const std::string text = driver_text();
+  if (text.empty()) {
+    return {"GPU driver", "none", at::hasCUDA() ? "install NVIDIA's driver to use a GPU" : ""};
+  }
+  return {"GPU driver", text,
+          at::hasCUDA() ? "" : "this build knows no GPU: build with the preset cuda (README)"};
+}
+
+Finding gpu(c10::Device device) {
+  if (!at::hasCUDA()) {
+    return {"GPU", "not in this build", ""};
+  }
+  const auto count = at::getNumGPUs();
+  const auto version = at::Context::versionCUDART();  // 13000 is 13.0
+  Finding finding{"GPU",
+                  str(count, " here, CUDA ", version / 1000, ".", version % 1000 / 10, ", cuDNN ",
+                      at::Context::hasCuDNN() ? str(at::Context::versionCuDNN()) : "none"),
+                  ""};
+  if (count == 0) {
+    finding.advice = "no GPU is visible: see nvidia-smi and CUDA_VISIBLE_DEVICES";
+  } else if (device.is_cpu()) {
+    finding.advice = "there is a GPU, but --device is cpu; use --device auto";
+  } else if (!at::Context::hasCuDNN()) {
+    finding.advice = "put the folder of NVIDIA's cuDNN on LD_LIBRARY_PATH";
+  }
+  return finding;
+}
+
+Finding precision(const Config& config, c10::Device device) {
+  const bool half = config.train.mixed_precision == Precision::kBFloat16;
+  Finding finding{"arithmetic", str(enum_text(config.train.mixed_precision), " on ", device.str()),
+                  ""};
+  if (half && device.is_cpu()) {
+    finding.advice = "bf16 is slower on a CPU; set train.mixed_precision: no";
+  }
+  return finding;
+}
+
+Finding memory() {
+  constexpr double kLittle = 2e9;
+  const double bytes = available_memory_bytes();
+  return {"memory", str(bytes_text(bytes), " available"),
+          bytes < kLittle
+              ? "close other programs, or lower train.train_batch_size and data.cache_mb"
+              : ""};
+}
+
+Finding threads() {
+  const auto cores = std::thread::hardware_concurrency();
+  const int used = at::get_num_threads();
+  Finding finding{"threads", str(used, " on ", cores, cores == 1 ? " core" : " cores"), ""};
+  if (used > static_cast<int>(cores)) {
+    finding.advice = "more threads than cores wait for each other; lower --threads";
+  }
+  return finding;
+}
+
+void add_weights(std::vector<Finding>& findings, const std::string& key, const fs::path& path) {
+  std::error_code unknown;
+  if (!path.empty()) {
+    findings.push_back({key, path.string(),
+                        fs::exists(path, unknown)
+                            ? ""
+                            : "does not exist; see \"Weights\" in README.md, or correct the path"});
+  }
+}
+
+std::vector<Finding> weights(const Config& config) {
+  const ModelSection& model = config.model;
+  if (model.init == ModelInit::kRandom) {
+    return {{"weights", "none are read (model.init: random)",
+             "a model on a random autoencoder learns little: for dry runs"}};
+  }
+  std::vector<Finding> findings;
+  add_weights(findings, "model.pretrained", model.pretrained);
+  for (const fs::path& path : model.autoencoder_weights) {
+    add_weights(findings, "model.autoencoder.weights", path);
+  }
+  add_weights(findings, "model.unet.weights", model.unet_weights);
+  add_weights(findings, "model.latent_encoder.weights", model.latent_encoder_weights);
+  if (config.task == Task::kSegmentation && config.alignment.teacher != "none" &&
+      config.alignment.lambda > 0) {
+    if (config.alignment.weights.empty()) {
+      findings.push_back({"alignment.weights", "not set",
+                          "name the teacher's weights, or set alignment.teacher: none"});
+    }
+    add_weights(findings, "alignment.weights", config.alignment.weights);
+  }
+  if (model.pretrained.empty() && model.autoencoder_weights.empty() &&
+      config.task == Task::kSegmentation) {
+    findings.push_back({"model.autoencoder.weights", "not set",
+                        "name an autoencoder's weights, or model.pretrained"});
+  }
+  return findings;
+}
+
+Finding data_set(const Config& config) {
+  try {
+    const data::SplitPairs split = data::split_pairs(config.data, config.seed);
+    const auto batch = static_cast<std::size_t>(config.train.train_batch_size);
+    return {"data",
+            str(split.train.size(), " to train, ", split.validation.size(), " to validate, ",
+                split.test.size(), " to test"),
+            split.train.size() < batch ? "fewer than one batch: lower train.train_batch_size" : ""};
+  } catch (const Error& failure) {
+    return {"data", "cannot be used", failure.what()};
+  }
+}
+
+Finding run_folder(const Config& config) {
+  const fs::path& folder = config.output.dir;
+  std::error_code unknown;
+  if (fs::exists(folder, unknown)) {
+    return {"output.dir", str(folder.string(), " exists"),
+            "continue that run with --resume, or choose another folder"};
+  }
+  fs::path above = folder.parent_path();
+  while (!above.empty() && !fs::exists(above, unknown) && above != above.parent_path()) {
+    above = above.parent_path();
+  }
+  const auto space = fs::space(above, unknown);
+  return {"output.dir",
+          str(folder.string(), ", ", bytes_text(static_cast<double>(space.available)), " free"),
+          ""};
+}
+
+}  // namespace
+
+std::vector<Finding> examine(const Config& config, c10::Device device) {
+  std::vector<Finding> findings{libraries(), driver(), gpu(device), precision(config, device),
+                                memory(),    threads()};
+  const std::vector<Finding> of_weights = weights(config);
+  findings.insert(findings.end(), of_weights.begin(), of_weights.end());
+  findings.push_back(data_set(config));
+  findings.push_back(run_folder(config));
+  return findings;
+}
+
+}  // namespace leaf
