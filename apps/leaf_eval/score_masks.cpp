@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// ConfigError, which names the option, for classes that are none.
+/// Throws ConfigError, which names the option, for classes that are none.
 data::MaskClasses classes_of(const EvalOptions& o) {
   if (o.classes.empty()) {
     return {};
@@ -141,6 +141,7 @@ report::Case mask_case(const MaskPair& pair, const EvalOptions& o) {
 
 int score_masks(const EvalOptions& o) {
   const Runtime runtime = apply(o.common);
+  const data::MaskOptions options = mask_options(o);
   const metrics::ScoreOptions scoring = mask_scoring(o);
   const metrics::BreakdownOptions breakdown = breakdown_options(o.scoring);
   const auto output = o.output.empty() ? sibling(o.predictions, "-eval") : o.output;
@@ -149,7 +150,7 @@ int score_masks(const EvalOptions& o) {
   const auto columns = columns_of(o, runtime, pairs);
   note_earlier_results(output);
   Progress progress(static_cast<std::int64_t>(pairs.size()), "eval", stderr_output(o.common.quiet));
-  Evaluation evaluation = evaluate_masks(pairs, mask_options(o), scoring, [&](std::size_t done) {
+  Evaluation evaluation = evaluate_masks(pairs, options, scoring, [&](std::size_t done) {
     progress.update(static_cast<std::int64_t>(done));
   });
   progress.finish();

@@ -179,8 +179,9 @@ void check(const Reader& reader, const YAML::Node& root, const Experiment& exper
   }
   for (const ExperimentRow& row : experiment.rows) {
     for (const auto& [column, values] : row.published) {
-      const bool is_column = std::any_of(experiment.columns.begin(), experiment.columns.end(),
-                                         [&](const auto& entry) { return entry.name == column; });
+      const bool is_column =
+          std::any_of(experiment.columns.begin(), experiment.columns.end(),
+                      [&name = column](const auto& entry) { return entry.name == name; });
       if (!is_column || values.size() != experiment.metrics.size()) {
         reader.fail(root, str("row '", row.name, "': published needs the name of a column and a ",
                               "number per metric"));

@@ -84,7 +84,8 @@ std::unique_ptr<FeatureStore> make_memory_store(std::int64_t bytes) {
 std::unique_ptr<FeatureStore> make_feature_store(const Config& config,
                                                  const std::function<std::string()>& identity) {
   if (config.train.feature_cache != FeatureCache::kOff && config.data.augment.is_continuous()) {
-    log::info("train.feature_cache is not used: with data.augment no sample comes twice");
+    log::info(
+        "TrainSection::feature_cache is not used: with DataConfig::augment no sample comes twice");
     return nullptr;
   }
   switch (config.train.feature_cache) {

@@ -145,8 +145,10 @@ void expect_same_scores(const ClassProject& project, const std::string& coding) 
   }
   const Outcome again = project.eval_masks("masks", words);
   ASSERT_EQ(again.exit_code, 0) << again.err;
+  const Outcome plain = project.eval_model("run", {"--output", project.path("plain")});
+  ASSERT_EQ(plain.exit_code, 0) << plain.err;
   EXPECT_EQ(read_file(project / "again/scores.csv"),
-            read_file(project / "scores/scores-native.csv"));
+            read_file(project / "plain/scores-native.csv"));
 }
 
 }  // namespace
@@ -188,7 +190,7 @@ TEST(Classes, APredictionsFolderIsScoredByClass) {
   prediction[7][7] = 7;
   data::write_png(project / "found/a.png", prediction);
   test::expect_usage_error(
-      project.eval_masks("found", {"--classes", kClasses}), "leaf_eval",
+      project.eval_masks("found", {"--classes", kClasses, "--quiet"}), "leaf_eval",
       {"found/a.png' holds 7 (first in row 7, column 7), which no class has; --classes is "});
 }
 
