@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/earlier_results.h"
@@ -60,13 +61,13 @@ void infer_arrivals(const Segmenter& segmenter, const InferOptions& o, Inference
   watch_folder(segmenter, watch_options(o), o.inference, report, hooks);
 }
 
-/// Removes what killed programs left half-written where this one will write.
+/// Removes what killed programs left half-written, with whatever options.
 void clean_output(const std::vector<InferenceInput>& inputs,
                   const FolderInferenceOptions& options) {
   std::set<std::filesystem::path> folders{options.output};
   for (const InferenceInput& input : inputs) {
-    for (const std::filesystem::path& file : output_files(options, input)) {
-      folders.insert(file.parent_path());
+    for (std::filesystem::path& folder : output_folders(options, input)) {
+      folders.insert(std::move(folder));
     }
   }
   std::for_each(folders.begin(), folders.end(), remove_leftovers);

@@ -78,6 +78,10 @@ std::filesystem::path mask_path(const FolderInferenceOptions& options, const Inf
 std::vector<std::filesystem::path> output_files(const FolderInferenceOptions& options,
                                                 const InferenceInput& input);
 
+/// Where files of an input are, those of other options too.
+std::vector<std::filesystem::path> output_folders(const FolderInferenceOptions& options,
+                                                  const InferenceInput& input);
+
 /// Throws ConfigError when two inputs would write the same file or one would be written over.
 void check_outputs(const std::vector<InferenceInput>& inputs,
                    const FolderInferenceOptions& options);

@@ -44,6 +44,11 @@ Extra contours(const Options& options) {
 }
 Extra labels(const Options& options) { return {"labels", ".png", options.labels}; }
 
+std::vector<Extra> all_extras(const Options& options) {
+  return {probabilities(options), uncertainty(options), overlay(options), contours(options),
+          labels(options)};
+}
+
 fs::path path_of(const Options& options, const Extra& extra, const InferenceInput& input) {
   return options.output / extra.folder / (input.name.string() + extra.extension);
 }
@@ -72,14 +77,22 @@ fs::path mask_path(const FolderInferenceOptions& options, const InferenceInput& 
 std::vector<fs::path> output_files(const FolderInferenceOptions& options,
                                    const InferenceInput& input) {
   std::vector<fs::path> files;
-  for (const Extra& extra : {probabilities(options), uncertainty(options), overlay(options),
-                             contours(options), labels(options)}) {
+  for (const Extra& extra : all_extras(options)) {
     if (extra.wanted) {
       files.push_back(path_of(options, extra, input));
     }
   }
   files.push_back(mask_path(options, input));
   return files;
+}
+
+std::vector<fs::path> output_folders(const FolderInferenceOptions& options,
+                                     const InferenceInput& input) {
+  std::vector<fs::path> folders{mask_path(options, input).parent_path()};
+  for (const Extra& extra : all_extras(options)) {
+    folders.push_back(path_of(options, extra, input).parent_path());
+  }
+  return folders;
 }
 
 void write_outputs(const FolderInferenceOptions& options, const data::MaskClasses& classes,
