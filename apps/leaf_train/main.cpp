@@ -188,7 +188,7 @@ int run(leaf::apps::TrainOptions& arguments, bool precision_given, char** argv) 
     leaf::Trainer trainer(resolved.config, runtime.device, group);
     return arguments.dry_run ? dry_run(trainer) : train(trainer, resolved.config, arguments, place);
   } catch (const leaf::ProcessLost& failure) {
-    throw std::runtime_error(failure.what());  // no wrong usage: exit code 1
+    throw std::runtime_error(leaf::plain_message(failure));  // no wrong usage: exit code 1
   }
 }
 
