@@ -45,7 +45,7 @@ int run(Options o) {
   try {
     import_weights(o.paths, o.to, o.how);
   } catch (const io::WeightsMismatch& mismatch) {
-    std::cerr << "leaf_convert: error: " << escaped(mismatch.what()) << '\n';
+    std::cerr << "leaf_convert: error: " << escaped(plain_message(mismatch)) << '\n';
     for (const std::string& line : mismatch.details()) {
       std::cerr << "  " << escaped(line) << '\n';
     }

@@ -168,7 +168,7 @@ int run(InferOptions& o) {
       infer_arrivals(segmenter, o, summary.report);
     }
   } catch (const DiskFullError& failure) {
-    try_to_summarise(summary, failure.what());
+    try_to_summarise(summary, plain_message(failure));
     throw DiskFullError(str(failure.what(), ", then go on with --skip-existing"));
   } catch (const std::exception& failure) {
     try_to_summarise(summary, plain_message(failure));

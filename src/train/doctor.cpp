@@ -139,7 +139,7 @@ Finding data_set(const Config& config) {
                 split.test.size(), " to test"),
             split.train.size() < batch ? "fewer than one batch: lower train.train_batch_size" : ""};
   } catch (const Error& failure) {
-    return {"data", "cannot be used", failure.what()};
+    return {"data", "cannot be used", plain_message(failure)};
   }
 }
 
