@@ -21,8 +21,8 @@ std::vector<FieldName> field_names() {
                                 {"ImportOptions::prefer_ema", "--ema"},
                                 {"ImportOptions::random_seed", "--init-missing random"},
                                 {"ImportOptions::teacher", "--teacher"},
-                                {"read_activations", "--activations"},
-                                {"import_weights", "`leaf_convert import`"},
+                                {"leaf::read_activations", "--activations"},
+                                {"leaf::import_weights", "`leaf_convert import`"},
                                 {"log::Level::kVerbose", "--verbose"},
                             });
   return names;

@@ -11,7 +11,8 @@ namespace leaf::apps {
 namespace fs = std::filesystem;
 
 std::optional<fs::path> find_picture(const fs::path& folder, const std::string& name) {
-  for (const char* extension : {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}) {
+  for (const char* extension : {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".PNG",
+                                ".JPG", ".JPEG", ".TIF", ".TIFF", ".BMP", ".WEBP"}) {
     const fs::path file = folder / (name + extension);
     if (fs::exists(file)) {
       return file;

@@ -166,7 +166,7 @@ SegmenterOptions segmenter_options(const EvalOptions& o, const Runtime& runtime,
 
 EvaluationFacts facts_of(const EvalOptions& o, const std::filesystem::path& model,
                          const std::string& split, const SegmenterOptions& segmenter,
-                         const Preprocessing& preprocessing) {
+                         const Preprocessing& preprocessing, const data::MaskClasses& classes) {
   EvaluationFacts facts = {{"model", model.string()},
                            {"config", o.config.string()},
                            {"overrides", join(o.overrides, " ")},
@@ -179,7 +179,7 @@ EvaluationFacts facts_of(const EvalOptions& o, const std::filesystem::path& mode
                            {"num_inference_steps", std::to_string(segmenter.num_inference_steps)},
                            {"device", segmenter.device.str()},
                            {"precision", o.common.precision}};
-  add_classes(facts, preprocessing.classes);
+  add_classes(facts, classes);
   const EvaluationFacts scoring = scoring_facts(o.scoring);
   facts.insert(facts.end(), scoring.begin(), scoring.end());
   return facts;
@@ -308,7 +308,8 @@ int score_model(const EvalOptions& o) {
   Evaluation evaluation = score(segmenter, dataset, how, o.common.quiet);
   const std::string size = std::to_string(preprocessing.resolution);
   const std::string title = str(split, " part at the model's ", size, "x", size);
-  EvaluationFacts facts = facts_of(o, folder, split, segmenter.options(), preprocessing);
+  EvaluationFacts facts = facts_of(o, folder, split, segmenter.options(), preprocessing,
+                                   classes_of(config.data.classes, preprocessing.classes));
   facts.emplace_back("model_sha256", hash.get());
   const EvaluationSummary summary = publish(evaluation, facts, breakdown, title, output);
   write_pages(o,

@@ -22,13 +22,22 @@ std::string metric_groups(const std::vector<std::string>& metrics) {
   return join({groups.begin(), groups.end()}, ",");
 }
 
+std::vector<std::string> overrides_of(const ExperimentOptions& options) {
+  std::vector<std::string> overrides = options.overrides;
+  if (options.precision_given) {  // a run of another precision is another run
+    overrides.push_back(str("train.mixed_precision=",
+                            options.common.precision == "fp32" ? "no" : options.common.precision));
+  }
+  return overrides;
+}
+
 }  // namespace
 
 ExperimentRuns::ExperimentRuns(const config::Experiment& experiment,
                                const ExperimentOptions& options)
     : experiment_(experiment),
       options_(options),
-      cells_(config::cells_of(experiment, options.overrides)) {}
+      cells_(config::cells_of(experiment, overrides_of(options))) {}
 
 /// One folder for each way of scoring, so that experiments that share a run keep their own.
 fs::path ExperimentRuns::scores(const config::ExperimentCell& cell) const {

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -92,6 +93,15 @@ std::string validation_text(std::int64_t step, const leaf::Scores& scores) {
   return text;
 }
 
+/// What was learned does not depend on its picture.
+void try_to_draw_curves(const std::filesystem::path& run) {
+  try {
+    leaf::report::write_learning_curves(run);
+  } catch (const leaf::Error& failure) {
+    leaf::log::warn(leaf::str("no learning curves: ", failure.what()));
+  }
+}
+
 int train(leaf::Trainer& trainer, const leaf::Config& config,
           const leaf::apps::TrainOptions& arguments, const leaf::ProcessPlace& place) {
   leaf::apps::handle_interrupts();
@@ -117,7 +127,7 @@ int train(leaf::Trainer& trainer, const leaf::Config& config,
     return result.interrupted ? leaf::apps::kExitInterrupted : leaf::apps::kExitSuccess;
   }
   const std::string folder = config.output.dir.string();
-  leaf::report::write_learning_curves(config.output.dir);
+  try_to_draw_curves(config.output.dir);
   if (result.interrupted) {
     leaf::log::warn(
         str("interrupted after step ", result.steps, "; saved; ",

@@ -190,9 +190,7 @@ void check(const Reader& reader, const YAML::Node& root, const Experiment& exper
   }
 }
 
-}  // namespace
-
-Experiment load_experiment(const fs::path& file, bool small) {
+Experiment read_experiment(const fs::path& file, bool small) {
   const Reader reader(file);
   const YAML::Node root = reader.parse();
   Experiment e;
@@ -228,6 +226,17 @@ Experiment load_experiment(const fs::path& file, bool small) {
   }
   check(reader, root, e);
   return e;
+}
+
+}  // namespace
+
+Experiment load_experiment(const fs::path& file, bool small) {
+  try {
+    return read_experiment(file, small);
+  } catch (const YAML::Exception& failure) {  // a list where a map belongs, say
+    throw ConfigError(str("'", file.string(), "' has not the form of an experiment: ", failure.msg,
+                          "; compare docs/experiments.md"));
+  }
 }
 
 }  // namespace leaf::config

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "config/schema.h"
 #include "core/sha256.h"
@@ -12,11 +13,18 @@ namespace leaf::config {
 namespace fs = std::filesystem;
 namespace {
 
+/// Keys that a run may change and go on, but that decide what it learns or which step is its best.
+bool decides(const std::string& key) {
+  static const std::set<std::string> keys{"train.max_train_steps", "validation.steps",
+                                          "validation.start_steps", "data.root"};
+  return keys.contains(key);
+}
+
 /// Everything that a run's result follows from, as text.
 std::string identity(Config config) {
   std::string text;
   for (const Field& field : schema(config)) {
-    if (!field.is_harmless || field.key == "train.max_train_steps") {
+    if (!field.is_harmless || decides(field.key)) {
       text += str(field.key, "=", join(field.get().items, "\n"), "\n");
     }
   }

@@ -50,8 +50,9 @@ void write_label_map(const std::filesystem::path& path, const at::Tensor& labels
     write_png(path, labels.ne(0).to(at::kByte).mul_(kLargestByte));
     return;
   }
+  const at::Tensor map = classes.several() ? labels : labels.ne(0).to(at::kByte);
   const std::vector<std::int64_t> values = written_values(classes);
-  const at::Tensor written = values_of(labels, values);
+  const at::Tensor written = values_of(map, values);
   if (classes.are_colours) {
     write_png(path, coloured(written));
   } else if (*std::max_element(values.begin(), values.end()) <= kLargestByte) {

@@ -70,13 +70,16 @@ class Colours {
                    : number(sample[0], sample[1], sample[2]);
     }
     if (sample[0] >= palette_.size()) {
-      return 0;
+      return kNoColour;
     }
     const auto& colour = palette_[sample[0]];
     return number(colour[0], colour[1], colour[2]);
   }
 
  private:
+  /// Of an index beyond the palette: no class has it.
+  static constexpr ClassValue kNoColour = ClassValue{1} << 24U;
+
   static ClassValue number(std::uint8_t red, std::uint8_t green, std::uint8_t blue) {
     return ClassValue{red} << 16U | ClassValue{green} << 8U | ClassValue{blue};
   }

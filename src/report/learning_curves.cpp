@@ -111,7 +111,7 @@ void write_learning_curves(const fs::path& run) {
   }
   if (!view["panels"].empty()) {
     view["width"] = left - kBetween + 20;
-    write_file(run / "curves.svg", fill_page("learning_curves.svg", std::move(view)));
+    write_file(run / "curves.svg", fill_template("learning_curves.svg", view));
   }
 }
 

@@ -40,6 +40,15 @@ mustache::data part(const std::string& name) {
 
 }  // namespace
 
+std::string fill_template(const std::string& name, const Json& view) {
+  mustache::mustache text(embedded(name));
+  std::string filled = text.render(to_data(view));
+  if (!text.is_valid()) {
+    throw Error(str("the template '", name, "' is broken: ", text.error_message()));
+  }
+  return filled;
+}
+
 std::string fill_page(const std::string& name, Json view) {
   view["css"] = embedded("report.css");
   view["js"] = embedded("report.js");

@@ -7,6 +7,9 @@ namespace leaf::report {
 
 using Json = nlohmann::ordered_json;
 
+/// Fills the template `name` (Mustache) with a view; every {{name}} is escaped.
+std::string fill_template(const std::string& name, const Json& view);
+
 /// Fills page.html, around the template `name` (Mustache), with a view; every {{name}} is escaped,
 /// {{{name}}} is markup of our own. The view has the page's `title` and `nav`, a list of the `id`
 /// and `title` of its sections; style and script are added.

@@ -110,7 +110,7 @@ std::string result_plot(const ResultTable& table) {
   for (std::size_t column = 0; column < table.columns.size(); ++column) {
     view["panels"].push_back(panel(table, column));
   }
-  return fill_page("result_plot.svg", std::move(view));
+  return fill_template("result_plot.svg", view);
 }
 
 }  // namespace leaf::report

@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <fstream>
+#include <thread>
 
 #include "infer_project.h"
 #include "leaf/core/files.h"
@@ -77,6 +79,20 @@ TEST(InferWatch, SegmentsWhatIsThereAndWhatArrives) {
   EXPECT_EQ(summary["totals"]["done"], 5);
   EXPECT_EQ(summary["images"].size(), 5U);
   EXPECT_FALSE(fs::exists(project / "out/notes.png"));
+}
+
+TEST(InferWatch, ARenamedFolderIsFollowed) {
+  const OneImage project;
+  fs::create_directories(project / "in/new folder");
+  const Watching watching(project);
+  ASSERT_TRUE(test::wait_for(project / "out/first.png"));
+  fs::rename(project / "in/new folder", project / "in/p1");
+  data::write_png(project / "aside.png", phantom(2, 64, 64));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // both events are taken
+  fs::rename(project / "aside.png", project / "in/p1/later.png");
+  EXPECT_TRUE(test::wait_for(project / "out/p1/later.png"));
+  const auto outcome = watching.end();
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
 }
 
 TEST(InferWatch, AFileIsTakenWhenItIsComplete) {

@@ -42,6 +42,7 @@ class JpegEncoder {
   template <typename Step>
   void attempt(const Step& step) {
     if (setjmp(jump_) != 0) {  // NOLINT(cert-err52-cpp): libjpeg's way
+      bytes_ = nullptr;  // libjpeg may have freed it and not said so: rather lost than freed twice
       throw Error(str("cannot encode a JPEG picture: libjpeg: ", message_));
     }
     step(jpeg_);

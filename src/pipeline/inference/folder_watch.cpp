@@ -13,6 +13,7 @@
 #include "data/image_folder.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
 
@@ -105,8 +106,13 @@ void FolderWatch::handle(std::uint32_t kind, int number, const std::string& name
     return;
   }
   const fs::path folder = known->second;
+  std::error_code none;
+  const bool is_root = folder == options_.folder;
+  if (!is_root && (kind & IN_MOVE_SELF) != 0 && fs::is_directory(folder, none)) {
+    return;  // it was renamed and is known by its new name already
+  }
   if ((kind & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)) != 0) {
-    if (folder == options_.folder) {
+    if (is_root) {
       throw FileError(str("the watched folder '", folder.string(), "' is gone"));
     }
     folders_.erase(known);
@@ -134,9 +140,16 @@ void FolderWatch::enter(const fs::path& folder, bool only_undone) {
     if (!is_root && (error == ENOENT || error == ENOTDIR)) {
       return;  // gone already
     }
+    if (!is_root && error == EACCES) {
+      log::warn(str("'", folder.string(), "' may not be read; it is not watched"));
+      return;
+    }
     throw_cannot_watch(folder, error);
   }
   folders_[number] = folder;
+  if (!is_root && !fs::is_directory(folder, none)) {
+    return;  // gone meanwhile
+  }
   for (const fs::path& entry : list_folder(folder)) {
     if (fs::is_directory(fs::symlink_status(entry, none))) {
       if (options_.recursive) {

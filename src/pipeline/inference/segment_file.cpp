@@ -30,17 +30,23 @@ PreparedFile prepare_image(const Segmenter& segmenter, const data::LoadedImage& 
   return file;
 }
 
-/// Of several classes each is changed by itself; where they then meet, the later one stays.
+/// Of several classes each is changed by itself: it grows into the background alone and, where
+/// classes are nested, stays within the one around it.
 at::Tensor postprocessed(const at::Tensor& mask, const data::Postprocess& steps,
                          const data::MaskClasses& classes) {
   if (steps.empty() || !classes.several()) {
     return data::apply_postprocess(steps, mask);
   }
+  const bool nested = classes.coding == data::ClassCoding::kChannels;
   at::Tensor result = at::zeros_like(mask);
+  at::Tensor around = at::ones_like(mask, at::kBool);
   for (std::size_t index = 1; index < classes.list.size(); ++index) {
-    const at::Tensor region = data::class_region(mask, index, classes).to(at::kByte).mul_(255);
-    result.masked_fill_(data::apply_postprocess(steps, region).ne(0),
-                        static_cast<std::int64_t>(index));
+    const at::Tensor region = data::class_region(mask, index, classes);
+    const at::Tensor room = nested ? around : mask.eq(0).logical_or(region);
+    const at::Tensor kept =
+        data::apply_postprocess(steps, region.to(at::kByte).mul_(255)).ne(0).logical_and(room);
+    result.masked_fill_(kept, static_cast<std::int64_t>(index));
+    around = kept;
   }
   return result;
 }

@@ -95,8 +95,8 @@ std::int64_t TileGrid::count() const {
 }
 
 at::Tensor tiled_probability(const Segmenter& segmenter, const at::Tensor& rgb,
-                             const std::string& name, const TileGrid& grid, std::size_t batch,
-                             const RunNetwork& run) {
+                             const std::string& name, const TileGrid& grid,
+                             const std::size_t& batch, const RunNetwork& run) {
   at::Tensor image =
       at::zeros({MaskCodec(segmenter.classes()).channels(), rgb.size(0), rgb.size(1)}, at::kFloat);
   const std::size_t count = grid.rows.begins.size() * grid.columns.begins.size();

@@ -41,7 +41,7 @@ using RunNetwork = std::function<at::Tensor(const at::Tensor& inputs, const Imag
 /// tile has the image's name, the others "NAME@TOP,LEFT": their starting noise follows from it.
 /// Undefined when `run` says so.
 at::Tensor tiled_probability(const Segmenter& segmenter, const at::Tensor& rgb,
-                             const std::string& name, const TileGrid& grid, std::size_t batch,
-                             const RunNetwork& run);
+                             const std::string& name, const TileGrid& grid,
+                             const std::size_t& batch, const RunNetwork& run);
 
 }  // namespace leaf

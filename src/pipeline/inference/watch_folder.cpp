@@ -23,12 +23,14 @@ InferenceInput input_of(const fs::path& image, const fs::path& folder) {
 fs::path rival_of(const fs::path& image) {
   for (const data::Reader& reader : data::all_readers()) {
     for (const std::string& lower : reader.extensions) {
+      const auto in_capitals = [](unsigned char c) { return static_cast<char>(std::toupper(c)); };
       std::string upper = lower;
-      std::transform(upper.begin(), upper.end(), upper.begin(),
-                     [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-      for (const std::string& extension : {lower, upper}) {
+      std::transform(upper.begin(), upper.end(), upper.begin(), in_capitals);
+      const std::string title = lower.substr(0, 1) + in_capitals(lower[1]) + lower.substr(2);
+      std::error_code none;
+      for (const std::string& extension : {lower, upper, title}) {
         const fs::path other = fs::path(image).replace_extension(extension);
-        if (other != image && fs::exists(other)) {
+        if (other != image && fs::exists(other, none)) {
           return other;
         }
       }
@@ -37,14 +39,27 @@ fs::path rival_of(const fs::path& image) {
   return {};
 }
 
-/// Reports the image as failed, without touching the mask that the other one may have.
-void refuse(const InferenceInput& input, const fs::path& rival, const fs::path& mask,
+/// Why an image cannot be segmented here; empty where it can.
+std::string refusal_of(const InferenceInput& input, const FolderInferenceOptions& inference) {
+  if (const fs::path rival = rival_of(input.image); !rival.empty()) {
+    return str("'", input.image.string(), "' and '", rival.string(), "' would both write '",
+               mask_path(inference, input).string(), "'; rename them");
+  }
+  try {
+    check_outputs({input}, inference);
+    return "";
+  } catch (const ConfigError& failure) {
+    return failure.what();
+  }
+}
+
+/// Reports the image as failed, without touching the mask that another one may have.
+void refuse(const InferenceInput& input, const std::string& reason, const fs::path& mask,
             InferenceReport& report, const InferenceHooks& hooks) {
   ImageReport image;
   image.input = input.image;
   image.output = mask;
-  image.error = str("'", input.image.string(), "' and '", rival.string(), "' would both write '",
-                    mask.string(), "'; rename them");
+  image.error = reason;
   ++report.failed;
   hooks.on_image(image);
 }
@@ -83,15 +98,14 @@ void watch_folder(const Segmenter& segmenter, const WatchOptions& options,
       }
       for (const fs::path& image : arrived) {
         const InferenceInput input = input_of(image, options.folder);
-        const fs::path rival = rival_of(image);
-        if (rival.empty()) {
+        const std::string reason = refusal_of(input, inference);
+        if (reason.empty()) {
           inputs.push_back(input);
         } else {
-          refuse(input, rival, mask_path(inference, input), report, hooks);
+          refuse(input, reason, mask_path(inference, input), report, hooks);
         }
       }
     }
-    check_outputs(inputs, inference);
     return inputs;
   };
   infer_inputs(segmenter, next, inference, report, hooks);

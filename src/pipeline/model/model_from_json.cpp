@@ -97,7 +97,7 @@ std::string in_names_of_files(std::string text) {
 
 models::AutoencoderConfig autoencoder_from_json(const json& content) {
   if (content.contains("block_out_channels")) {
-    throw WeightsError("it is diffusers' AutoencoderKL; import_weights takes such a folder");
+    throw WeightsError("it is diffusers' AutoencoderKL; leaf::import_weights takes such a folder");
   }
   Config config;
   models::AutoencoderConfig& autoencoder = config.model.autoencoder;

@@ -207,7 +207,7 @@ io::TensorMap read_activations(const std::filesystem::path& path) {
   try {
     return io::read_weights(path);
   } catch (const WeightsError& failure) {
-    throw DataError(str("read_activations: ", failure.what()));
+    throw DataError(str("leaf::read_activations: ", failure.what()));
   }
 }
 

@@ -93,6 +93,7 @@ TEST(Augment, ScalesImageAndMaskTogether) {
       const Pixels after = augment(before, scale, draw(i));
       const at::Tensor apart = bright(after).ne(after.mask.gt(0));
       EXPECT_LE(apart.sum().item<int>(), 30) << factor;  // pixels of the outline
+      EXPECT_FALSE(at::equal(after.mask, before.mask)) << factor;
     }
   }
   // A smaller picture has its mirror images beside it.

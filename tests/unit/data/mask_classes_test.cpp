@@ -152,6 +152,10 @@ TEST(LabelMaps, AreWrittenWithTheValuesThatAreRead) {
     write_label_map(folder / "map.png", map, options.classes);
     EXPECT_TRUE(load_mask(folder / "map.png", options).labels.equal(map)) << items[0];
   }
+  MaskOptions two;
+  two.classes = parse_classes({"background=0", "polyp=7"});
+  write_label_map(folder / "seven.png", map.ne(0).to(at::kByte) * 255, two.classes);
+  EXPECT_TRUE(read_mask(folder / "seven.png").equal(map.ne(0).to(at::kByte) * 7));
   write_label_map(folder / "two.png", map.ne(0).to(at::kByte), MaskClasses());
   EXPECT_TRUE(read_mask(folder / "two.png").equal(map.ne(0).to(at::kByte) * 255));
 }

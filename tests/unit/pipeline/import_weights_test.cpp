@@ -232,7 +232,7 @@ TEST_F(ImportWeights, DiffusersNamesAndBack) {
   save_model(folder_ / "exported", model_, {.format = FolderFormat::kDiffusers});
   const std::string message =
       test::message_of<WeightsError>([&] { load_model(folder_ / "exported"); });
-  expect_contains(message, "import_weights takes such a folder");
+  expect_contains(message, "leaf::import_weights takes such a folder");
   const TrainingModel model = imported({(folder_ / "exported").string()});
   EXPECT_EQ(test::differences(*model.autoencoder, *model_.autoencoder), Names{});
   EXPECT_EQ(test::differences(*model.unet, *model_.unet), Names{});

@@ -39,6 +39,7 @@ TEST(ResultTable, HasMeansDeviationsAndPublishedNumbers) {
   expect_has(svg, "<title>91.5 ± 0.1</title>");
   write_result_table(folder / "again", table);
   EXPECT_EQ(read_file(folder / "again/plot.svg"), svg);
+  EXPECT_TRUE(svg.starts_with("<svg")) << svg.substr(0, 80);
 }
 
 TEST(LearningCurves, DrawLossesAndScores) {
@@ -52,6 +53,7 @@ TEST(LearningCurves, DrawLossesAndScores) {
              "{\"step\":3,\"pha");
   write_learning_curves(folder.path());
   const std::string svg = read_file(folder / "curves.svg");
+  EXPECT_TRUE(svg.starts_with("<svg")) << svg.substr(0, 80);
   expect_has(svg, "points=\"60.0,30.0 480.0,210.0 \"");
   expect_has(svg, ">loss<");
   expect_has(svg, ">dice<");
