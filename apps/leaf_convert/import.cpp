@@ -83,7 +83,8 @@ Command add_import(CLI::App& app) {
                    "random: networks that no file holds start at random; no: an error")
       ->check(CLI::IsMember({"no", "random"}))
       ->capture_default_str();
-  command->add_option("--seed", o->seed, "Seed of such random weights [0]");
+  command->add_option("--seed", o->seed, "Seed of such random weights [0]")
+      ->check(CLI::NonNegativeNumber);
   command->add_flag("--force", o->force, "Replace a folder of ours that exists [off]");
   return {command, [o] { return run(*o); }};
 }

@@ -47,7 +47,8 @@ Command add_random(CLI::App& app) {
   command->add_option("--config", o->config, "Configuration that describes the model")->required();
   command->add_option("--set", o->overrides, "KEY=VALUE ... in place of what it says");
   command->add_option("--to", o->to, "Model folder to write")->required();
-  command->add_option("--seed", o->seed, "Seed of the weights [the configuration's seed]");
+  command->add_option("--seed", o->seed, "Seed of the weights [the configuration's seed]")
+      ->check(CLI::NonNegativeNumber);
   command->add_flag("--force", o->force, "Replace a model folder that exists [off]");
   return {command, [o] { return run(*o); }};
 }

@@ -28,7 +28,9 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--size", options.size, "Side of an image in pixels")
       ->check(CLI::Range(16, 4096))
       ->capture_default_str();
-  app.add_option("--seed", options.seed, "Another seed, other pictures")->capture_default_str();
+  app.add_option("--seed", options.seed, "Another seed, other pictures")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
 }
 
 int write(const Options& options) {

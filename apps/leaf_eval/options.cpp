@@ -19,7 +19,9 @@ void add_model_options(CLI::App& app, EvalOptions& o) {
   };
   add("--set", o.overrides, "KEY=VALUE ... in place of what the configuration says");
   add("--split", o.split, "Part of the data set: test, validation or train")->default_str("test");
-  add("--seed", o.seed, "Seed of the starting noise")->capture_default_str();
+  add("--seed", o.seed, "Seed of the starting noise")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   add("--seeds", o.seeds,
       "Noise samples: also mean and deviation of the mean scores over them (the paper's Table 4)")
       ->check(CLI::Range(1, 1000))

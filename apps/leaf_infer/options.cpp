@@ -50,7 +50,9 @@ void add_work_options(CLI::App& app, InferOptions& o) {
 }
 
 void add_mask_options(CLI::App& app, InferOptions& o) {
-  app.add_option("--seed", o.segmenter.seed, "Seed of the starting noise")->capture_default_str();
+  app.add_option("--seed", o.segmenter.seed, "Seed of the starting noise")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   app.add_option("--noise", o.noise,
                  "Starting noise: normal (a draw by seed and the image's name) or zeros")
       ->capture_default_str();
@@ -128,6 +130,9 @@ void parse_words(InferOptions& o) {
   o.inference.contours = parse_enum<ContourFormat>(o.contours, "--contours");
   o.inference.overlays = parse_enum<OverlayStyle>(o.overlays, "--overlays");
   o.inference.batch_size = parse_batch_size(o.batch_size);
+  if (o.segmenter.noise == StartingNoise::kZeros && o.inference.mask.seeds > 1) {
+    throw ConfigError("--noise zeros has one sample, not --seeds; leave one of them out");
+  }
   check_mask_options(o.inference.mask);
 }
 

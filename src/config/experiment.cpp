@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "config/schema.h"
 #include "leaf/core/error.h"
@@ -172,6 +173,10 @@ void check(const Reader& reader, const YAML::Node& root, const Experiment& exper
   if (experiment.output.empty() || experiment.columns.empty() || experiment.rows.empty() ||
       experiment.seeds.empty() || experiment.metrics.empty()) {
     reader.fail(root, "an experiment needs output, metrics, seeds, columns and rows");
+  }
+  if (const std::set<std::string> parts{"train", "validation", "test"};
+      !parts.contains(experiment.split)) {
+    reader.fail(root, str("split '", experiment.split, "' is not one of train, validation, test"));
   }
   check_metrics(reader, root, experiment);
   if (experiment.statistic == Statistic::kNoiseDeviation && experiment.noise_seeds < 2) {

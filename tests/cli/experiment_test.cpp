@@ -111,6 +111,12 @@ TEST(Experiment, AWrongFileIsOneLine) {
   const ExperimentProject project;
   write_file(project / "table.yaml", "outputs: x\n");
   test::expect_usage_error(project.run(), "leaf_experiment", {"unknown key 'outputs'", ":1: "});
+  write_file(project / "table.yaml", "seeds: {a: 1}\n");
+  test::expect_usage_error(project.run(), "leaf_experiment", {"table.yaml"});
+  write_file(project / "table.yaml",
+             "output: runs\nmetrics: dice\nseeds: 1\nsplit: tst\n"
+             "columns: [{name: A, config: train.yaml}]\nrows: [{name: x}]\n");
+  test::expect_usage_error(project.run(), "leaf_experiment", {"split 'tst'", "train, validation"});
   test::expect_usage_error(test::run_program("leaf_experiment", {"ran", "x"}), "leaf_experiment",
                            {"unknown command 'ran'", "did you mean 'run'"});
 }

@@ -132,6 +132,9 @@ TEST(InferTiles, WhatDoesNotGoTogetherIsRefused) {
   };
   refused({"--tile", "--output-size", "model"}, {"tiles", "model"});
   refused({"--tile-overlap", "0.2"}, {"--tile"});
+  refused({"--tile", "4"}, {"tiles of side 4", "32 or more"});
+  refused({"--seeds", "2", "--noise", "zeros"}, {"--noise zeros", "--seeds"});
+  refused({"--seed", "-1"}, {"--seed"});
   refused({"--tile", "--tile-overlap", "1"}, {"--tile-overlap"});
   refused({"--ensemble", "staple"}, {"--seeds"});
   refused({"--ensemble", "staple", "--seeds", "1"}, {"staple", "2 or more"});

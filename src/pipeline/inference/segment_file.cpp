@@ -105,10 +105,12 @@ void check_mask_options(const MaskOptions& options) {
   if (options.tiling && options.size == OutputSize::kModel) {
     throw ConfigError("tiles make a mask of the image's size; the output size 'model' has none");
   }
-  if (options.tiling && !(options.tiling->side >= 0 && options.tiling->overlap >= 0 &&
-                          options.tiling->overlap <= 0.9)) {
+  constexpr std::int64_t kSmallest = 32;  // below it a tile shows nothing, and there are thousands
+  if (options.tiling && !((options.tiling->side == 0 || options.tiling->side >= kSmallest) &&
+                          options.tiling->overlap >= 0 && options.tiling->overlap <= 0.9)) {
     throw ConfigError(str("tiles of side ", options.tiling->side, " and overlap ",
-                          options.tiling->overlap, "; the overlap goes from 0 to 0.9"));
+                          options.tiling->overlap, "; the side is ", kSmallest,
+                          " or more, or 0 for the model's, the overlap goes from 0 to 0.9"));
   }
 }
 
