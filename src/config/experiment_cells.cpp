@@ -16,7 +16,7 @@ namespace {
 /// Keys that a run may change and go on, but that decide what it learns or which step is its best.
 bool decides(const std::string& key) {
   static const std::set<std::string> keys{"train.max_train_steps", "validation.steps",
-                                          "validation.start_steps", "data.root"};
+                                          "validation.start_steps"};
   return keys.contains(key);
 }
 
