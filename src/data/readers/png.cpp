@@ -30,6 +30,9 @@ class PngFile {
     png_set_read_fn(png_, this, &PngFile::take);
     constexpr png_uint_32 kAnySize = 0x7fffffff;  // check_size has the say
     png_set_user_limits(png_, kAnySize, kAnySize);
+    // No chunk is longer than the file, whatever it states of itself: libpng would take that
+    // memory.
+    png_set_chunk_malloc_max(png_, std::max<png_alloc_size_t>(bytes.size(), 1U << 16U));
     skip_texts();
   }
   ~PngFile() { png_destroy_read_struct(&png_, &info_, nullptr); }
