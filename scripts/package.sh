@@ -17,7 +17,7 @@ case ${1:-} in
 esac
 
 # What every Linux has, and what belongs to it alone.
-is_of_the_system() { [[ $1 =~ /(ld-linux|libc|libm|libdl|librt|libpthread|libresolv)[.-] ]]; }
+is_of_the_system() { [[ $1 =~ /(ld-linux|libc|libm|libdl|librt|libpthread|libresolv|libutil)[.-] ]]; }
 
 # closure FILE...: the shared libraries that these need, the system's left out.
 closure() {
@@ -47,8 +47,8 @@ copy_licences() {
   local stage=$1 library package
   mkdir -p "$stage/share/licenses"
   cp LICENSE "$stage/share/licenses/leaf"
-  closure build/cpu/bin/* build/cpu/lib/libleaf_c.so | while read -r library; do
-    package=$(dpkg-query -S "$(realpath "$library")" 2>/dev/null | sed -n '1s/:.*//p')
+  for library in "$stage"/lib/leaf/*; do  # LibTorch's are no package's
+    package=$(dpkg-query -S "*/$(basename "$library")" 2>/dev/null | sed -n '1s/:.*//p' || true)
     [ -z "$package" ] || cp -L "/usr/share/doc/$package/copyright" "$stage/share/licenses/$package"
   done
   find third_party/libtorch -maxdepth 3 -path '*dist-info*' \( -name 'LICENSE*' -o -name 'NOTICE*' \) -type f |
