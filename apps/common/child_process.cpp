@@ -59,13 +59,9 @@ int run_program(const std::filesystem::path& program, std::vector<std::string> a
   const pid_t child = start_program(program, std::move(arguments), {}, SIGTERM);
   bool told = false;
   int status = 0;
-  for (pid_t ended = 0; ended != child;) {
-    ended = ::waitpid(child, &status, WNOHANG);
+  for (pid_t ended = 0; (ended = ::waitpid(child, &status, WNOHANG)) != child;) {
     if (ended < 0 && errno != EINTR) {
       throw Error(str("cannot wait for ", program.string(), ": ", std::strerror(errno)));
-    }
-    if (ended == child) {
-      break;
     }
     if (interrupted() && !told) {
       ::kill(child, SIGTERM);

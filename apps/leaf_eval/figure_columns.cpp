@@ -4,6 +4,7 @@
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/image_io.h"
 #include "leaf/pipeline/folders.h"
 
 namespace leaf::apps {
@@ -11,11 +12,12 @@ namespace leaf::apps {
 namespace fs = std::filesystem;
 
 std::optional<fs::path> find_picture(const fs::path& folder, const std::string& name) {
-  for (const char* extension : {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".PNG",
-                                ".JPG", ".JPEG", ".TIF", ".TIFF", ".BMP", ".WEBP"}) {
-    const fs::path file = folder / (name + extension);
-    if (fs::exists(file)) {
-      return file;
+  const fs::path wanted = folder / name;
+  std::error_code none;
+  for (fs::directory_iterator it(wanted.parent_path(), none), end; !none && it != end;
+       it.increment(none)) {
+    if (it->path().stem() == wanted.filename() && data::is_image_file(it->path())) {
+      return it->path();
     }
   }
   return std::nullopt;

@@ -1,20 +1,18 @@
 #include <utility>
+#include <vector>
 
 #include "leaf/metrics/segmentation.h"
+#include "samples.h"
 
 namespace leaf::metrics {
 namespace {
 
 double mean_of_defined(const std::vector<ImageScore>& classes, std::size_t metric) {
-  double sum = 0;
-  int defined = 0;
+  std::vector<double> values;
   for (const ImageScore& score : classes) {
-    if (is_defined(score.values[metric])) {
-      sum += score.values[metric];
-      ++defined;
-    }
+    values.push_back(score.values[metric]);
   }
-  return defined == 0 ? kUndefined : sum / defined;
+  return mean(defined(values));
 }
 
 Confusion operator+(const Confusion& a, const Confusion& b) {

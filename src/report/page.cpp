@@ -38,29 +38,30 @@ mustache::data part(const std::string& name) {
   return mustache::partial([text = std::string(embedded(name))] { return text; });
 }
 
-}  // namespace
-
-std::string fill_template(const std::string& name, const Json& view) {
-  mustache::mustache text(embedded(name));
-  std::string filled = text.render(to_data(view));
+/// Throws Error if the template, that of `name`, is broken.
+std::string render(mustache::mustache& text, const mustache::data& view, const std::string& name) {
+  std::string filled = text.render(view);
   if (!text.is_valid()) {
     throw Error(str("the template '", name, "' is broken: ", text.error_message()));
   }
   return filled;
 }
 
+}  // namespace
+
+std::string fill_template(const std::string& name, const Json& view) {
+  mustache::mustache text(embedded(name));
+  return render(text, to_data(view), name);
+}
+
 std::string fill_page(const std::string& name, Json view) {
   view["css"] = embedded("report.css");
   view["js"] = embedded("report.js");
-  mustache::mustache page(embedded("page.html"));
   mustache::data data = to_data(view);
   data.set("content", part(name));
   data.set("chart", part("chart.html"));
-  std::string filled = page.render(data);
-  if (!page.is_valid()) {
-    throw Error(str("the template '", name, "' is broken: ", page.error_message()));
-  }
-  return filled;
+  mustache::mustache page(embedded("page.html"));
+  return render(page, data, name);
 }
 
 }  // namespace leaf::report
