@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +16,7 @@
 #include "leaf/data/image_io.h"
 #include "leaf/data/picture.h"
 #include "picture_bytes.h"
+#include "picture_levels.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;
@@ -76,35 +76,8 @@ Picture with_colours(Picture picture) {
   return picture;
 }
 
-struct Span {
-  double low = std::numeric_limits<double>::infinity();
-  double high = -std::numeric_limits<double>::infinity();
-};
-
-/// The smallest and the largest value of the colours; throws DataError when one is not finite.
-Span span_of(const Picture& picture, const std::string& name) {
-  const std::int64_t step = picture.samples.size(2);
-  const std::int64_t colours = colours_of(picture);
-  return with_samples(picture, [&](const auto* pixel) {
-    auto low = *pixel;
-    auto high = *pixel;
-    bool finite = true;
-    for (const auto* end = pixel + picture.samples.numel(); pixel != end; pixel += step) {
-      for (std::int64_t c = 0; c < colours; ++c) {
-        low = std::min(low, pixel[c]);
-        high = std::max(high, pixel[c]);
-        finite = finite && std::isfinite(static_cast<double>(pixel[c]));
-      }
-    }
-    if (!finite) {
-      fail_to_read(name, "it holds values that are not finite; replace them");
-    }
-    return Span{static_cast<double>(low), static_cast<double>(high)};
-  });
-}
-
 /// Black at low, white at high, linear in between.
-at::Tensor stretch(const Picture& picture, Span span) {
+at::Tensor stretch(const Picture& picture, ValueSpan span) {
   const double factor = span.high > span.low ? kWhite / (span.high - span.low) : 0;
   return map_samples(picture, [=](auto sample) {
     const double level = (static_cast<double>(sample) - span.low) * factor;
@@ -113,7 +86,7 @@ at::Tensor stretch(const Picture& picture, Span span) {
 }
 
 /// 12 significant bits in 16, as CT, MR and X-ray pictures have them, come out nearly black.
-void warn_about_narrow_span(Span span, double white, const std::string& name) {
+void warn_about_narrow_span(ValueSpan span, double white, const std::string& name) {
   constexpr double kTenth = 0.1;
   if (span.high > span.low && span.high - span.low < kTenth * white) {
     log::warn_once(
@@ -139,7 +112,7 @@ at::Tensor shorten(const Picture& picture) {
   });
 }
 
-[[noreturn]] void refuse_span(Span span, double white, const std::string& name) {
+[[noreturn]] void refuse_span(ValueSpan span, double white, const std::string& name) {
   fail_to_read(
       name,
       str("its values reach from ", span.low, " to ", span.high, ", beyond 0 to ", white,
@@ -153,7 +126,7 @@ at::Tensor full_range(const Picture& picture, const std::string& name) {
                : map_samples(picture,
                              [](auto sample) { return static_cast<std::uint8_t>(sample); });
   }
-  const Span span = span_of(picture, name);
+  const ValueSpan span = value_span(picture, name);
   const double white = white_of(picture);
   if (span.low < 0 || span.high > white) {
     refuse_span(span, white, name);
@@ -171,15 +144,38 @@ at::Tensor to_rgb(const Picture& stored, const Intensity& intensity, const std::
     case IntensityRule::kFull:
       return full_range(picture, name);
     case IntensityRule::kRange:
-      return stretch(picture, span_of(picture, name));
+      return stretch(picture, value_span(picture, name));
     default:
-      span_of(picture, name);  // refuses what is not finite
+      value_span(picture, name);  // refuses what is not finite
       return stretch(picture, {intensity.low, intensity.high});
   }
 }
 
-/// A picture as a viewer shows it.
-LoadedImage displayed(const Picture& picture, const Intensity& intensity, const std::string& name) {
+}  // namespace
+
+ValueSpan value_span(const Picture& picture, const std::string& name) {
+  const std::int64_t step = picture.samples.size(2);
+  const std::int64_t colours = colours_of(picture);
+  return with_samples(picture, [&](const auto* pixel) {
+    auto low = *pixel;
+    auto high = *pixel;
+    bool finite = true;
+    for (const auto* end = pixel + picture.samples.numel(); pixel != end; pixel += step) {
+      for (std::int64_t c = 0; c < colours; ++c) {
+        low = std::min(low, pixel[c]);
+        high = std::max(high, pixel[c]);
+        finite = finite && std::isfinite(static_cast<double>(pixel[c]));
+      }
+    }
+    if (!finite) {
+      fail_to_read(name, "it holds values that are not finite; replace them");
+    }
+    return ValueSpan{static_cast<double>(low), static_cast<double>(high)};
+  });
+}
+
+LoadedImage displayed_image(const Picture& picture, const Intensity& intensity,
+                            const std::string& name) {
   if (picture.pages > 1) {
     log::warn_once("pages", str("image '", name, "' has ", picture.pages,
                                 " pages, of which the first is taken; so it is with others"));
@@ -188,18 +184,16 @@ LoadedImage displayed(const Picture& picture, const Intensity& intensity, const 
   return {apply_orientation(to_rgb(picture, intensity, name), orientation), orientation};
 }
 
-}  // namespace
-
 LoadedImage read_image(const fs::path& path, const ImageOptions& options) {
   return name_memory_errors(path.string(), [&] {
-    return displayed(read_picture(path, options.limits), options.intensity, path.string());
+    return displayed_image(read_picture(path, options.limits), options.intensity, path.string());
   });
 }
 
 LoadedImage decode_image(std::string_view bytes, const std::string& name,
                          const ImageOptions& options) {
   return name_memory_errors(name, [&] {
-    return displayed(decode_picture(bytes, name, options.limits), options.intensity, name);
+    return displayed_image(decode_picture(bytes, name, options.limits), options.intensity, name);
   });
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "leaf/core/enum_names.h"
 #include "leaf/data/image_io.h"
@@ -37,7 +38,7 @@ inline EnumNames<SliceAxis> enum_names(SliceAxis /*tag*/) {
 /// How a volume becomes pictures: as they are usually shown, so that the same body gives the same
 /// pictures in the same order however its file stores it. The patient's front or head is up, the
 /// right side (of sagittal slices the front) is on the left; slices go from foot to head, from back
-/// to front, or from right to left. Axes are those of the file, 0 to 2.
+/// to front, or from left to right. Axes are those of the file, 0 to 2.
 struct Slicing {
   std::size_t across = 2;           ///< slices lie one behind the other along it
   std::size_t down = 1;             ///< from row to row of a picture
@@ -88,8 +89,8 @@ class Volume {
 
   /// A slice as a picture that needs no turning, with the values that the file means (scaled).
   /// `index` counts as `slicing` says. Throws DataError, naming the file, for voxels that cannot be
-  /// read.
-  virtual Picture slice(std::int64_t index) const = 0;
+  /// read or are too many for the memory.
+  Picture slice(std::int64_t index) const;
 
   /// Of all slices: found once, then kept. Throws DataError, naming the file, for values that are
   /// not finite.
@@ -107,6 +108,10 @@ class Volume {
       : name_(std::move(name)), geometry_(geometry), slicing_(slicing) {}
 
  private:
+  /// What slice() gives, of an index that is there. Throws DataError, whose message is the reason
+  /// alone.
+  virtual Picture read(std::int64_t index) const = 0;
+
   std::string name_;
   VolumeGeometry geometry_;
   Slicing slicing_;
@@ -114,8 +119,8 @@ class Volume {
   mutable ValueSpan span_;
 };
 
-/// True for what a row of all_volume_readers() (src/data/volumes/volume_reader.h) takes, by its
-/// name alone: .nii and .nii.gz.
+/// True for what a row of all_volume_readers() (src/data/volumes/volume_reader.h) takes: files that
+/// end as NIfTI's, .nii and .nii.gz, in any case; hidden files are none.
 bool is_volume(const std::filesystem::path& path);
 
 /// Reads the header; the voxels are read when the first slice is asked for, and kept. Throws
@@ -124,7 +129,7 @@ bool is_volume(const std::filesystem::path& path);
 std::unique_ptr<Volume> open_volume(const std::filesystem::path& path,
                                     const VolumeOptions& options = {});
 
-/// The path without ".nii.gz", or else without its extension.
+/// The path without ".nii.gz", or else without its extension: what names are made of.
 std::filesystem::path without_extension(const std::filesystem::path& path);
 
 /// "case#12": what a slice is called.

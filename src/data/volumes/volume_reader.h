@@ -11,9 +11,9 @@ namespace leaf::data {
 
 /// A format of volumes: a row of all_volume_readers().
 struct VolumeReader {
-  std::vector<std::string> endings;  ///< of its files' names: ".nii.gz"; of folders none
-  /// True for paths that are such a volume, by name alone; called for every file of a folder.
+  /// True for paths that are such a volume; called for what a search for images meets.
   bool (*takes)(const std::filesystem::path& path);
+  /// Throws DataError, whose message is the reason alone.
   std::unique_ptr<Volume> (*open)(const std::filesystem::path& path, const VolumeOptions& options);
 };
 
@@ -21,5 +21,8 @@ const std::vector<VolumeReader>& all_volume_readers();
 
 /// Throws DataError, whose message is the reason alone, unless a volume is one to read.
 void check_volume(const VolumeGeometry& geometry, const VolumeLimits& limits);
+
+/// Distance in mm between voxels along an axis of the file, 0 to 2.
+double spacing_along(const VolumeGeometry& geometry, std::size_t axis);
 
 }  // namespace leaf::data
