@@ -14,6 +14,7 @@ std::vector<FieldName> field_names() {
                                 {"BreakdownOptions::by_size", "--by-size"},
                                 {"FolderInferenceOptions::output", "--output"},
                                 {"PictureLimits::max_pixels", "leaf_infer --max-pixels"},
+                                {"VolumeLimits::max_voxels", "leaf_infer --max-voxels"},
                                 {"WatchOptions::folder", "--watch"},
                                 {"SaveOptions::format", "--format"},
                                 {"ImportOptions::description", "--config"},

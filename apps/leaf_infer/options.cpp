@@ -26,12 +26,14 @@ std::int64_t parse_batch_size(const std::string& text) {
 void add_work_options(CLI::App& app, InferOptions& o) {
   app.add_option("--model", o.model, "Model folder, or run folder (its best, else its last)")
       ->required();
-  auto* input = app.add_option("--input", o.input, "Images and folders of images");
+  auto* input =
+      app.add_option("--input", o.input, "Images, volumes (.nii, .nii.gz) and folders of them");
   app.add_option("--watch", o.watch,
                  "In place of --input: a folder whose images, and all that arrive there, are "
                  "segmented until the first signal (Ctrl-C)")
       ->excludes(input);
-  app.add_option("--output", o.inference.output, "Folder for masks (NAME.png) and summary.json")
+  app.add_option("--output", o.inference.output,
+                 "Folder for masks (NAME.png, of volumes NAME.nii.gz) and summary.json")
       ->required();
   app.add_option("--output-size", o.output_size,
                  "Size of the masks: original (the image's) or model (as validation scores them)")
@@ -40,8 +42,18 @@ void add_work_options(CLI::App& app, InferOptions& o) {
                  "Images of more pixels are refused before they are decoded")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--batch-size", o.batch_size,
-                 "Images, or tiles, that the network sees at once, or auto: what fits the memory")
+  app.add_option("--max-voxels", o.inference.volumes.limits.max_voxels,
+                 "Volumes of more voxels are refused before they are read")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option(
+         "--slice-axis", o.slice_axis,
+         "Volumes: the axis of the file that slices lie one behind the other along, i, j or "
+         "k, or auto: that of the largest distance between voxels")
+      ->capture_default_str();
+  app.add_option(
+         "--batch-size", o.batch_size,
+         "Images, slices, or tiles, that the network sees at once, or auto: what fits the memory")
       ->capture_default_str();
   app.add_flag("--skip-existing", o.inference.skip_existing,
                "Leave images alone whose mask is there, of this model and these settings [off]");
@@ -86,9 +98,10 @@ void add_mask_options(CLI::App& app, InferOptions& o) {
 }
 
 void add_output_options(CLI::App& app, InferOptions& o) {
-  app.add_option("--probabilities", o.probabilities,
-                 "Also write probabilities/NAME: 8 (PNG, 255 times the probability), 16 (PNG, "
-                 "65535 times), npy (float32); 8 without a word [off]")
+  app.add_option(
+         "--probabilities", o.probabilities,
+         "Also write probabilities/NAME: 8 (PNG, 255 times the probability), 16 (PNG, "
+         "65535 times), npy (float32); 8 without a word; of volumes always NIfTI of float32 [off]")
       ->expected(0, 1)
       ->default_str("8");
   app.add_option("--contours", o.contours,
@@ -127,6 +140,8 @@ void parse_words(InferOptions& o) {
     o.inference.mask.tiling = {.side = *o.tile, .overlap = o.tile_overlap};
   }
   o.inference.probabilities = data::find_map_writer(o.probabilities, "--probabilities");
+  o.inference.volumes.axis = parse_enum<data::SliceAxis>(o.slice_axis, "--slice-axis");
+  o.inference.volumes.limits.slice = o.segmenter.limits;
   o.inference.contours = parse_enum<ContourFormat>(o.contours, "--contours");
   o.inference.overlays = parse_enum<OverlayStyle>(o.overlays, "--overlays");
   o.inference.batch_size = parse_batch_size(o.batch_size);

@@ -26,6 +26,7 @@ struct InferOptions {
   std::optional<std::int64_t> tile;
   double tile_overlap = Tiling{}.overlap;
   std::string postprocess;
+  std::string slice_axis = enum_text(data::VolumeOptions{}.axis);
   SegmenterOptions segmenter;
   std::string noise = enum_text(SegmenterOptions{}.noise);
   FolderInferenceOptions inference;

@@ -108,6 +108,13 @@ Resolved resolve(const fs::path& file, const std::vector<std::string>& overrides
   auto& model = resolved.config.model;
   model.unet.in_channels = 2 * model.autoencoder.latent_channels;
   model.unet.out_channels = model.autoencoder.latent_channels;
+  if (resolved.origins.at("data.classes") == "default") {
+    const data::MaskClasses before = resolved.config.data.classes;
+    data::take_stated_classes(resolved.config.data);
+    if (resolved.config.data.classes != before) {
+      resolved.origins["data.classes"] = "dataset.json";
+    }
+  }
   refuse_problems(resolved.config, places);
   resolved.warnings = find_oddities(resolved.config);
   return resolved;

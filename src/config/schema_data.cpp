@@ -35,8 +35,10 @@ Fields split_fields(data::SplitConfig& s) {
 Fields data_source_fields(data::DataConfig& d) {
   return {
       word("data.dataset", d.dataset,
-           {"folder", "cvc-clinicdb", "isic2018", "qata-cov19", "refuge2"},
-           "Layout of the files; folder is any pair of image and mask folders."),
+           {"folder", "cvc-clinicdb", "isic2018", "qata-cov19", "refuge2", "nnunet"},
+           "Layout of the files; folder is any pair of image and mask folders, nnunet a data set "
+           "with nnU-Net's dataset.json, images or volumes (NIfTI), whose labels are the classes "
+           "unless data.classes is set."),
       harmless(path("data.root", d.root, "The data set's folder.")),
       text("data.images", d.images, "folder only: sub-folder of root with the images."),
       text("data.masks", d.masks, "folder only: sub-folder of root with the masks."),
@@ -106,6 +108,10 @@ Fields data_fields(data::DataConfig& d) {
               "Whose pixels a mask has where its image is a turned photograph: stored, "
               "displayed, or auto, which is stored unless the size fits the displayed image "
               "alone. A mask file's own orientation comes first."),
+       choice("data.slice_axis", d.slice_axis,
+              "Volumes (NIfTI): the axis of the file that slices lie one behind the other along; "
+              "auto: the one with the largest distance between voxels, of equal ones the nearest "
+              "to the patient's long axis. leaf_infer has --slice-axis."),
        choice("data.crop", d.crop,
               "disc: image and mask are cut to the square round the optic disc of a label map "
               "(refuge2), as the published numbers have it."),

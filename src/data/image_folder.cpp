@@ -14,6 +14,7 @@
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/volume.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;
@@ -32,7 +33,7 @@ void collect(const fs::path& folder, const ImageSearch& search, FoundImages& fou
   const bool skips_pictures = !search.enter_results && is_results_folder(folder);
   for (const fs::path& entry : list_folder(folder)) {
     if (!fs::is_directory(entry)) {
-      if (is_image_file(entry)) {
+      if (is_image_file(entry) || (search.volumes && is_volume(entry))) {
         found.images.push_back(entry);
       } else if (!is_no_picture(entry)) {
         found.others.push_back(entry);

@@ -10,6 +10,8 @@ struct ImageSearch {
   bool recursive = true;
   /// Also in folders below that hold results of leaf_infer or leaf_eval (their summary.json).
   bool enter_results = false;
+  /// Also volumes (is_volume).
+  bool volumes = false;
 };
 
 /// What a search for images found.

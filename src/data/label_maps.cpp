@@ -10,6 +10,8 @@
 namespace leaf::data {
 namespace {
 
+constexpr std::int64_t kLargestByte = 255;
+
 /// The value of each class in files.
 std::vector<std::int64_t> written_values(const MaskClasses& classes) {
   std::vector<std::int64_t> values;
@@ -19,7 +21,7 @@ std::vector<std::int64_t> written_values(const MaskClasses& classes) {
   return values;
 }
 
-/// int64 [H,W]: the values of the labels.
+/// int64 of the labels' shape: their values.
 at::Tensor values_of(const at::Tensor& labels, const std::vector<std::int64_t>& values) {
   return at::tensor(values).index_select(0, labels.to(at::kLong).flatten()).view_as(labels);
 }
@@ -43,9 +45,21 @@ at::Tensor class_region(const at::Tensor& labels, std::size_t index, const MaskC
   return nested ? labels.ge(label) : labels.eq(label);
 }
 
+at::Tensor volume_values(const at::Tensor& labels, const MaskClasses& classes) {
+  if (!classes.by_value() || classes.are_colours) {
+    return labels;
+  }
+  const std::vector<std::int64_t> values = written_values(classes);
+  const bool bytes = *std::max_element(values.begin(), values.end()) <= kLargestByte;
+  std::vector<at::Tensor> layers;  // one by one: in between, a label takes nine bytes
+  for (const at::Tensor& layer : labels.unbind()) {
+    layers.push_back(values_of(layer, values).to(bytes ? at::kByte : at::kInt));
+  }
+  return at::stack(layers);
+}
+
 void write_label_map(const std::filesystem::path& path, const at::Tensor& labels,
                      const MaskClasses& classes) {
-  constexpr std::int64_t kLargestByte = 255;
   if (!classes.by_value()) {
     write_png(path, labels.ne(0).to(at::kByte).mul_(kLargestByte));
     return;

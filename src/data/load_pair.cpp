@@ -11,7 +11,9 @@
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/dataset.h"
+#include "leaf/data/volume.h"
 #include "mask_samples.h"
+#include "volume_pairs.h"
 
 namespace leaf::data {
 namespace {
@@ -124,6 +126,17 @@ void cut(at::Tensor& pixels, const Box& box) {
   }
 }
 
+LoadedImage read_image_of(const Pair& pair, const Intensity& intensity, VolumeShelf& volumes) {
+  return pair.slice ? read_slice(*volumes.open(pair.image), *pair.slice, intensity)
+                    : read_image(pair.image, {.intensity = intensity, .limits = {}});
+}
+
+Mask read_mask_of(const Pair& pair, const MaskOptions& options, VolumeShelf& volumes) {
+  return pair.slice ? interpret_mask(volumes.open(pair.mask)->slice(*pair.slice),
+                                     slice_name(pair.mask.string(), *pair.slice), options)
+                    : load_mask(pair.mask, options);
+}
+
 }  // namespace
 
 MaskOptions mask_options(MaskRule rule, const DataConfig& config) {
@@ -136,10 +149,15 @@ MaskOptions mask_options(MaskRule rule, const DataConfig& config) {
 }
 
 LoadedPair load_pair(const Pair& pair, const DataConfig& config) {
+  VolumeShelf volumes(config.slice_axis);
+  return load_pair(pair, config, volumes);
+}
+
+LoadedPair load_pair(const Pair& pair, const DataConfig& config, VolumeShelf& volumes) {
   LoadedPair loaded;
-  loaded.image = read_image(pair.image, {.intensity = config.intensity, .limits = {}});
-  Mask mask = fit_mask(load_mask(pair.mask, mask_options(pair.rule, config)), loaded.image, pair,
-                       config.mask_orientation);
+  loaded.image = read_image_of(pair, config.intensity, volumes);
+  Mask mask = fit_mask(read_mask_of(pair, mask_options(pair.rule, config), volumes), loaded.image,
+                       pair, config.mask_orientation);
   if (config.crop == Crop::kDisc) {
     const Box box = crop_box(pair, mask.values, config.crop_margin);
     for (at::Tensor* pixels : {&loaded.image.rgb, &mask.labels, &mask.ignored}) {

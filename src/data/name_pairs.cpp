@@ -9,6 +9,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/volume.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;
@@ -114,7 +115,7 @@ void vote(const FilesByName& firsts, const std::string& second, Votes& votes) {
 FilesByName files_by_name(const fs::path& folder, const std::vector<fs::path>& files) {
   FilesByName result;
   for (const fs::path& file : files) {
-    const std::string name = file.lexically_relative(folder).replace_extension().generic_string();
+    const std::string name = without_extension(file.lexically_relative(folder)).generic_string();
     const auto [other, added] = result.emplace(name, file);
     if (!added) {
       throw DataError(str("'", other->second.string(), "' and '", file.string(),

@@ -7,6 +7,7 @@
 #include "leaf/core/files.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
+#include "nnunet_dataset.h"
 #include "pair_folders.h"
 
 namespace leaf::data {
@@ -139,6 +140,7 @@ const std::vector<DatasetLayout>& dataset_layouts() {
       {"isic2018", find_isic2018, PublishedProtocol{0.7, 0.0}},
       {"qata-cov19", find_qata, PublishedProtocol{}},
       {"refuge2", find_refuge2, PublishedProtocol{}},
+      {"nnunet", find_nnunet, std::nullopt},
   };
   return layouts;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "core/csv.h"
 #include "data/registry.h"
@@ -14,6 +15,7 @@
 #include "leaf/core/strings.h"
 #include "manifest.h"
 #include "nnunet_folds.h"
+#include "volume_pairs.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;
@@ -155,9 +157,20 @@ SplitPairs divide(const DataConfig& config, const PairList& list, std::uint64_t 
   return split_by_groups(list.pairs, config.split.groups, wanted_counts(config, list));
 }
 
+/// Volumes are divided as a whole, then cut.
+SplitPairs cut_volumes(SplitPairs pairs, const DataConfig& config) {
+  for (std::vector<Pair>* part : {&pairs.train, &pairs.validation, &pairs.test}) {
+    *part = with_slices(*part, config.slice_axis);
+  }
+  return pairs;
+}
+
 std::string manifest_rows(const std::vector<Pair>& pairs, Split split, const fs::path& root) {
   std::string rows;
   for (const Pair& pair : pairs) {
+    if (pair.slice.value_or(0) > 0) {
+      continue;  // the volume has its row
+    }
     rows += csv_row({pair.image.lexically_relative(root).generic_string(),
                      pair.mask.lexically_relative(root).generic_string(), enum_text(split)});
   }
@@ -188,13 +201,13 @@ SplitPairs split_pairs(const DataConfig& config, std::uint64_t seed) {
     result.test = list.own_test;
   }
   check_train_part(result, config);
-  return result;
+  return cut_volumes(std::move(result), config);
 }
 
 SplitPairs split_pairs_of_run(const DataConfig& config, const fs::path& split_csv) {
   SplitPairs result = split_by_manifest(split_csv, config.root, list_pairs(config), Gone::kLeftOut);
   check_train_part(result, config);
-  return result;
+  return cut_volumes(std::move(result), config);
 }
 
 void write_split_csv(const fs::path& path, const SplitPairs& pairs, const fs::path& root) {

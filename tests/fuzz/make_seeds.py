@@ -130,6 +130,13 @@ def csv_seeds():
     yield "open_quote", b'"a,b\nc'
 
 
+def volume_seeds():
+    folder = PROJECT / "tests/fixtures/volumes"
+    for name in ("orientation-LPS.nii.gz", "type-f8-be.nii", "nifti2-be.nii", "rgb24.nii.gz", "extension.nii.gz",
+                 "scaled-i2.nii.gz", "four.nii.gz", "qform.nii.gz"):
+        yield name, (folder / name).read_bytes()
+
+
 def picture_seeds():
     """Every format, most kinds of each."""
     for folder in (PROJECT / "tests/fixtures/pictures", PROJECT / "tests/fixtures/data"):
@@ -168,7 +175,7 @@ def checkpoint_seeds():
 SEEDS = {"safetensors": safetensors_seeds, "torch_zip": torch_zip_seeds, "pickle": pickle_seeds, "json": json_seeds,
          "shard_index": shard_index_seeds, "recognise": recognise_seeds, "config": config_seeds,
          "csv": csv_seeds, "model_folder": model_folder_seeds, "checkpoint": checkpoint_seeds,
-         "picture": picture_seeds}
+         "picture": picture_seeds, "volume": volume_seeds}
 
 if __name__ == "__main__":
     shutil.rmtree(HERE / "seeds", ignore_errors=True)

@@ -9,6 +9,7 @@
 #include "leaf/core/enum_names.h"
 #include "leaf/data/intensity.h"
 #include "leaf/data/mask_classes.h"
+#include "leaf/data/slice_axis.h"
 
 namespace leaf::data {
 
@@ -19,6 +20,7 @@ namespace leaf::data {
 ///   kManifest  as listed in the `manifest` file (a split.csv of an earlier run)
 ///   kPublished the reference's protocol: its train part, and validation = test
 ///   kNnunet    a fold of nnU-Net's `splits_final.json` trains and validates
+/// All slices of a volume are in one part.
 enum class SplitStrategy { kRandom, kTail, kGroups, kManifest, kPublished, kNnunet };
 inline EnumNames<SplitStrategy> enum_names(SplitStrategy /*tag*/) {
   return {{SplitStrategy::kRandom, "random"},       {SplitStrategy::kTail, "tail"},
@@ -93,7 +95,7 @@ struct Augmentation {
 
 /// Which images and masks, and how they become tensors.
 struct DataConfig {
-  /// folder | cvc-clinicdb | isic2018 | qata-cov19 | refuge2
+  /// folder | cvc-clinicdb | isic2018 | qata-cov19 | refuge2 | nnunet
   std::string dataset = "folder";
   /// The folder that the data set lies in.
   std::filesystem::path root;
@@ -114,6 +116,8 @@ struct DataConfig {
   /// Where they have values, these are what masks are read by.
   MaskClasses classes;
   MaskOrientation mask_orientation = MaskOrientation::kAuto;
+  /// How volumes are cut into slices.
+  SliceAxis slice_axis = SliceAxis::kAuto;
   Crop crop = Crop::kNone;
   /// What a crop has beyond the disc on each side, as a multiple of the disc's longer side.
   double crop_margin = 0.5;
@@ -132,6 +136,10 @@ struct FieldProblem {
   std::vector<std::string> fields;  ///< that it can be solved with: "SplitConfig::test"
   std::string message;
 };
+
+/// Takes the classes that a data set itself states, in nnU-Net's dataset.json, where that file is
+/// there; others stay. Throws DataError for classes that are not learned here.
+void take_stated_classes(DataConfig& config);
 
 /// What is wrong with how the pairs are to be divided, as far as the files do not matter.
 std::optional<FieldProblem> find_split_problem(const DataConfig& config);

@@ -83,6 +83,7 @@ class Dataset {
  private:
   struct Cache;
   LoadedPair read(std::size_t index) const;
+  DecodedSample decoded_with_neighbours(std::size_t index) const;
 
   std::vector<Pair> pairs_;
   DataConfig config_;

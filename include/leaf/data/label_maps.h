@@ -13,6 +13,10 @@ namespace leaf::data {
 /// it has one that lies within it.
 at::Tensor class_region(const at::Tensor& labels, std::size_t index, const MaskClasses& classes);
 
+/// The values that a volume's file has for labels, of any shape: those of the classes, uint8, or
+/// int32 where one is larger; of classes without values, or with colours, the labels themselves.
+at::Tensor volume_values(const at::Tensor& labels, const MaskClasses& classes);
+
 /// Writes a label map, uint8 [H,W], as PNG with the classes' values: grey of 8 bits, of 16 where a
 /// value is larger, or in colours. Classes without values are 0 and 255. Atomic; FileError when
 /// that fails.

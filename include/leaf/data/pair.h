@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,18 +22,22 @@ inline EnumNames<Split> enum_names(Split /*tag*/) {
 ///   kGreenChannel  an RGB mask whose green channel above data.mask_threshold is the target
 enum class MaskRule { kThreshold, kZeroIsTarget, kGreenChannel };
 
-/// An image and its mask.
+/// An image and its mask, or a slice of either where both are volumes (volume.h).
 struct Pair {
   std::filesystem::path image;
   std::filesystem::path mask;
-  /// Path of the image below its folder of images, without extension: the image's identity.
+  /// Path of the image below its folder of images, without extension, and "#" and the number of a
+  /// slice: the image's identity.
   std::string name;
   MaskRule rule = MaskRule::kThreshold;
+  std::optional<std::int64_t> slice{};
 };
 
 /// What a data set consists of. `own_test` is the test part that the data set itself lays down; it
 /// is empty for those that leave the division to their users. Both are in natural order of their
 /// names.
+///
+/// Volumes are not cut into slices yet: they are divided as a whole.
 struct PairList {
   std::vector<Pair> pairs;
   std::vector<Pair> own_test;

@@ -21,8 +21,9 @@ struct SplitPairs {
   const std::vector<Pair>& part(Split split) const;
 };
 
-/// Finds the pairs of a data set (list_pairs) and divides them as config.split says. Deterministic:
-/// the lists are in natural order, and kRandom's shuffle depends on `seed` and the count alone.
+/// Finds the pairs of a data set (list_pairs) and divides them as config.split says. A volume is
+/// one image that is divided with all of its slices, into which it is cut then. Deterministic: the
+/// lists are in natural order, and kRandom's shuffle depends on `seed` and the count alone.
 ///
 /// Where the data set has a test part of its own, that is the test part (split.test is not used)
 /// and only validation is taken out of the rest. A fraction is rounded, but takes at least one
@@ -47,7 +48,8 @@ SplitPairs split_pairs(const DataConfig& config, std::uint64_t seed);
 /// or new are left out with a warning. Errors as with kManifest.
 SplitPairs split_pairs_of_run(const DataConfig& config, const std::filesystem::path& split_csv);
 
-/// Writes the manifest (columns image,mask,split; paths relative to `root`), atomically.
+/// Writes the manifest (columns image,mask,split; paths relative to `root`; a row for a whole
+/// volume), atomically.
 void write_split_csv(const std::filesystem::path& path, const SplitPairs& pairs,
                      const std::filesystem::path& root);
 

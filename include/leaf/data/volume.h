@@ -11,10 +11,10 @@
 #include <string>
 #include <utility>
 
-#include "leaf/core/enum_names.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/intensity.h"
 #include "leaf/data/picture.h"
+#include "leaf/data/slice_axis.h"
 
 namespace leaf::data {
 
@@ -25,15 +25,6 @@ struct VolumeGeometry {
   /// (i, j, k, 1) -> mm towards the patient's right, front and head: RAS+, as NIfTI has it.
   std::array<std::array<double, 4>, 3> affine{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
 };
-
-/// The axis of the file that slices lie one behind the other along.
-///   kAuto  the one with the largest distance between voxels; of equal ones (to a hundredth) the
-///          nearest to the patient's long axis
-enum class SliceAxis { kAuto, kI, kJ, kK };
-inline EnumNames<SliceAxis> enum_names(SliceAxis /*tag*/) {
-  return {
-      {SliceAxis::kAuto, "auto"}, {SliceAxis::kI, "i"}, {SliceAxis::kJ, "j"}, {SliceAxis::kK, "k"}};
-}
 
 /// How a volume becomes pictures: as they are usually shown, so that the same body gives the same
 /// pictures in the same order however its file stores it. The patient's front or head is up, the
@@ -132,6 +123,9 @@ std::unique_ptr<Volume> open_volume(const std::filesystem::path& path,
 /// The path without ".nii.gz", or else without its extension: what names are made of.
 std::filesystem::path without_extension(const std::filesystem::path& path);
 
+/// How the file of a volume's mask ends: ".nii" for a volume that does, else ".nii.gz".
+std::string volume_ending(const std::filesystem::path& path);
+
 /// "case#12": what a slice is called.
 std::string slice_name(const std::string& volume, std::int64_t index);
 
@@ -139,8 +133,11 @@ std::string slice_name(const std::string& volume, std::int64_t index);
 /// the range of the whole volume. The orientation is 1.
 LoadedImage read_slice(const Volume& volume, std::int64_t index, const Intensity& intensity);
 
+/// All slices as one picture, one below the other: what is counted in it is counted in the volume.
+Picture stacked_slices(const Volume& volume);
+
 /// Writes slices (uint8, int32 or float32 [slices, H, W], as `source` gives them) as a file of the
-/// source's geometry, atomically: .nii.gz, or .nii where `path` ends so. Of a NIfTI source its
+/// source's geometry, atomically: packed where `path` ends in .gz. Of a NIfTI source its
 /// sform, qform, units and voxel sizes are kept to the bit; values are not scaled. Throws FileError
 /// when that fails.
 void write_volume(const std::filesystem::path& path, const Volume& source,

@@ -9,12 +9,14 @@
 
 #include "leaf/core/enum_names.h"
 #include "leaf/data/maps.h"
+#include "leaf/data/volume.h"
 #include "leaf/pipeline/segment_file.h"
 #include "leaf/pipeline/segmenter.h"
 
 namespace leaf {
 
-/// An image and the name of its mask below the output folder, without extension ("a/b").
+/// An image, or a volume of slices (data::is_volume), and the name of its mask below the output
+/// folder, without extension ("a/b").
 struct InferenceInput {
   std::filesystem::path image;
   std::filesystem::path name;
@@ -23,8 +25,9 @@ struct InferenceInput {
 /// Files as they are (under their own name) and the images of folders (under their name below that
 /// folder), in natural order per argument. What lies in `output` is left out, and so are results of
 /// earlier calls of leaf_infer and leaf_eval below a folder; the latter, and files that are no
-/// images here, are warned about. No image is read.
-/// Throws DataError for what does not exist and for a folder without images.
+/// images here, are warned about. In the image folders of an nnU-Net data set
+/// (data::is_case_folder) the name is that of the case, without "_0000". No image is read. Throws
+/// DataError for what does not exist and for a folder without images.
 std::vector<InferenceInput> find_inputs(const std::vector<std::filesystem::path>& paths,
                                         bool recursive, const std::filesystem::path& output);
 
@@ -56,7 +59,9 @@ struct FolderInferenceOptions {
   /// for a segmenter that comes from elsewhere.
   std::filesystem::path model;
   MaskOptions mask;
-  /// Images, or tiles of one, that the network sees at once; or kAutoBatch.
+  /// How volumes are cut into slices, and which are refused.
+  data::VolumeOptions volumes;
+  /// Images, slices of a volume, or tiles of one, that the network sees at once; or kAutoBatch.
   std::int64_t batch_size = 1;
   /// Also probabilities/NAME, by this writer; nullptr: none.
   const data::MapWriter* probabilities = nullptr;
@@ -71,7 +76,7 @@ struct FolderInferenceOptions {
   bool skip_existing = false;
 };
 
-/// The mask of an input: output/NAME.png.
+/// The mask of an input: output/NAME.png, or of a volume NAME.nii.gz (data::volume_ending).
 std::filesystem::path mask_path(const FolderInferenceOptions& options, const InferenceInput& input);
 
 /// Everything that is written for an input; the mask is the last.
@@ -126,7 +131,8 @@ struct ImageReport {
   bool skipped() const { return earlier == EarlierMask::kKept; }
   std::int64_t height = 0;  ///< of the mask
   std::int64_t width = 0;
-  std::int64_t tiles = 0;  ///< that the network saw; 0 for the whole image at once
+  std::int64_t tiles = 0;   ///< that the network saw; 0 for the whole image at once
+  std::int64_t slices = 0;  ///< of a volume; 0 for an image
   /// From decoded pixels to the mask, its share of the batch; reading and writing are not in it.
   double milliseconds = 0;
   double foreground_fraction = 0;
@@ -161,6 +167,10 @@ struct InferenceHooks {
 /// orientation is applied for the network and undone in the mask. Images are read and masks written
 /// by other threads while the network runs, a few at a time, so memory does not grow with their
 /// number.
+///
+/// Of a volume the slices are segmented (segment_volume), and masks, probabilities and
+/// uncertainties are volumes of the same geometry, the mask of labels (data::volume_values).
+/// Overlays, contours and numbered parts are made of images alone.
 ///
 /// Whatever goes wrong with one image is that image's failure: it is reported and passed over.
 /// Throws FileError when nothing can be written any more (a full disk). An empty `report` is filled

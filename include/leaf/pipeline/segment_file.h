@@ -81,7 +81,11 @@ struct Wanted {
   bool rgb = false;
 };
 
-/// Reads a file.
+/// Prepares an image that was read.
+PreparedFile prepare_image(const Segmenter& segmenter, const data::LoadedImage& image,
+                           const Wanted& wanted = {});
+
+/// Reads a file and prepares it.
 PreparedFile prepare_file(const Segmenter& segmenter, const std::filesystem::path& image,
                           const Wanted& wanted = {});
 

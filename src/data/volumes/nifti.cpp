@@ -220,6 +220,9 @@ bool takes(const fs::path& path) {
 }
 
 std::unique_ptr<Volume> open(const fs::path& path, const VolumeOptions& options) {
+  if (!fs::is_regular_file(path)) {  // a pipe would be waited for
+    throw DataError(fs::is_directory(path) ? "it is a folder" : "it is not a regular file");
+  }
   PackedFile file(path);
   return std::make_unique<NiftiVolume>(path, read_header(file, options.limits), options.axis);
 }

@@ -118,8 +118,9 @@ std::string header_for(const Volume& source, Stored stored) {
 /// Packs, unless the file's name says that it is not packed.
 class Packer {
  public:
-  Packer(const fs::path& path, bool packed)
-      : path_(path), file_(::gzopen(path.c_str(), packed ? "wb" : "wbT")) {
+  /// Errors name `path`, which `temporary` becomes.
+  Packer(const fs::path& temporary, const fs::path& path, bool packed)
+      : path_(path), file_(::gzopen(temporary.c_str(), packed ? "wb" : "wbT")) {
     require(file_ != nullptr);
   }
   ~Packer() {
@@ -161,7 +162,8 @@ void write_volume(const fs::path& path, const Volume& source, const at::Tensor& 
   header.append(kNoExtensions, '\0');
   const bool packed = to_lower(path.filename().string()).ends_with(".gz");
   replace_file(path, [&](const fs::path& temporary) {
-    Packer file(temporary, packed);
+    errno = 0;
+    Packer file(temporary, path, packed);
     file.write(header.data(), header.size());
     file.write(static_cast<const char*>(voxels.const_data_ptr()), voxels.nbytes());
     file.finish();

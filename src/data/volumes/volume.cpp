@@ -1,5 +1,7 @@
 #include "leaf/data/volume.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -135,8 +137,22 @@ fs::path without_extension(const fs::path& path) {
   return packed ? result.replace_extension() : result;
 }
 
+std::string volume_ending(const fs::path& path) {
+  return to_lower(path.extension().string()) == ".nii" ? ".nii" : ".nii.gz";
+}
+
 std::string slice_name(const std::string& volume, std::int64_t index) {
   return str(volume, "#", index);
+}
+
+Picture stacked_slices(const Volume& volume) {
+  Picture stacked = volume.slice(0);
+  std::vector<at::Tensor> samples{stacked.samples};
+  for (std::int64_t i = 1; i < volume.slices(); ++i) {
+    samples.push_back(volume.slice(i).samples);
+  }
+  stacked.samples = at::cat(samples);
+  return stacked;
 }
 
 LoadedImage read_slice(const Volume& volume, std::int64_t index, const Intensity& intensity) {

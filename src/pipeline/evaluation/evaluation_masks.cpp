@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "leaf/data/image_io.h"
 #include "leaf/data/mask_census.h"
 #include "leaf/data/name_pairs.h"
+#include "leaf/data/volume.h"
 #include "leaf/pipeline/evaluation.h"
 #include "pipeline/evaluation/score_labels.h"
 
@@ -22,9 +24,11 @@ namespace {
 
 using data::FilesByName;
 
+constexpr data::ImageSearch kSearch{.enter_results = true, .volumes = true};
+
 /// Predictions without the pictures that leaf_infer writes beside its masks.
 FilesByName predicted_masks(const fs::path& folder) {
-  const data::FoundImages found = data::find_images(folder, {.enter_results = true});
+  const data::FoundImages found = data::find_images(folder, kSearch);
   data::report_passed_over(found, folder);
   FilesByName files = data::files_by_name(folder, found.images);
   std::erase_if(files, [](const auto& item) {
@@ -36,7 +40,7 @@ FilesByName predicted_masks(const fs::path& folder) {
 
 /// The true masks that are called as `affix` says; a warning counts the others.
 FilesByName true_masks(const fs::path& folder, const data::NameAffix& affix) {
-  const data::FoundImages found = data::find_images(folder, {.enter_results = true});
+  const data::FoundImages found = data::find_images(folder, kSearch);
   data::report_passed_over(found, folder);
   FilesByName files = data::files_by_name(folder, found.images);
   const std::size_t others = std::erase_if(
@@ -50,8 +54,8 @@ FilesByName true_masks(const fs::path& folder, const data::NameAffix& affix) {
 
 /// " ; with NameAffix::suffix _segmentation 12 pair", where something would pair.
 std::string advice(const MaskFolders& folders, const FilesByName& predictions) {
-  const FilesByName truths = data::files_by_name(
-      folders.truths, data::find_images(folders.truths, {.enter_results = true}).images);
+  const FilesByName truths =
+      data::files_by_name(folders.truths, data::find_images(folders.truths, kSearch).images);
   if (const auto guess = data::guess_affix(predictions, truths)) {
     const auto option = [](const char* name, const std::string& value) {
       return value.empty() ? "" : str(name, " ", value);
@@ -75,8 +79,19 @@ void warn_about_extra(const std::vector<std::string>& extra, const FilesByName& 
   }
 }
 
+/// A volume's mask: its slices, one below the other. Every value but 0 is the target, unless there
+/// are classes of values.
+data::Mask load_volume(const fs::path& path, data::MaskOptions options) {
+  options.threshold = 0;
+  return data::interpret_mask(data::stacked_slices(*data::open_volume(path)), path.string(),
+                              options);
+}
+
 /// A mask as displayed.
 data::Mask load_displayed(const fs::path& path, const data::MaskOptions& options) {
+  if (data::is_volume(path)) {
+    return load_volume(path, options);
+  }
   data::Mask mask = data::load_mask(path, options);
   const int orientation = mask.orientation;
   return data::turned(std::move(mask), orientation);
@@ -139,7 +154,7 @@ std::optional<at::Tensor> planes(const std::optional<at::Tensor>& probability,
 
 /// The probability of every pair; throws DataError where one is missing.
 void add_probabilities(const fs::path& folder, std::vector<MaskPair>& pairs) {
-  const data::FoundImages found = data::find_images(folder, {.enter_results = true});
+  const data::FoundImages found = data::find_images(folder, kSearch);
   const FilesByName files = data::files_by_name(folder, found.images);
   for (MaskPair& pair : pairs) {
     const auto file = files.find(pair.name);
@@ -148,6 +163,20 @@ void add_probabilities(const fs::path& folder, std::vector<MaskPair>& pairs) {
                           (folder / pair.name).string(), ".*'"));
     }
     pair.probability = file->second;
+  }
+}
+
+/// Throws ConfigError where lengths or parts of volumes are asked for: slices are no images to
+/// measure them in.
+void check_volumes(const std::vector<MaskPair>& pairs, const metrics::MetricGroups& groups) {
+  const auto volume = std::find_if(
+      pairs.begin(), pairs.end(), [](const MaskPair& pair) { return data::is_volume(pair.truth); });
+  if (volume != pairs.end() &&
+      (groups.has(metrics::MetricGroup::kBoundary) || groups.has(metrics::MetricGroup::kObjects))) {
+    throw ConfigError(
+        str("'", volume->truth.string(),
+            "' is a volume, whose voxels are counted; outlines and objects are "
+            "measured in images alone: leave boundary and objects out of the metrics"));
   }
 }
 
@@ -185,6 +214,7 @@ ScoredPixels load_masks(const MaskPair& pair, const data::MaskOptions& options) 
 
 Evaluation evaluate_masks(const std::vector<MaskPair>& pairs, const data::MaskOptions& options,
                           const metrics::ScoreOptions& scoring, const OnProgress& on_progress) {
+  check_volumes(pairs, scoring.groups);
   Censuses censuses(pairs.size());
   Evaluation result;
   for (std::size_t i = 0; i < pairs.size(); ++i) {

@@ -100,6 +100,9 @@ AuditRecord result_settings(const SegmenterOptions& segmenter,
     settings["tile"] = options.mask.tiling->side;
     settings["tile_overlap"] = options.mask.tiling->overlap;
   }
+  if (options.volumes.axis != data::SliceAxis::kAuto) {
+    settings["slice_axis"] = enum_text(options.volumes.axis);
+  }
   return settings;
 }
 
@@ -218,6 +221,9 @@ void AuditLog::append(const InferenceInput& input, const ImageReport& image) {
                    {"settings_sha256", settings_sha256_}});
     if (image.tiles > 0) {
       record["tiles"] = image.tiles;
+    }
+    if (image.slices > 0) {
+      record["slices"] = image.slices;
     }
   }
   file_ << text_of(record) + "\n" << std::flush;

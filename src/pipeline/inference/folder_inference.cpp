@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <exception>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "audit_log.h"
@@ -12,11 +14,14 @@
 #include "data/exif.h"
 #include "data/transforms.h"
 #include "leaf/core/error.h"
+#include "leaf/core/log.h"
 #include "leaf/core/stopwatch.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/volume.h"
 #include "output_files.h"
 #include "pipeline/mask_codec.h"
 #include "tiles.h"
+#include "volume_slices.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -27,6 +32,8 @@ struct Loaded {
   std::size_t index = 0;
   ImageReport report;
   PreparedFile file;
+  std::shared_ptr<const data::Volume> volume;  ///< in place of `file`
+  VolumeSegmentation result;                   ///< of it
 
   bool usable() const { return report.error.empty() && !report.skipped(); }
 };
@@ -82,15 +89,23 @@ class FolderInference {
                               [this](std::size_t i) { return load(i); });
     for (std::size_t begun = 0; begun < inputs_.size() && !report_.interrupted;) {
       std::vector<Loaded> batch;
-      for (; batch.size() < (tiling_ ? 1 : batch_size_) && begun < inputs_.size(); ++begun) {
-        batch.push_back(loaded.next());
+      std::optional<Loaded> alone;
+      for (; batch.size() < batch_size_ && !alone && begun < inputs_.size(); ++begun) {
+        Loaded next = loaded.next();
+        if (tiling_ || next.volume) {
+          alone = std::move(next);
+        } else {
+          batch.push_back(std::move(next));
+        }
       }
-      if (tiling_) {
-        segment_in_tiles(std::move(batch.front()));
-      } else {
+      if (!batch.empty()) {
         segment(std::move(batch));
       }
-      deliver(behind);
+      const bool large = alone && alone->volume;
+      if (alone) {
+        segment_alone(*std::move(alone));
+      }
+      deliver(large ? 0 : behind);
       report_.interrupted |= begun < inputs_.size() && hooks_.stop();
     }
     deliver(0);
@@ -99,7 +114,7 @@ class FolderInference {
   /// Called by workers.
   Loaded load(std::size_t index) const {
     const InferenceInput& input = inputs_[index];
-    Loaded loaded{.index = index, .report = {}, .file = {}};
+    Loaded loaded{.index = index, .report = {}, .file = {}, .volume = {}, .result = {}};
     loaded.report.input = input.image;
     loaded.report.output = mask_path(options_, input);
     try {
@@ -107,9 +122,13 @@ class FolderInference {
         loaded.report.earlier = audit_.earlier_mask(input);
       }
       if (loaded.usable()) {
-        loaded.file = prepare_file(
-            segmenter_, input.image,
-            {.input = !tiling_, .rgb = tiling_ || options_.overlays != OverlayStyle::kNone});
+        if (data::is_volume(input.image)) {
+          loaded.volume = data::open_volume(input.image, options_.volumes);
+        } else {
+          loaded.file = prepare_file(
+              segmenter_, input.image,
+              {.input = !tiling_, .rgb = tiling_ || options_.overlays != OverlayStyle::kNone});
+        }
         loaded.report.input_file = facts_of_file(input.image);
       }
     } catch (const std::exception& failure) {
@@ -144,7 +163,40 @@ class FolderInference {
     }
   }
 
-  /// The same for one image that is cut into tiles; the work may end between them.
+  /// The same for what the network sees piece by piece.
+  void segment_alone(Loaded loaded) {
+    if (loaded.volume) {
+      segment_volume(std::move(loaded));
+    } else {
+      segment_in_tiles(std::move(loaded));
+    }
+  }
+
+  /// run_network() for pieces of an image or a volume: the work may end between them.
+  RunNetwork piecewise() {
+    return [this](const at::Tensor& inputs, const ImageNames& names) {
+      return hooks_.stop() ? at::Tensor() : run_network(inputs, names);
+    };
+  }
+
+  void segment_volume(Loaded loaded) {
+    const Stopwatch watch;
+    try {
+      check_volume_options(options_.mask);
+      loaded.result = segment_slices(
+          segmenter_, *loaded.volume, inputs_[loaded.index].name.generic_string(), options_.mask,
+          {.probability = wants_probability(options_), .batch = batch_size_, .run = piecewise()});
+      if (!loaded.result.labels.defined()) {
+        report_.interrupted = true;
+        return;
+      }
+    } catch (const DataError& failure) {
+      fail(loaded.report, failure);
+    }
+    loaded.report.milliseconds = 1000 * watch.seconds();
+    hand_on(std::move(loaded), {});
+  }
+
   void segment_in_tiles(Loaded loaded) {
     at::Tensor probability;
     if (loaded.usable()) {
@@ -152,10 +204,7 @@ class FolderInference {
       const TileGrid grid(segmenter_, loaded.file.rgb, *tiling_);
       const std::string name = inputs_[loaded.index].name.generic_string();
       probability =
-          tiled_probability(segmenter_, loaded.file.rgb, name, grid, batch_size_,
-                            [this](const at::Tensor& inputs, const ImageNames& names) {
-                              return hooks_.stop() ? at::Tensor() : run_network(inputs, names);
-                            });
+          tiled_probability(segmenter_, loaded.file.rgb, name, grid, batch_size_, piecewise());
       if (!probability.defined()) {
         report_.interrupted = true;
         return;
@@ -199,8 +248,14 @@ class FolderInference {
       return report;
     }
     try {
-      require_finite(probability, report.input.string());
-      finish(loaded, probability, report);
+      if (loaded.volume) {
+        finish_volume(loaded, report);
+      } else {
+        require_finite(probability, report.input.string());
+        finish(loaded, probability, report);
+      }
+      report.mask_file = facts_of_file(report.output);
+      report.written_seconds = watch_.seconds();
     } catch (const DiskFullError&) {  // those after it have no room either
       throw;
     } catch (const std::exception& failure) {
@@ -219,8 +274,17 @@ class FolderInference {
     report.foreground_fraction = static_cast<double>(displayed.mask.count_nonzero().item<long>()) /
                                  static_cast<double>(displayed.mask.numel());
     write_outputs(options_, segmenter_.classes(), inputs_[loaded.index], loaded.file, displayed);
-    report.mask_file = facts_of_file(report.output);
-    report.written_seconds = watch_.seconds();
+  }
+
+  void finish_volume(const Loaded& loaded, ImageReport& report) const {
+    const at::Tensor& labels = loaded.result.labels;
+    report.slices = labels.size(0);
+    report.height = labels.size(1);
+    report.width = labels.size(2);
+    report.foreground_fraction = static_cast<double>(labels.count_nonzero().item<long>()) /
+                                 static_cast<double>(labels.numel());
+    write_volume_outputs(options_, segmenter_.classes(), inputs_[loaded.index], *loaded.volume,
+                         loaded.result);
   }
 
   /// Reports what is written, in the order of the inputs, until at most `pending` images are not.

@@ -16,6 +16,7 @@
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/volume.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -163,7 +164,7 @@ void FolderWatch::enter(const fs::path& folder, bool only_undone) {
 
 void FolderWatch::note(const fs::path& file) {
   std::error_code none;
-  if (data::is_image_file(file) && !fs::is_directory(file, none)) {
+  if ((data::is_image_file(file) || data::is_volume(file)) && !fs::is_directory(file, none)) {
     arrivals_[file];
   }
 }

@@ -4,8 +4,10 @@
 #include <vector>
 
 #include "data/image_folder.h"
+#include "data/nnunet_dataset.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/volume.h"
 #include "leaf/pipeline/folder_inference.h"
 #include "output_files.h"
 
@@ -48,7 +50,7 @@ std::set<fs::path> masks_beside_images(const std::vector<fs::path>& images) {
 void add_folder(const fs::path& folder, bool recursive, const fs::path& output,
                 std::vector<InferenceInput>& inputs) {
   const bool holds_output = is_below(resolved(output), resolved(folder));
-  data::FoundImages found = data::find_images(folder, {.recursive = recursive});
+  data::FoundImages found = data::find_images(folder, {.recursive = recursive, .volumes = true});
   std::set<fs::path> masks;
   if (data::is_results_folder(folder)) {
     masks = masks_beside_images(found.images);
@@ -57,11 +59,12 @@ void add_folder(const fs::path& folder, bool recursive, const fs::path& output,
     }
   }
   data::report_passed_over(found, folder);
+  data::refuse_channel_files(found.images);
   for (const fs::path& image : found.images) {
     if (masks.contains(image) || (holds_output && is_below(resolved(image), resolved(output)))) {
       continue;
     }
-    inputs.push_back({image, image.lexically_relative(folder).replace_extension()});
+    inputs.push_back({image, data::case_name(image, image.lexically_relative(folder))});
   }
 }
 
@@ -75,7 +78,7 @@ std::vector<InferenceInput> find_inputs(const std::vector<fs::path>& paths, bool
     if (fs::is_directory(path, failure)) {
       add_folder(path, recursive, output, found);
     } else if (fs::exists(fs::symlink_status(path, failure))) {  // a link may lead nowhere
-      found.push_back({path, path.stem()});
+      found.push_back({path, data::case_name(path, path.filename())});
     } else {
       throw DataError(str("no file or folder '", path.string(), "'; check its name"));
     }

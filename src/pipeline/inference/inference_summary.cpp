@@ -69,7 +69,7 @@ Json head_json(const InferenceSummary& summary) {
 Json image_json(const Json& record) {
   Json image;
   for (const char* key : {"input", "error", "output", "skipped", "height", "width", "tiles",
-                          "milliseconds", "foreground_fraction"}) {
+                          "slices", "milliseconds", "foreground_fraction"}) {
     if (record.contains(key)) {
       image[key] = record[key];
     }

@@ -8,10 +8,13 @@
 #include "data/transforms.h"
 #include "geojson.h"
 #include "leaf/core/files.h"
+#include "leaf/core/log.h"
+#include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/label_maps.h"
 #include "leaf/data/maps.h"
 #include "leaf/data/postprocess.h"
+#include "leaf/data/volume.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -26,14 +29,15 @@ struct Extra {
   const char* folder;
   std::string extension;
   bool wanted;
+  bool of_volumes = false;  ///< made of them, too; with their ending
 };
 
 Extra probabilities(const Options& options) {
   const data::MapWriter* writer = options.probabilities;
-  return {"probabilities", writer != nullptr ? writer->extension : "", writer != nullptr};
+  return {"probabilities", writer != nullptr ? writer->extension : "", writer != nullptr, true};
 }
 Extra uncertainty(const Options& options) {
-  return {"uncertainty", ".png", options.mask.seeds > 1};
+  return {"uncertainty", ".png", options.mask.seeds > 1, true};
 }
 Extra overlay(const Options& options) {
   return {"overlays", ".jpg", options.overlays != OverlayStyle::kNone};
@@ -49,8 +53,27 @@ std::vector<Extra> all_extras(const Options& options) {
           labels(options)};
 }
 
+bool is_made(const Extra& extra, const InferenceInput& input) {
+  return extra.wanted && (extra.of_volumes || !data::is_volume(input.image));
+}
+
+/// With the extension that files of an image have; those of volumes end as their masks do.
+std::string file_name(const InferenceInput& input, const std::string& extension) {
+  return input.name.string() +
+         (data::is_volume(input.image) ? data::volume_ending(input.image) : extension);
+}
+
 fs::path path_of(const Options& options, const Extra& extra, const InferenceInput& input) {
-  return options.output / extra.folder / (input.name.string() + extra.extension);
+  return options.output / extra.folder / file_name(input, extra.extension);
+}
+
+void warn_of_images_alone(const Options& options, const InferenceInput& input) {
+  for (const Extra& extra : all_extras(options)) {
+    if (extra.wanted && !is_made(extra, input)) {
+      log::warn_once("images alone", str("'", input.image.string(), "' is a volume, of which no ",
+                                         extra.folder, "/ are made; so it is with others"));
+    }
+  }
 }
 
 void write_overlay(const fs::path& path, const PreparedFile& file, const at::Tensor& mask,
@@ -71,14 +94,14 @@ std::string contours_text(const std::string& file_name, const at::Tensor& mask,
 }  // namespace
 
 fs::path mask_path(const FolderInferenceOptions& options, const InferenceInput& input) {
-  return options.output / (input.name.string() + ".png");
+  return options.output / file_name(input, ".png");
 }
 
 std::vector<fs::path> output_files(const FolderInferenceOptions& options,
                                    const InferenceInput& input) {
   std::vector<fs::path> files;
   for (const Extra& extra : all_extras(options)) {
-    if (extra.wanted) {
+    if (is_made(extra, input)) {
       files.push_back(path_of(options, extra, input));
     }
   }
@@ -119,6 +142,25 @@ void write_outputs(const FolderInferenceOptions& options, const data::MaskClasse
     data::write_labels(path(labels(options)), data::numbered_parts(stored.mask));
   }
   data::write_label_map(mask_path(options, input), stored.mask, classes);
+}
+
+bool wants_probability(const FolderInferenceOptions& options) {
+  return probabilities(options).wanted || uncertainty(options).wanted;
+}
+
+void write_volume_outputs(const FolderInferenceOptions& options, const data::MaskClasses& classes,
+                          const InferenceInput& input, const data::Volume& volume,
+                          const VolumeSegmentation& result) {
+  warn_of_images_alone(options, input);
+  if (probabilities(options).wanted) {
+    data::write_volume(path_of(options, probabilities(options), input), volume, result.probability);
+  }
+  if (uncertainty(options).wanted) {
+    data::write_volume(path_of(options, uncertainty(options), input), volume,
+                       entropy(result.probability));
+  }
+  data::write_volume(mask_path(options, input), volume,
+                     data::volume_values(result.labels, classes));
 }
 
 }  // namespace leaf

@@ -3,6 +3,7 @@
 #include <ATen/core/TensorBody.h>
 
 #include "leaf/pipeline/folder_inference.h"
+#include "leaf/pipeline/segment_volume.h"
 
 namespace leaf {
 
@@ -11,5 +12,13 @@ namespace leaf {
 void write_outputs(const FolderInferenceOptions& options, const data::MaskClasses& classes,
                    const InferenceInput& input, const PreparedFile& file,
                    const Segmentation& displayed);
+
+/// Whether files are asked for that are made of a volume's probability.
+bool wants_probability(const FolderInferenceOptions& options);
+
+/// The same for a volume. What is made of images alone is left out with a warning.
+void write_volume_outputs(const FolderInferenceOptions& options, const data::MaskClasses& classes,
+                          const InferenceInput& input, const data::Volume& volume,
+                          const VolumeSegmentation& result);
 
 }  // namespace leaf

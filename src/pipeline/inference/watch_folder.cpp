@@ -3,6 +3,7 @@
 #include <chrono>
 #include <vector>
 
+#include "data/nnunet_dataset.h"
 #include "data/readers/reader.h"
 #include "folder_watch.h"
 #include "leaf/core/error.h"
@@ -16,7 +17,7 @@ namespace {
 constexpr std::chrono::milliseconds kLook(100);
 
 InferenceInput input_of(const fs::path& image, const fs::path& folder) {
-  return {image, image.lexically_relative(folder).replace_extension()};
+  return {image, data::case_name(image, image.lexically_relative(folder))};
 }
 
 /// Another image beside this one whose mask would have the same name; empty where there is none.

@@ -1,0 +1,224 @@
+#include "nnunet_dataset.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
+
+#include "image_folder.h"
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/core/strings.h"
+#include "leaf/data/name_pairs.h"
+#include "leaf/data/volume.h"
+
+namespace leaf::data {
+namespace fs = std::filesystem;
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kFile = "dataset.json";
+constexpr std::string_view kFirstChannel = "_0000";
+constexpr std::string_view kSecondChannel = "_0001";
+
+[[noreturn]] void fail(const fs::path& root, const std::string& reason) {
+  throw DataError(str("'", (root / kFile).string(), "': ", reason));
+}
+
+Json read_json(const fs::path& root) {
+  const fs::path file = root / kFile;
+  if (!fs::is_regular_file(file)) {
+    throw DataError(str("no file '", file.string(), "', which states nnU-Net's data sets; check ",
+                        "DataConfig::root and DataConfig::dataset"));
+  }
+  Json json = Json::parse(read_small_file(file), nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) {
+    fail(root, "it is not a JSON object, as nnU-Net's is");
+  }
+  return json;
+}
+
+/// The first of the keys that is there and an object.
+const Json* find_object(const Json& json, std::initializer_list<const char*> keys) {
+  for (const char* key : keys) {
+    if (const auto found = json.find(key); found != json.end() && found->is_object()) {
+      return &*found;
+    }
+  }
+  return nullptr;
+}
+
+bool is_number(const std::string& text) {
+  constexpr std::size_t kMostDigits = 9;
+  return !text.empty() && text.size() <= kMostDigits &&
+         text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+/// Names by their values: {"liver": 1} of version 2, {"1": "liver"} of version 1.
+std::map<std::int64_t, std::string> labels_of(const Json& labels, const fs::path& root) {
+  std::map<std::int64_t, std::string> names;
+  for (const auto& [key, value] : labels.items()) {
+    if (value.is_array()) {
+      fail(root,
+           str("the label '", printable(key),
+               "' is a region of several values; say by DataConfig::classes what is learned"));
+    }
+    const bool named_by_value = is_number(key) && value.is_string();
+    if (!named_by_value && !value.is_number_unsigned()) {
+      fail(root, str("the label '", printable(key), "' has no whole number as its value"));
+    }
+    const std::int64_t number = named_by_value ? std::stoll(key) : value.get<std::int64_t>();
+    const std::string name = named_by_value ? value.get<std::string>() : key;
+    if (!names.emplace(number, name).second) {
+      fail(root, str("two labels have the value ", number));
+    }
+  }
+  if (!names.contains(0)) {
+    fail(root, "no label has the value 0, the background");
+  }
+  return names;
+}
+
+/// With '_' for what is in no class's name.
+std::string class_name(std::string name) {
+  const auto is_kept = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; };
+  std::replace_if(
+      name.begin(), name.end(), [&](char c) { return !is_kept(c); }, '_');
+  return name;
+}
+
+bool is_case_folder(const fs::path& folder) {
+  std::error_code none;
+  return folder.filename().string().starts_with("images") &&
+         fs::is_regular_file(folder.parent_path() / kFile, none);
+}
+
+FilesByName files_of(const fs::path& folder, const NnunetDataset& set) {
+  std::vector<fs::path> files = find_images(folder, {.recursive = false, .volumes = true}).images;
+  std::erase_if(
+      files, [&](const fs::path& file) { return !file.filename().string().ends_with(set.ending); });
+  if (files.empty()) {
+    throw DataError(str("no files *", set.ending, " in '", folder.string(), "', as the ", kFile,
+                        " beside it states them (file_ending)"));
+  }
+  return files_by_name(folder, files);
+}
+
+[[noreturn]] void refuse_lonely(const NamePairs& matched, const FilesByName& images,
+                                const FilesByName& masks, const NameAffix& affix) {
+  if (!matched.without_second.empty()) {
+    const std::string& first = matched.without_second.front();
+    throw DataError(str(matched.without_second.size(), " of ", masks.size(),
+                        " labels have no image (first: '", masks.at(first).string(),
+                        "', expected an image '", affix.add_to(first), "'); add or remove files"));
+  }
+  throw DataError(
+      str(matched.without_first.size(), " of ", images.size(), " images have no label (first: '",
+          images.at(matched.without_first.front()).string(), "'); add or remove files"));
+}
+
+std::vector<Pair> find_part(const fs::path& images_folder, const fs::path& labels_folder,
+                            const NnunetDataset& set) {
+  const FilesByName images = files_of(images_folder, set);
+  const FilesByName masks = files_of(labels_folder, set);
+  std::vector<fs::path> files;
+  bool numbered = false;  // the Decathlon's are not
+  for (const auto& [name, file] : images) {
+    files.push_back(file);
+    numbered = numbered || name.ends_with(kFirstChannel);
+  }
+  refuse_channel_files(files);
+  const NameAffix affix{"", numbered ? std::string(kFirstChannel) : ""};
+  const NamePairs matched = match_names(masks, images, affix);
+  if (!matched.without_second.empty() || !matched.without_first.empty()) {
+    refuse_lonely(matched, images, masks, affix);
+  }
+  std::vector<Pair> pairs;
+  for (const NamePair& pair : matched.pairs) {
+    pairs.push_back({pair.second, pair.first, pair.name, MaskRule::kThreshold});
+  }
+  return pairs;
+}
+
+}  // namespace
+
+NnunetDataset read_nnunet_dataset(const fs::path& root) {
+  const Json json = read_json(root);
+  NnunetDataset set;
+  if (const Json* channels = find_object(json, {"channel_names", "modality"})) {
+    set.channels = channels->size();
+  }
+  if (const auto ending = json.find("file_ending"); ending != json.end() && ending->is_string()) {
+    set.ending = ending->get<std::string>();
+  }
+  return set;
+}
+
+MaskClasses read_nnunet_classes(const fs::path& root) {
+  const Json json = read_json(root);
+  const Json* labels = find_object(json, {"labels"});
+  if (labels == nullptr) {
+    fail(root, "it has no 'labels'");
+  }
+  std::vector<std::string> items;
+  for (const auto& [value, name] : labels_of(*labels, root)) {
+    items.push_back(str(class_name(name), "=", value));
+  }
+  try {
+    return parse_classes(items);
+  } catch (const ConfigError& error) {
+    fail(root, str("'labels' ", error.what(), "; say by DataConfig::classes what is learned"));
+  }
+}
+
+void take_stated_classes(DataConfig& config) {
+  std::error_code none;
+  if (config.dataset == "nnunet" && fs::is_regular_file(config.root / kFile, none)) {
+    const ClassCoding coding = config.classes.coding;
+    config.classes = read_nnunet_classes(config.root);
+    config.classes.coding = coding;
+  }
+}
+
+PairList find_nnunet(const DataConfig& config) {
+  const NnunetDataset set = read_nnunet_dataset(config.root);
+  if (set.channels != 1 && set.channels != 3) {
+    fail(config.root, str("its images have ", set.channels,
+                          " channels; those of 1, or of 3 in one file (RGB), are read"));
+  }
+  PairList list{find_part(config.root / "imagesTr", config.root / "labelsTr", set), {}};
+  if (fs::is_directory(config.root / "labelsTs")) {
+    list.own_test = find_part(config.root / "imagesTs", config.root / "labelsTs", set);
+  }
+  return list;
+}
+
+fs::path case_name(const fs::path& image, const fs::path& name) {
+  const fs::path plain = without_extension(name);
+  const std::string text = plain.string();
+  return text.ends_with(kFirstChannel) && is_case_folder(image.parent_path())
+             ? fs::path(text.substr(0, text.size() - kFirstChannel.size()))
+             : plain;
+}
+
+void refuse_channel_files(const std::vector<fs::path>& images) {
+  std::set<std::string> names;
+  for (const fs::path& image : images) {
+    names.insert(without_extension(image).string());
+  }
+  for (const fs::path& image : images) {
+    const std::string name = without_extension(image).string();
+    const std::string first =
+        str(name.substr(0, name.size() - kFirstChannel.size()), kFirstChannel);
+    if (name.ends_with(kSecondChannel) && names.contains(first) &&
+        is_case_folder(image.parent_path())) {
+      throw DataError(str("'", image.string(),
+                          "' is a channel in a file of its own; images of several files are not "
+                          "read: join three of them into RGB"));
+    }
+  }
+}
+
+}  // namespace leaf::data

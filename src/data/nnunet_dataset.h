@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "leaf/data/data_config.h"
+#include "leaf/data/mask_classes.h"
+#include "leaf/data/pair.h"
+
+namespace leaf::data {
+
+/// What the dataset.json of a data set in nnU-Net's layout states: that of its version 2, or of
+/// version 1 and the Medical Segmentation Decathlon.
+struct NnunetDataset {
+  std::size_t channels = 1;
+  std::string ending;  ///< of all files' names: ".nii.gz"; empty where it is not stated
+};
+
+/// Reads root/dataset.json. Throws DataError for a file that is missing or not of that form.
+NnunetDataset read_nnunet_dataset(const std::filesystem::path& root);
+
+/// Its labels as classes, in the order of their values; what names may not hold becomes '_'. Throws
+/// DataError as above, and for regions and for more classes than are learned.
+MaskClasses read_nnunet_classes(const std::filesystem::path& root);
+
+/// The images of imagesTr with their masks of labelsTr, and of imagesTs where there is a labelsTs;
+/// names are those of the cases. Throws DataError for files without partner and for images of 2 or
+/// more than 3 channels, or of several files.
+PairList find_nnunet(const DataConfig& config);
+
+/// The name of an image below some folder, without extension; in a folder images* beside a
+/// dataset.json it is the case's, without "_0000".
+std::filesystem::path case_name(const std::filesystem::path& image,
+                                const std::filesystem::path& name);
+
+/// Throws DataError where a channel of an image, in such a folder, is a file of its own
+/// ("case_0001").
+void refuse_channel_files(const std::vector<std::filesystem::path>& images);
+
+}  // namespace leaf::data

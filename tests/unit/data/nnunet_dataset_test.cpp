@@ -1,0 +1,221 @@
+#include "data/nnunet_dataset.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "data/registry.h"
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/data/dataset.h"
+#include "leaf/data/split.h"
+#include "support/images.h"
+#include "support/temporary_folder.h"
+#include "support/volumes.h"
+
+namespace leaf::data {
+namespace {
+
+using Names = std::vector<std::string>;
+
+const std::string kVersion2 = R"({"channel_names": {"0": "CT"}, "numTraining": 3,
+  "labels": {"background": 0, "left lung": 2, "heart": 1, "ignore": 3}, "file_ending": ".nii.gz"})";
+
+class Nnunet : public ::testing::Test {
+ protected:
+  Nnunet() {
+    config_.dataset = "nnunet";
+    config_.root = folder_.path();
+    config_.resolution = 8;
+    config_.intensity.rule = IntensityRule::kRange;
+    config_.split = {.strategy = SplitStrategy::kTail, .validation = 1, .test = 0};
+  }
+
+  void write_json(const std::string& text) { write_file(folder_ / "dataset.json", text); }
+
+  /// A volume of `slices` slices whose mask has 1 in the first and 2 in the others.
+  void write_case(const std::string& name, std::int64_t slices) {
+    const at::Tensor image = at::arange(slices * 6 * 4).to(at::kInt).view({slices, 6, 4});
+    const at::Tensor mask = at::zeros({slices, 6, 4}, at::kByte);
+    mask.narrow(2, 0, 2).fill_(2);
+    mask[0].narrow(1, 0, 2).fill_(1);
+    test::write_axial(folder_ / ("imagesTr/" + name + "_0000.nii.gz"), image);
+    test::write_axial(folder_ / ("labelsTr/" + name + ".nii.gz"), mask);
+  }
+
+  void write_volumes() {
+    write_json(kVersion2);
+    write_case("a", 3);
+    write_case("b", 2);
+    write_case("c", 4);
+    take_stated_classes(config_);
+  }
+
+  std::string refusal() {
+    return test::message_of<DataError>([&] {
+      take_stated_classes(config_);
+      split_pairs(config_, 1);
+    });
+  }
+
+  void expect_refusal(const std::string& part) {
+    const std::string message = refusal();
+    EXPECT_NE(message.find(part), std::string::npos) << part << " in '" << message << "'";
+  }
+
+  test::TemporaryFolder folder_;
+  DataConfig config_;
+};
+
+Names names_of(const std::vector<Pair>& pairs) {
+  Names names;
+  for (const Pair& pair : pairs) {
+    names.push_back(pair.name);
+  }
+  return names;
+}
+
+}  // namespace
+
+TEST_F(Nnunet, ClassesAreTheLabelsInTheOrderOfTheirValues) {
+  write_json(kVersion2);
+  const Names items{"background=0", "heart=1", "left_lung=2", "ignore=3"};
+  EXPECT_EQ(class_items(read_nnunet_classes(folder_.path())), items);
+  write_json(R"({"modality": {"0": "CT"}, "labels": {"0": "background", "1": "heart",
+    "2": "left lung", "3": "ignore"}})");
+  EXPECT_EQ(class_items(read_nnunet_classes(folder_.path())), items);
+  take_stated_classes(config_);
+  EXPECT_EQ(class_items(config_.classes), items);
+}
+
+TEST_F(Nnunet, VolumesAreDividedAsAWholeAndCut) {
+  write_volumes();
+  const SplitPairs parts = split_pairs(config_, 1);
+  EXPECT_EQ(names_of(parts.train), (Names{"a#0", "a#1", "a#2", "b#0", "b#1"}));
+  EXPECT_EQ(names_of(parts.validation), (Names{"c#0", "c#1", "c#2", "c#3"}));
+  write_split_csv(folder_ / "split.csv", parts, config_.root);
+  EXPECT_EQ(read_file(folder_ / "split.csv"),
+            "image,mask,split\n"
+            "imagesTr/a_0000.nii.gz,labelsTr/a.nii.gz,train\n"
+            "imagesTr/b_0000.nii.gz,labelsTr/b.nii.gz,train\n"
+            "imagesTr/c_0000.nii.gz,labelsTr/c.nii.gz,validation\n");
+  const SplitPairs again = split_pairs_of_run(config_, folder_ / "split.csv");
+  EXPECT_EQ(names_of(again.train), names_of(parts.train));
+  EXPECT_EQ(names_of(again.validation), names_of(parts.validation));
+  config_.split = {.strategy = SplitStrategy::kNnunet, .folds = folder_ / "splits_final.json"};
+  write_file(config_.split.folds, R"([{"train": ["c"], "val": ["a", "b"]}])");
+  EXPECT_EQ(split_pairs(config_, 1).train.size(), 4U);
+  EXPECT_EQ(split_pairs(config_, 1).validation.size(), 5U);
+}
+
+TEST_F(Nnunet, ADatasetHasTheSlicesAndTheirLabels) {
+  write_volumes();
+  const Dataset dataset(split_pairs(config_, 1).train, config_);
+  const FullSample first = dataset.load_full(0);
+  EXPECT_EQ(first.sample.name, "a#0");
+  EXPECT_EQ(first.pair.image.rgb.sizes(), (std::vector<std::int64_t>{6, 4, 3}));
+  EXPECT_EQ(first.pair.labels.max().item<int>(), 1);
+  EXPECT_EQ(dataset.load_full(1).pair.labels.max().item<int>(), 2);
+  const at::Tensor last = dataset.load_full(2).pair.image.rgb;
+  EXPECT_EQ(last[5][3][0].item<int>(), 255);              // of the volume's range
+  EXPECT_EQ(first.pair.image.rgb.max().item<int>(), 82);  // 23 of 71
+  for (std::size_t i = dataset.size(); i-- > 0;) {
+    EXPECT_TRUE(dataset.decoded(i).image.equal(dataset.decoded(i).image));
+    EXPECT_EQ(dataset.load(i).name, dataset.pairs()[i].name);
+  }
+}
+
+TEST_F(Nnunet, TheCacheKeepsAllSlicesOfAVolume) {
+  write_volumes();
+  const Dataset dataset(split_pairs(config_, 1).train, config_);
+  const at::Tensor third = dataset.decoded(2).image;
+  std::filesystem::remove(folder_ / "imagesTr/a_0000.nii.gz");
+  EXPECT_NE(dataset.decoded(0).image.data_ptr(), nullptr);
+  EXPECT_EQ(dataset.decoded(2).image.data_ptr(), third.data_ptr());
+  DataConfig without = config_;
+  without.cache_mb = 0;
+  const Dataset uncached(
+      split_pairs_of_run(config_,
+                         [&] {
+                           write_file(folder_ / "b.csv",
+                                      "image,mask,split\n"
+                                      "imagesTr/b_0000.nii.gz,labelsTr/b.nii.gz,train\n");
+                           return folder_ / "b.csv";
+                         }())
+          .train,
+      without);
+  EXPECT_TRUE(uncached.decoded(1).image.equal(dataset.decoded(4).image));
+}
+
+TEST_F(Nnunet, PicturesAreCasesToo) {
+  write_json(R"({"channel_names": {"0": "R", "1": "G", "2": "B"}, "file_ending": ".png",
+    "labels": {"background": 0, "polyp": 1}})");
+  data::write_png(folder_ / "imagesTr/x_0000.png", test::picture(6, 4));
+  data::write_png(folder_ / "labelsTr/x.png", test::half_mask(6, 4, 1));
+  data::write_png(folder_ / "imagesTr/y_0000.png", test::picture(6, 4, 3));
+  data::write_png(folder_ / "labelsTr/y.png", test::half_mask(6, 4, 1));
+  data::write_png(folder_ / "imagesTs/z_0000.png", test::picture(6, 4, 5));
+  take_stated_classes(config_);
+  PairList list = list_pairs(config_);
+  EXPECT_EQ(names_of(list.pairs), (Names{"x", "y"}));
+  EXPECT_TRUE(list.own_test.empty());
+  EXPECT_EQ(load_pair(list.pairs[0], config_).labels.sum().item<int>(), 12);
+  data::write_png(folder_ / "labelsTs/z.png", test::half_mask(6, 4, 1));
+  EXPECT_EQ(names_of(list_pairs(config_).own_test), Names{"z"});
+}
+
+TEST_F(Nnunet, TheDecathlonsNamesHaveNoChannel) {
+  write_json(R"({"modality": {"0": "MRI"}, "labels": {"0": "background", "1": "a", "2": "b"}})");
+  const at::Tensor voxels = at::ones({2, 4, 4}, at::kByte);
+  test::write_axial(folder_ / "imagesTr/hippocampus_001.nii.gz", voxels);
+  test::write_axial(folder_ / "labelsTr/hippocampus_001.nii.gz", voxels);
+  write_file(folder_ / "imagesTr/._hippocampus_001.nii.gz", "of another system");
+  EXPECT_EQ(names_of(list_pairs(config_).pairs), Names{"hippocampus_001"});
+}
+
+TEST_F(Nnunet, WhatIsNotReadIsNamed) {
+  expect_refusal("dataset.json");
+  write_json("[]");
+  expect_refusal("not a JSON object");
+  write_json(R"({"labels": {"background": 0, "whole": [1, 2]}})");
+  expect_refusal("'whole' is a region");
+  write_json(R"({"labels": {"liver": 1}})");
+  expect_refusal("the value 0");
+  write_json(R"({"labels": {"background": 0, "liver": "one"}})");
+  expect_refusal("no whole number");
+  write_json(R"({"labels": {"background": 0, "a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6, "g": 7,
+    "h": 8}})");
+  expect_refusal("has 9 classes");
+  write_volumes();
+  write_json(R"({"channel_names": {"0": "T1", "1": "T2"}, "labels": {"background": 0, "a": 1}})");
+  expect_refusal("2 channels");
+  write_json(R"({"channel_names": {"0": "T1"}, "labels": {"background": 0, "a": 1},
+    "file_ending": ".mha"})");
+  expect_refusal("no files *.mha");
+  write_json(kVersion2);
+  test::write_axial(folder_ / "imagesTr/a_0001.nii.gz", at::ones({3, 6, 4}, at::kByte));
+  expect_refusal("a channel in a file of its own");
+  std::filesystem::remove(folder_ / "imagesTr/a_0001.nii.gz");
+  test::write_axial(folder_ / "labelsTr/c.nii.gz", at::ones({3, 6, 4}, at::kByte));
+  expect_refusal("has 3 slices but its image");
+  std::filesystem::remove(folder_ / "labelsTr/c.nii.gz");
+  expect_refusal("1 of 3 images have no label");
+  std::filesystem::remove(folder_ / "imagesTr/c_0000.nii.gz");
+  std::filesystem::remove(folder_ / "imagesTr/b_0000.nii.gz");
+  expect_refusal("1 of 2 labels have no image");
+}
+
+TEST(CaseNames, ChannelsAreNoPartOfThemBesideADatasetJson) {
+  const test::TemporaryFolder folder;
+  const std::filesystem::path image = folder / "imagesTs/sub_0000.nii.gz";
+  test::touch(image);
+  EXPECT_EQ(case_name(image, "sub_0000.nii.gz"), "sub_0000");
+  write_file(folder / "dataset.json", "{}");
+  EXPECT_EQ(case_name(image, "sub_0000.nii.gz"), "sub");
+  EXPECT_EQ(case_name(folder / "other/a_0000.png", "a_0000.png"), "a_0000");
+}
+
+}  // namespace leaf::data
