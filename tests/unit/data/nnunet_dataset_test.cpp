@@ -31,7 +31,9 @@ class Nnunet : public ::testing::Test {
     config_.root = folder_.path();
     config_.resolution = 8;
     config_.intensity.rule = IntensityRule::kRange;
-    config_.split = {.strategy = SplitStrategy::kTail, .validation = 1, .test = 0};
+    config_.split.strategy = SplitStrategy::kTail;
+    config_.split.validation = 1;
+    config_.split.test = 0;
   }
 
   void write_json(const std::string& text) { write_file(folder_ / "dataset.json", text); }
@@ -105,7 +107,8 @@ TEST_F(Nnunet, VolumesAreDividedAsAWholeAndCut) {
   const SplitPairs again = split_pairs_of_run(config_, folder_ / "split.csv");
   EXPECT_EQ(names_of(again.train), names_of(parts.train));
   EXPECT_EQ(names_of(again.validation), names_of(parts.validation));
-  config_.split = {.strategy = SplitStrategy::kNnunet, .folds = folder_ / "splits_final.json"};
+  config_.split.strategy = SplitStrategy::kNnunet;
+  config_.split.folds = folder_ / "splits_final.json";
   write_file(config_.split.folds, R"([{"train": ["c"], "val": ["a", "b"]}])");
   EXPECT_EQ(split_pairs(config_, 1).train.size(), 4U);
   EXPECT_EQ(split_pairs(config_, 1).validation.size(), 5U);
