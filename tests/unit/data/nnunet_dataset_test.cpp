@@ -124,7 +124,7 @@ TEST_F(Nnunet, ADatasetHasTheSlicesAndTheirLabels) {
   EXPECT_EQ(dataset.load_full(1).pair.labels.max().item<int>(), 2);
   const at::Tensor last = dataset.load_full(2).pair.image.rgb;
   EXPECT_EQ(last[5][3][0].item<int>(), 255);              // of the volume's range
-  EXPECT_EQ(first.pair.image.rgb.max().item<int>(), 82);  // 23 of 71
+  EXPECT_EQ(first.pair.image.rgb.max().item<int>(), 83);  // 23 of 71
   for (std::size_t i = dataset.size(); i-- > 0;) {
     EXPECT_TRUE(dataset.decoded(i).image.equal(dataset.decoded(i).image));
     EXPECT_EQ(dataset.load(i).name, dataset.pairs()[i].name);
