@@ -41,7 +41,10 @@ void read_as_mask(const data::Picture& picture) {
     }
   };
   read({});
-  read({.rule = data::MaskRule::kZeroIsTarget, .threshold = 0, .ignore_value = 255});
+  data::MaskOptions turned;
+  turned.rule = data::MaskRule::kZeroIsTarget;
+  turned.ignore_value = 255;
+  read(turned);
   for (const auto& classes : {data::parse_classes({"background=0", "a=1+255", "b=2", "ignore=3"}),
                               data::parse_classes({"background=#000000", "a=#ff0000"})}) {
     data::MaskOptions options;

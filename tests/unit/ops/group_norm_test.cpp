@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 
+#include "conv_layer.h"
 #include "each_target.h"
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
@@ -17,6 +18,9 @@
 
 namespace leaf::ops {
 namespace {
+
+using test::channels_last;
+using test::normal;
 
 constexpr double kEps = 1e-5;
 
@@ -32,14 +36,6 @@ struct NormShape {
 const std::vector<NormShape> kNormShapes = {
     {1, 32, 5, 7, 32}, {2, 33, 3, 3, 11},   {3, 6, 1, 1, 2},      {2, 20, 9, 4, 4},
     {1, 1, 8, 8, 1},   {2, 64, 40, 31, 32}, {1, 128, 16, 17, 32}, {4, 7, 1, 5, 1}};
-
-at::Tensor normal(at::IntArrayRef shape, std::uint64_t seed) {
-  return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(seed));
-}
-
-at::Tensor channels_last(const at::Tensor& x) {
-  return x.contiguous(at::MemoryFormat::ChannelsLast);
-}
 
 /// Everything that the operators take, float32; in_double() is the same on the composed path.
 struct NormInputs {
