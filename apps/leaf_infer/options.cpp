@@ -59,6 +59,10 @@ void add_work_options(CLI::App& app, InferOptions& o) {
                "Leave images alone whose mask is there, of this model and these settings [off]");
   app.add_flag("--recursive,!--no-recursive", o.recursive,
                "Search folders below --input or --watch [on]");
+  app.add_flag(
+      "--dicom-series", o.dicom_series,
+      "Folders of DICOM files at or below --input are volumes, one series each, not images "
+      "[off]");
 }
 
 void add_mask_options(CLI::App& app, InferOptions& o) {
@@ -117,6 +121,9 @@ void add_output_options(CLI::App& app, InferOptions& o) {
   app.add_flag("--labels", o.inference.labels,
                "Also write labels/NAME.png, the mask's connected parts numbered from 1 (16 bits) "
                "[off]");
+  app.add_flag("--dicom-seg", o.inference.dicom_seg,
+               "Also write dicom-seg/NAME.dcm, the mask of a DICOM file as a DICOM Segmentation "
+               "object of its patient and study [off]");
 }
 
 }  // namespace
@@ -147,6 +154,11 @@ void parse_words(InferOptions& o) {
   o.inference.batch_size = parse_batch_size(o.batch_size);
   if (o.segmenter.noise == StartingNoise::kZeros && o.inference.mask.seeds > 1) {
     throw ConfigError("--noise zeros has one sample, not --seeds; leave one of them out");
+  }
+  if (o.inference.dicom_seg && o.inference.mask.size == OutputSize::kModel) {
+    throw ConfigError(
+        "--dicom-seg wants masks of the images' size, not --output-size model; leave one of them "
+        "out");
   }
   check_mask_options(o.inference.mask);
 }

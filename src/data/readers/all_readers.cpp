@@ -17,10 +17,11 @@ Reader jpeg_reader();
 Reader tiff_reader();
 Reader bmp_reader();
 Reader webp_reader();
+Reader dicom_reader();
 
 const std::vector<Reader>& all_readers() {
-  static const std::vector<Reader> readers{png_reader(), jpeg_reader(), tiff_reader(), bmp_reader(),
-                                           webp_reader()};
+  static const std::vector<Reader> readers{png_reader(), jpeg_reader(), tiff_reader(),
+                                           bmp_reader(), webp_reader(), dicom_reader()};
   return readers;
 }
 
