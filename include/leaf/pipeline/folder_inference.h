@@ -98,7 +98,8 @@ std::vector<std::filesystem::path> output_files(const FolderInferenceOptions& op
 std::vector<std::filesystem::path> output_folders(const FolderInferenceOptions& options,
                                                   const InferenceInput& input);
 
-/// Throws ConfigError when two inputs would write the same file or one would be written over.
+/// Throws ConfigError when two inputs would write the same file, one would be written over, or one
+/// is a volume that the options do not fit.
 void check_outputs(const std::vector<InferenceInput>& inputs,
                    const FolderInferenceOptions& options);
 

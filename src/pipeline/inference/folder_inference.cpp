@@ -182,7 +182,6 @@ class FolderInference {
   void segment_volume(Loaded loaded) {
     const Stopwatch watch;
     try {
-      check_volume_options(options_.mask);
       loaded.result = segment_slices(
           segmenter_, *loaded.volume, inputs_[loaded.index].name.generic_string(), options_.mask,
           {.probability = wants_probability(options_), .batch = batch_size_, .run = piecewise()});

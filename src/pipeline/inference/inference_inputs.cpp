@@ -120,6 +120,9 @@ void check_outputs(const std::vector<InferenceInput>& inputs,
   }
   std::map<fs::path, fs::path> writers;
   for (const InferenceInput& input : inputs) {
+    if (data::is_volume(input.image)) {
+      check_volume_options(options.mask);
+    }
     for (const fs::path& file : output_files(options, input)) {
       if (images.contains(resolved(file))) {
         throw ConfigError(str("'", file.string(),
