@@ -28,10 +28,11 @@ void add_work_options(CLI::App& app, InferOptions& o) {
       ->required();
   auto* input =
       app.add_option("--input", o.input, "Images, volumes (.nii, .nii.gz) and folders of them");
-  app.add_option("--watch", o.watch,
-                 "In place of --input: a folder whose images, and all that arrive there, are "
-                 "segmented until the first signal (Ctrl-C)")
-      ->excludes(input);
+  auto* watch =
+      app.add_option("--watch", o.watch,
+                     "In place of --input: a folder whose images, and all that arrive there, are "
+                     "segmented until the first signal (Ctrl-C)")
+          ->excludes(input);
   app.add_option("--output", o.inference.output,
                  "Folder for masks (NAME.png, of volumes NAME.nii.gz) and summary.json")
       ->required();
@@ -60,9 +61,10 @@ void add_work_options(CLI::App& app, InferOptions& o) {
   app.add_flag("--recursive,!--no-recursive", o.recursive,
                "Search folders below --input or --watch [on]");
   app.add_flag(
-      "--dicom-series", o.dicom_series,
-      "Folders of DICOM files at or below --input are volumes, one series each, not images "
-      "[off]");
+         "--dicom-series", o.dicom_series,
+         "Folders of DICOM files at or below --input are volumes, one series each, not images "
+         "[off]")
+      ->excludes(watch);
 }
 
 void add_mask_options(CLI::App& app, InferOptions& o) {

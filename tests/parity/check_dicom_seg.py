@@ -42,7 +42,7 @@ def check_frames(seg, sources, labels):
         dataset, frame = sources[place]
         assert image.ReferencedSOPInstanceUID == dataset.SOPInstanceUID
         assert image.ReferencedSOPClassUID == dataset.SOPClassUID
-        if "NumberOfFrames" in dataset:
+        if int(dataset.get("NumberOfFrames") or 1) > 1:
             assert image.ReferencedFrameNumber == frame + 1
         assert (masks[index] == (labels[place] == segment)).all(), index
         if "ImagePositionPatient" in dataset:

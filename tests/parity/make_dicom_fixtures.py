@@ -26,6 +26,8 @@ from pydicom import uid
 HEIGHT, WIDTH = 13, 20
 NATIVE = {"implicit": uid.ImplicitVRLittleEndian, "explicit": uid.ExplicitVRLittleEndian,
           "big": uid.ExplicitVRBigEndian, "deflated": uid.DeflatedExplicitVRLittleEndian}
+# Files of pydicom that guesses alone can read: an implicit data set under an explicit transfer syntax, and one cut short.
+BROKEN = {"SC_rgb_jpeg.dcm": "has no value representation", "rtplan_truncated.dcm": "element (300a,00b0) states"}
 NOT_DECODED = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2K, uid.JPEG2000MC)
 
 
@@ -33,7 +35,9 @@ def new_dataset(syntax, frames=1):
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = syntax
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = uid.SecondaryCaptureImageStorage
+    dataset.SOPClassUID = (uid.MultiFrameTrueColorSecondaryCaptureImageStorage if frames > 1
+                           else uid.SecondaryCaptureImageStorage)
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "2.25.7"
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "2.25.5", "2.25.6"
     dataset.PatientName, dataset.PatientID = "Secret^Patient", "SECRETID"
@@ -140,6 +144,8 @@ def facts_of(dataset):
         depth = 255 if colours.dtype == numpy.uint8 else 65535
         row.update(colours=True, samples=numpy.round(colours[..., :3] * (255 / depth)).flatten().tolist())
         return row
+    if dataset.SamplesPerPixel == 3 and dataset.BitsStored > 16:
+        return {"refused": f"of {dataset.BitsStored} bits"}
     if dataset.SamplesPerPixel == 3:
         row["samples"] = pixels.flatten().tolist()
         return row
@@ -164,7 +170,7 @@ def write_native(fixtures):
             if fixtures.small and dtype not in ("u2",):
                 continue
             dataset = new_dataset(syntax)
-            set_pixels(dataset, fixtures.grey(dtype, bits=29 if dtype == "u4" else None), "MONOCHROME2")
+            set_pixels(dataset, fixtures.grey(dtype, bits=24 if dtype == "u4" else None), "MONOCHROME2")
             fixtures.write(f"{form}-{dtype}.dcm", dataset)
         dataset = new_dataset(syntax)
         set_pixels(dataset, fixtures.colours(), "RGB", planar=int(form == "big"))
@@ -292,6 +298,9 @@ def add_pydicom_files(fixtures):
             continue
         name = f"pydicom-{source.name}"
         (fixtures.folder / name).write_bytes(content)
+        if source.name in BROKEN:
+            fixtures.rows.append({"file": name, "refused": BROKEN[source.name]})
+            continue
         try:
             fixtures.expect(name, source, tolerance=3)
         except Exception as error:  # whatever it is

@@ -51,12 +51,12 @@ at::Tensor as_voxels(const at::Tensor& slices, const Slicing& slicing);
 struct VolumeLimits {
   /// Reading takes up to 8 bytes for each, as the file stores them.
   std::int64_t max_voxels = 1'000'000'000;
-  PictureLimits slice;  ///< of one
+  PictureLimits slice{};  ///< of one
 };
 
 struct VolumeOptions {
   SliceAxis axis = SliceAxis::kAuto;
-  VolumeLimits limits;
+  VolumeLimits limits{};
 };
 
 /// The smallest and the largest value of a volume.

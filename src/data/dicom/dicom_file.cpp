@@ -194,7 +194,7 @@ void DicomFile::decode(DcmPixelData& pixels, bool first_frame_only) {
   }
 }
 
-std::string_view DicomFile::pixels(bool first_frame_only) {
+DcmPixelData& DicomFile::pixel_data() {
   DcmElement* element = nullptr;
   data_set_->findAndGetElement(DCM_PixelData, element);
   auto* pixels = dynamic_cast<DcmPixelData*>(element);
@@ -205,14 +205,19 @@ std::string_view DicomFile::pixels(bool first_frame_only) {
     throw DataError(is_float ? std::string("DICOM files of floating-point pixels are not read")
                              : str("it is a DICOM file without pixels (", kind, ")"));
   }
+  return *pixels;
+}
+
+std::string_view DicomFile::pixels(bool first_frame_only) {
+  DcmPixelData& pixels = pixel_data();
   if (syntax_.isEncapsulated()) {
-    decode(*pixels, first_frame_only);
+    decode(pixels, first_frame_only);
   }
   Uint8* bytes = nullptr;
-  if (pixels->getUint8Array(bytes).bad() || bytes == nullptr) {
+  if (pixels.getUint8Array(bytes).bad() || bytes == nullptr) {
     refuse_damaged("its pixels are missing");
   }
-  return {reinterpret_cast<const char*>(bytes), pixels->getLength()};
+  return {reinterpret_cast<const char*>(bytes), pixels.getLength()};
 }
 
 std::optional<std::int64_t> whole_number(DcmItem& item, const DcmTagKey& tag,

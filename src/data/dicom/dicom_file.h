@@ -22,12 +22,16 @@ class DicomFile {
   DcmDataset& data_set() { return *data_set_; }
   const DcmXfer& transfer_syntax() const { return syntax_; }
 
+  /// Throws DataError for a file without pixels.
+  void require_pixels() { pixel_data(); }
+
   /// The pixels of all frames, or of the first alone, one behind the other; compressed ones are
   /// decoded once. Attributes that describe them may change with that. Throws DataError for a file
   /// without pixels, for what no codec decodes, and for damaged pixels.
   std::string_view pixels(bool first_frame_only);
 
  private:
+  DcmPixelData& pixel_data();
   void decode(DcmPixelData& pixels, bool first_frame_only);
 
   std::unique_ptr<DcmDataset> data_set_;

@@ -66,7 +66,7 @@ bool takes(const fs::path& path) {
 
 std::unique_ptr<Volume> open(const fs::path& folder, const VolumeOptions& options) {
   if (options.axis == SliceAxis::kI || options.axis == SliceAxis::kJ) {
-    throw DataError("a DICOM series is cut along its own slices alone (VolumeOptions::axis: k)");
+    throw DataError("a DICOM series is cut along its own slices alone; leave the axis at auto or k");
   }
   dicom::Series series =
       dicom::put_in_order(dicom::read_placed_frames(folder, options.limits.slice));

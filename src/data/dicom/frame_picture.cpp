@@ -42,6 +42,7 @@ bool is_lossy(DicomFile& file) {
 Picture read_frame(DicomFile& file, std::int64_t frame, bool first_frame_only,
                    const PictureLimits& limits) {
   DcmDataset& data_set = file.data_set();
+  file.require_pixels();
   Picture picture;
   picture.format = PictureFormat::kDicom;
   picture.lossy = is_lossy(file);

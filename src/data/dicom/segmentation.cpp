@@ -170,6 +170,9 @@ void write_segmentation(const std::filesystem::path& path, const std::vector<Dic
   put_patient_and_study(data_set, read.first->data_set());
   put_series_and_equipment(data_set);
   put_general(data_set);
+  if (!read.have_geometry()) {
+    copy(read.first->data_set(), data_set, DCM_PatientOrientation, true);
+  }
   put_segments(data_set, classes);
   put_references(data_set, read);
   put_frames(data_set, read, classes.list.size() - 1);

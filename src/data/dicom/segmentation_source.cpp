@@ -33,7 +33,7 @@ FrameFacts facts_of(DcmDataset& data_set, std::int64_t frame) {
   facts.instance_uid = text(data_set, DCM_SOPInstanceUID);
   facts.series_uid = text(data_set, DCM_SeriesInstanceUID);
   facts.frame = frame;
-  facts.multi_frame = data_set.tagExists(DCM_NumberOfFrames);
+  facts.multi_frame = whole_number(data_set, DCM_NumberOfFrames).value_or(1) > 1;
   facts.position =
       text(group_of(data_set, DCM_PlanePositionSequence, frame), DCM_ImagePositionPatient);
   facts.orientation =

@@ -278,9 +278,13 @@ TEST(Dicom, HostileStructureIsRefused) {
 }
 
 TEST(Dicom, WhatIsNotDecodedIsNamed) {
-  const DicomItem item = grey_dicom(2, 2, {1, 2, 3, 4});
-  expect_refused(dicom_file(item, "1.2.840.10008.1.2.4.90"),
-                 "JPEG 2000 (Lossless only) (1.2.840.10008.1.2.4.90) is not decoded");
+  const std::string header =
+      dicom_file(grey_dicom(2, 2, {}).remove(kPixels), "1.2.840.10008.1.2.4.90");
+  const std::string fragments = little(0xE000FFFE, 4) + little(0, 4) + little(0xE000FFFE, 4) +
+                                little(4, 4) + "code" + little(0xE0DDFFFE, 4) + little(0, 4);
+  expect_refused(
+      header + little(0x00107FE0, 4) + "OB" + little(0, 2) + little(0xFFFFFFFF, 4) + fragments,
+      "JPEG 2000 (Lossless only) (1.2.840.10008.1.2.4.90) is not decoded");
 }
 
 TEST(Dicom, FilesWithoutEndingAreImages) {
