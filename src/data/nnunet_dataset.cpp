@@ -20,10 +20,9 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr const char* kFile = "dataset.json";
-constexpr std::string_view kFirstChannel = "_0000";
 constexpr std::string_view kSecondChannel = "_0001";
 
-[[noreturn]] void fail(const fs::path& root, const std::string& reason) {
+[[noreturn]] void refuse_dataset(const fs::path& root, const std::string& reason) {
   throw DataError(str("'", (root / kFile).string(), "': ", reason));
 }
 
@@ -35,7 +34,7 @@ Json read_json(const fs::path& root) {
   }
   Json json = Json::parse(read_small_file(file), nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
-    fail(root, "it is not a JSON object, as nnU-Net's is");
+    refuse_dataset(root, "it is not a JSON object, as nnU-Net's is");
   }
   return json;
 }
@@ -61,22 +60,23 @@ std::map<std::int64_t, std::string> labels_of(const Json& labels, const fs::path
   std::map<std::int64_t, std::string> names;
   for (const auto& [key, value] : labels.items()) {
     if (value.is_array()) {
-      fail(root,
-           str("the label '", printable(key),
-               "' is a region of several values; say by DataConfig::classes what is learned"));
+      refuse_dataset(
+          root, str("the label '", printable(key),
+                    "' is a region of several values; say by DataConfig::classes what is learned"));
     }
     const bool named_by_value = is_number(key) && value.is_string();
     if (!named_by_value && !value.is_number_unsigned()) {
-      fail(root, str("the label '", printable(key), "' has no whole number as its value"));
+      refuse_dataset(root,
+                     str("the label '", printable(key), "' has no whole number as its value"));
     }
     const std::int64_t number = named_by_value ? std::stoll(key) : value.get<std::int64_t>();
     const std::string name = named_by_value ? value.get<std::string>() : key;
     if (!names.emplace(number, name).second) {
-      fail(root, str("two labels have the value ", number));
+      refuse_dataset(root, str("two labels have the value ", number));
     }
   }
   if (!names.contains(0)) {
-    fail(root, "no label has the value 0, the background");
+    refuse_dataset(root, "no label has the value 0, the background");
   }
   return names;
 }
@@ -160,7 +160,7 @@ MaskClasses read_nnunet_classes(const fs::path& root) {
   const Json json = read_json(root);
   const Json* labels = find_object(json, {"labels"});
   if (labels == nullptr) {
-    fail(root, "it has no 'labels'");
+    refuse_dataset(root, "it has no 'labels'");
   }
   std::vector<std::string> items;
   for (const auto& [value, name] : labels_of(*labels, root)) {
@@ -169,7 +169,8 @@ MaskClasses read_nnunet_classes(const fs::path& root) {
   try {
     return parse_classes(items);
   } catch (const ConfigError& error) {
-    fail(root, str("'labels' ", error.what(), "; say by DataConfig::classes what is learned"));
+    refuse_dataset(root,
+                   str("'labels' ", error.what(), "; say by DataConfig::classes what is learned"));
   }
 }
 
@@ -185,8 +186,8 @@ void take_stated_classes(DataConfig& config) {
 PairList find_nnunet(const DataConfig& config) {
   const NnunetDataset set = read_nnunet_dataset(config.root);
   if (set.channels != 1 && set.channels != 3) {
-    fail(config.root, str("its images have ", set.channels,
-                          " channels; those of 1, or of 3 in one file (RGB), are read"));
+    refuse_dataset(config.root, str("its images have ", set.channels,
+                                    " channels; those of 1, or of 3 in one file (RGB), are read"));
   }
   PairList list{find_part(config.root / "imagesTr", config.root / "labelsTr", set), {}};
   if (fs::is_directory(config.root / "labelsTs")) {

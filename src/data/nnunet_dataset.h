@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "leaf/data/data_config.h"
@@ -10,6 +11,9 @@
 #include "leaf/data/pair.h"
 
 namespace leaf::data {
+
+/// What nnU-Net puts behind a case's name for an image's first channel.
+inline constexpr std::string_view kFirstChannel = "_0000";
 
 /// What the dataset.json of a data set in nnU-Net's layout states: that of its version 2, or of
 /// version 1 and the Medical Segmentation Decathlon.

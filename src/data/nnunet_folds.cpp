@@ -8,14 +8,13 @@
 #include "leaf/core/files.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
+#include "nnunet_dataset.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;
 namespace {
 
 using Json = nlohmann::json;
-
-constexpr std::string_view kFirstChannel = "_0000";  // nnU-Net's, behind the case's name
 
 [[noreturn]] void fail(const fs::path& file, const std::string& reason) {
   throw DataError(str("'", file.string(), "': ", reason));

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <array>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "leaf/core/error.h"
@@ -143,9 +145,9 @@ TEST(Nifti, AMaskHasItsSourcesGeometryToTheBit) {
     EXPECT_TRUE(samples_of(*written).select(3, 0).equal(mask));
     if (source->nifti_header().size() == 348) {
       const std::string header = read_file(path).substr(0, 348);
-      for (const auto& [begin, end] : {std::pair<std::size_t, std::size_t>{kPixdim, kPixdim + 16},
-                                       {123, 124},
-                                       {252, kMagic}}) {
+      using Range = std::pair<std::size_t, std::size_t>;
+      for (const auto& [begin, end] :
+           std::array{Range{kPixdim, kPixdim + 16}, Range{123, 124}, Range{252, kMagic}}) {
         EXPECT_EQ(header.substr(begin, end - begin),
                   source->nifti_header().substr(begin, end - begin));
       }
@@ -166,8 +168,7 @@ TEST_F(Bytes, HeadersThatCannotBeAreRefused) {
   const std::string plain = plain_bytes();
   EXPECT_EQ(refusal(plain), "");
   expect_refusal(with<std::int32_t>(plain, 0, 347), "not a NIfTI file");
-  expect_refusal(with<char>(plain, kMagic + 1, 'i'), "not that of NIfTI");
-  expect_refusal(with<char>(with<char>(plain, kMagic + 1, 'i'), kMagic + 1, 'x'), "not that of");
+  expect_refusal(with<char>(plain, kMagic, 'x'), "not that of NIfTI");
   std::string pair = plain;
   pair.replace(kMagic, 3, "ni1");
   expect_refusal(pair, "voxels are in another file");
@@ -192,8 +193,8 @@ TEST_F(Bytes, HugeVolumesAreRefusedBeforeMemoryIsTaken) {
   }
   expect_refusal(huge, "VolumeLimits::max_voxels");
   std::string large = with<std::int16_t>(plain_bytes(), kDim + 2, 30000);
-  large = with<std::int16_t>(large, kDim + 4, 30000);
-  large = with<std::int16_t>(large, kDim + 6, 1);
+  large = with<std::int16_t>(large, kDim + 4, 300);
+  large = with<std::int16_t>(large, kDim + 6, 100);
   expect_refusal(large, "ends early");
   EXPECT_NE(refusal(plain_bytes(), {.limits = {.max_voxels = 59}}).find("5x4x3 voxels"),
             std::string::npos);
@@ -212,7 +213,7 @@ TEST_F(Bytes, FilesThatAreCutShortOrDamagedAreRefused) {
   EXPECT_NE(refusal(gz.substr(0, gz.size() - 30), {}, "v.nii.gz"), "");
   std::string other_sum = gz;
   other_sum[gz.size() - 6] = static_cast<char>(other_sum[gz.size() - 6] ^ 1);
-  EXPECT_NE(refusal(other_sum, {}, "v.nii.gz").find("crc"), std::string::npos);
+  EXPECT_NE(refusal(other_sum, {}, "v.nii.gz").find("check"), std::string::npos);
   const std::string none = test::message_of<DataError>([&] { open_volume(folder_ / "no.nii"); });
   EXPECT_NE(none.find("no such file"), std::string::npos);
 }
@@ -241,7 +242,7 @@ TEST(Volumes, TheRangeIsThatOfTheWholeVolume) {
   EXPECT_TRUE(read_slice(*volume, 0, range).rgb.eq(0).all().item<bool>());
   const at::Tensor second = read_slice(*volume, 1, range).rgb;
   EXPECT_EQ(second[0][0][0].item<int>(), 255);
-  EXPECT_EQ(second[1][1][2].item<int>(), 128);
+  EXPECT_EQ(second[1][1][2].item<int>(), 127);
   EXPECT_THROW(volume->slice(2), DataError);
   EXPECT_THROW(volume->slice(-1), DataError);
 }
