@@ -20,6 +20,8 @@ namespace leaf {
 struct InferenceInput {
   std::filesystem::path image;
   std::filesystem::path name;
+  /// Not empty: why it is not to be segmented. It counts as failed.
+  std::string refusal = {};
 };
 
 /// How folders are searched for images.
@@ -97,6 +99,9 @@ std::vector<std::filesystem::path> output_files(const FolderInferenceOptions& op
 /// Where files of an input are, those of other options too.
 std::vector<std::filesystem::path> output_folders(const FolderInferenceOptions& options,
                                                   const InferenceInput& input);
+
+/// The folders in the output, for what may stand beside masks, that these options write nothing to.
+std::vector<std::string> unused_folders(const FolderInferenceOptions& options);
 
 /// Throws ConfigError when two inputs would write the same file, one would be written over, or one
 /// is a volume that the options do not fit.
