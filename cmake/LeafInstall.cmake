@@ -16,6 +16,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/leafConfigVersion.cmake
 install(FILES ${PROJECT_BINARY_DIR}/leafConfig.cmake ${PROJECT_BINARY_DIR}/leafConfigVersion.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindLeafTorch.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindLeafNifti.cmake
+              ${PROJECT_SOURCE_DIR}/cmake/FindLeafDcmtk.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindLeafOpenCV.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindLeafUtf8proc.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindLeafWebP.cmake

@@ -5,6 +5,8 @@
 #   ./scripts/parity.sh            pictures, small networks, and each network in its published size
 #   ./scripts/parity.sh --small    pictures and the small networks alone
 #   ./scripts/parity.sh --pictures pictures alone (60 MB of packages)
+#   ./scripts/parity.sh --dicom    DICOM alone: files that pydicom wrote, and segmentations as pydicom, highdicom and,
+#                                  where dicom3tools is installed, dciodvfy read them
 #   LEAF_PARITY_PYTHON   the Python that makes the virtual environment (default: python3, 3.11 or newer)
 #   THREADS              of the Python side (default: one per core)
 # The first call downloads the packages (6 GB; less where PIP_EXTRA_INDEX_URL names a place with PyTorch's CPU
@@ -13,11 +15,12 @@
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
-small_only= pictures_only=
+small_only= pictures_only= dicom_only=
 while [ $# -gt 0 ]; do
   case $1 in
     --small) small_only=1 ;;
     --pictures) pictures_only=1 ;;
+    --dicom) dicom_only=1 ;;
     -h | --help) sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//p}' scripts/parity.sh; exit 0 ;;
     *) die "unknown option '$1'; see scripts/parity.sh --help" ;;
   esac
@@ -40,7 +43,7 @@ install_packages() {
 
 build_test() {
   configure -DLEAF_BUILD_TESTS=ON
-  cmake --build --preset cpu --target parity_weights parity_pictures
+  cmake --build --preset cpu --target parity_weights parity_pictures parity_dicom
 }
 
 # make FAMILY FOLDER [OPTION...]: writes fixtures.
@@ -62,6 +65,14 @@ check_pictures() {
     LEAF_PARITY_PICTURES=$work/pictures build/cpu/tests/parity_pictures --gtest_brief=1
 }
 
+check_dicom() {
+  local folder=$work/dicom
+  rm -rf "$folder"
+  "$python" $here/make_dicom_fixtures.py "$folder" --pydicom &&
+    LEAF_PARITY_DICOM=$folder LEAF_DICOM_SEG=$folder/seg build/cpu/tests/parity_dicom --gtest_brief=1 &&
+    "$python" $here/check_dicom_seg.py "$folder/seg"
+}
+
 check_small() {
   local family
   rm -rf "$work/small"
@@ -81,7 +92,9 @@ check_published() {
 }
 
 mkdir -p "$work"
-if [ -n "$pictures_only" ]; then
+if [ -n "$dicom_only" ]; then
+  venv=$work/venv-dicom python=$work/venv-dicom/bin/python requirements=$here/dicom_requirements.txt
+elif [ -n "$pictures_only" ]; then
   venv=$work/venv-pictures python=$work/venv-pictures/bin/python
   grep -E '^(imagecodecs|numpy|pillow|tifffile)=' $here/requirements.txt >"$requirements"
 else
@@ -89,6 +102,11 @@ else
 fi
 install_packages
 build_test
+if [ -n "$dicom_only" ]; then
+  check_dicom || die "DICOM differs (the files are in $work/dicom)"
+  say "all the same"
+  exit 0
+fi
 broken=()
 check_pictures || broken+=("pictures (the files are in $work/pictures)")
 [ -n "$pictures_only" ] || check_small || broken+=("small networks (the files are in $work/small)")

@@ -136,7 +136,8 @@ int exit_code(const InferenceReport& report) {
 /// What is known from the start; of a watched folder nothing.
 std::vector<InferenceInput> inputs_of(const InferOptions& o) {
   if (o.watch.empty()) {
-    return find_inputs(o.input, o.recursive, o.inference.output);
+    return find_inputs(o.input, {.recursive = o.recursive, .dicom_series = o.dicom_series},
+                       o.inference.output);
   }
   check_watch(watch_options(o), o.inference.output);
   return {};

@@ -28,10 +28,11 @@ void add_work_options(CLI::App& app, InferOptions& o) {
       ->required();
   auto* input =
       app.add_option("--input", o.input, "Images, volumes (.nii, .nii.gz) and folders of them");
-  app.add_option("--watch", o.watch,
-                 "In place of --input: a folder whose images, and all that arrive there, are "
-                 "segmented until the first signal (Ctrl-C)")
-      ->excludes(input);
+  auto* watch =
+      app.add_option("--watch", o.watch,
+                     "In place of --input: a folder whose images, and all that arrive there, are "
+                     "segmented until the first signal (Ctrl-C)")
+          ->excludes(input);
   app.add_option("--output", o.inference.output,
                  "Folder for masks (NAME.png, of volumes NAME.nii.gz) and summary.json")
       ->required();
@@ -59,6 +60,11 @@ void add_work_options(CLI::App& app, InferOptions& o) {
                "Leave images alone whose mask is there, of this model and these settings [off]");
   app.add_flag("--recursive,!--no-recursive", o.recursive,
                "Search folders below --input or --watch [on]");
+  app.add_flag(
+         "--dicom-series", o.dicom_series,
+         "Folders of DICOM files at or below --input are volumes, one series each, not images "
+         "[off]")
+      ->excludes(watch);
 }
 
 void add_mask_options(CLI::App& app, InferOptions& o) {
@@ -117,6 +123,9 @@ void add_output_options(CLI::App& app, InferOptions& o) {
   app.add_flag("--labels", o.inference.labels,
                "Also write labels/NAME.png, the mask's connected parts numbered from 1 (16 bits) "
                "[off]");
+  app.add_flag("--dicom-seg", o.inference.dicom_seg,
+               "Also write dicom-seg/NAME.dcm, the mask of a DICOM file as a DICOM Segmentation "
+               "object of its patient and study [off]");
 }
 
 }  // namespace
@@ -147,6 +156,11 @@ void parse_words(InferOptions& o) {
   o.inference.batch_size = parse_batch_size(o.batch_size);
   if (o.segmenter.noise == StartingNoise::kZeros && o.inference.mask.seeds > 1) {
     throw ConfigError("--noise zeros has one sample, not --seeds; leave one of them out");
+  }
+  if (o.inference.dicom_seg && o.inference.mask.size == OutputSize::kModel) {
+    throw ConfigError(
+        "--dicom-seg wants masks of the images' size, not --output-size model; leave one of them "
+        "out");
   }
   check_mask_options(o.inference.mask);
 }

@@ -17,6 +17,7 @@ struct InferOptions {
   std::vector<std::filesystem::path> input;
   std::filesystem::path watch;
   bool recursive = true;
+  bool dicom_series = false;
   std::string output_size = "original";
   std::string batch_size = "1";
   std::string probabilities = "none";

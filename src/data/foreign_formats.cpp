@@ -37,7 +37,6 @@ constexpr std::array kPictures = {
     Foreign{0, "\0\0\x01\0"sv, "an icon"},
     Foreign{0, "<svg"sv, "an SVG drawing"},
     Foreign{0, "%PDF"sv, "a PDF document"},
-    Foreign{128, "DICM"sv, "a DICOM file"},
     Foreign{344, "n+1\0"sv, "a NIfTI volume"},
     Foreign{344, "ni1\0"sv, "a NIfTI volume"},
     Foreign{4, "n+2\0"sv, "a NIfTI volume"},

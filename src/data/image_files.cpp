@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/dicom/structure.h"
 #include "data/image_folder.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
@@ -38,7 +39,8 @@ bool is_image_file(const fs::path& path) {
     return std::count(reader.extensions.begin(), reader.extensions.end(), extension) > 0;
   };
   return !path.filename().string().starts_with('.') &&
-         std::any_of(all_readers().begin(), all_readers().end(), has_it);
+         (std::any_of(all_readers().begin(), all_readers().end(), has_it) ||
+          (!path.has_extension() && dicom::is_dicom_file(path)));  // as scanners write them
 }
 
 bool natural_less(const std::string& a, const std::string& b) {

@@ -98,7 +98,8 @@ bool is_results_folder(const fs::path& folder) {
 }
 
 bool is_picture_folder(const fs::path& folder) {
-  static const std::set<std::string> kNames{"overlays", "probabilities", "uncertainty", "labels"};
+  static const std::set<std::string> kNames{"overlays", "probabilities", "uncertainty", "labels",
+                                            "dicom-seg"};
   return kNames.contains(folder.filename().string());
 }
 

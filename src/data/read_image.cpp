@@ -85,6 +85,23 @@ at::Tensor stretch(const Picture& picture, ValueSpan span) {
   });
 }
 
+/// Levels as the file wants them.
+at::Tensor follow(const Picture& picture, const DisplayCurve& curve) {
+  const auto last = static_cast<double>(curve.levels.size() - 1);
+  const double scale = curve.high > curve.low ? last / (curve.high - curve.low) : 0;
+  return map_samples(picture, [&](auto sample) {
+    const double value = static_cast<double>(sample);
+    double place = std::clamp((value - curve.low) * scale, 0.0, last);
+    if (scale == 0) {  // a step
+      place = value > curve.low ? last : 0;
+    }
+    const auto below = static_cast<std::size_t>(place);
+    const double level = curve.levels[below];
+    const double next = curve.levels[std::min(below + 1, curve.levels.size() - 1)];
+    return static_cast<std::uint8_t>(level + (next - level) * (place - std::floor(place)) + 0.5);
+  });
+}
+
 /// 12 significant bits in 16, as CT, MR and X-ray pictures have them, come out nearly black.
 void warn_about_narrow_span(ValueSpan span, double white, const std::string& name) {
   constexpr double kTenth = 0.1;
@@ -120,6 +137,10 @@ at::Tensor shorten(const Picture& picture) {
 }
 
 at::Tensor full_range(const Picture& picture, const std::string& name) {
+  if (picture.shown) {
+    value_span(picture, name);  // refuses what is not finite
+    return follow(picture, *picture.shown);
+  }
   if (picture.samples.scalar_type() == at::kByte) {
     return picture.samples.size(2) == 3 && !picture.alpha
                ? picture.samples

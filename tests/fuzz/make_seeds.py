@@ -145,6 +145,13 @@ def picture_seeds():
                 yield path.name, path.read_bytes()
 
 
+def dicom_seeds():
+    """What follows the preamble and "DICM"."""
+    for path in sorted((PROJECT / "tests/fixtures/dicom").glob("*.dcm")):
+        if path.stat().st_size < 4000:
+            yield path.stem, path.read_bytes()[132:]
+
+
 def model_folder_seeds():
     def text(**content):
         return json.dumps(content).encode()
@@ -175,7 +182,7 @@ def checkpoint_seeds():
 SEEDS = {"safetensors": safetensors_seeds, "torch_zip": torch_zip_seeds, "pickle": pickle_seeds, "json": json_seeds,
          "shard_index": shard_index_seeds, "recognise": recognise_seeds, "config": config_seeds,
          "csv": csv_seeds, "model_folder": model_folder_seeds, "checkpoint": checkpoint_seeds,
-         "picture": picture_seeds, "volume": volume_seeds}
+         "picture": picture_seeds, "dicom": dicom_seeds, "volume": volume_seeds}
 
 if __name__ == "__main__":
     shutil.rmtree(HERE / "seeds", ignore_errors=True)

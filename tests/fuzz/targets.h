@@ -18,13 +18,14 @@ void csv(std::string_view bytes);
 void model_folder(std::string_view bytes);
 void checkpoint(std::string_view bytes);
 void picture(std::string_view bytes);
+void dicom(std::string_view bytes);
 void volume(std::string_view bytes);
 
 struct Target {
   const char* name;  ///< of its folder in seeds/ too
   void (*run)(std::string_view bytes);
 };
-inline constexpr std::array<Target, 12> kTargets{{{"safetensors", &safetensors},
+inline constexpr std::array<Target, 13> kTargets{{{"safetensors", &safetensors},
                                                   {"torch_zip", &torch_zip},
                                                   {"pickle", &pickle},
                                                   {"json", &json},
@@ -35,6 +36,7 @@ inline constexpr std::array<Target, 12> kTargets{{{"safetensors", &safetensors},
                                                   {"model_folder", &model_folder},
                                                   {"checkpoint", &checkpoint},
                                                   {"picture", &picture},
+                                                  {"dicom", &dicom},
                                                   {"volume", &volume}}};
 
 }  // namespace leaf::fuzz

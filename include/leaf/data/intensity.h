@@ -8,7 +8,8 @@
 namespace leaf::data {
 
 /// Which of an image's values become black and white.
-///   kFull    0 and the largest value that its bits can hold; of floating-point files 0 and 1
+///   kFull    0 and the largest value that its bits can hold; of floating-point files 0 and 1; of
+///            DICOM files those of their own window or lookup table, as viewers show them
 ///   kRange   the smallest and the largest value in the image itself
 ///   kWindow  the same two values in every image, as the files hold them
 enum class IntensityRule { kFull, kRange, kWindow };

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "leaf/data/image_io.h"
 #include "leaf/data/intensity.h"
@@ -64,6 +65,12 @@ struct ValueSpan {
   double high = 0;
 };
 
+/// A frame, counted from 0, of a DICOM file.
+struct DicomFrame {
+  std::filesystem::path file;
+  std::int64_t frame = 0;
+};
+
 /// A file (or a folder of files) of slices. Its functions may be called from several threads.
 class Volume {
  public:
@@ -91,6 +98,9 @@ class Volume {
   /// mask's file keeps of it is in write_nifti(). Empty: it is made from the geometry.
   virtual std::string nifti_header() const { return {}; }
 
+  /// The DICOM frames that the voxels are of, one for each place along k; of other formats none.
+  virtual std::vector<DicomFrame> dicom_frames() const { return {}; }
+
   /// What messages call it: its path.
   const std::string& name() const { return name_; }
 
@@ -111,7 +121,8 @@ class Volume {
 };
 
 /// True for what a row of all_volume_readers() (src/data/volumes/volume_reader.h) takes: files that
-/// end as NIfTI's, .nii and .nii.gz, in any case; hidden files are none.
+/// end as NIfTI's, .nii and .nii.gz, in any case; hidden files are none. And folders, whose DICOM
+/// files are slices.
 bool is_volume(const std::filesystem::path& path);
 
 /// Reads the header; the voxels are read when the first slice is asked for, and kept. Throws

@@ -24,6 +24,13 @@ struct InferenceInput {
   std::string refusal = {};
 };
 
+/// How folders are searched for images.
+struct InputSearch {
+  bool recursive = true;
+  /// Folders with DICOM files are volumes, under the folder's name; else each file is an image.
+  bool dicom_series = false;
+};
+
 /// Files as they are (under their own name) and the images of folders (under their name below that
 /// folder), in natural order per argument. What lies in `output` is left out, and so are results of
 /// earlier calls of leaf_infer and leaf_eval below a folder; the latter, and files that are no
@@ -31,7 +38,8 @@ struct InferenceInput {
 /// (data::is_case_folder) the name is that of the case, without "_0000". No image is read. Throws
 /// DataError for what does not exist and for a folder without images.
 std::vector<InferenceInput> find_inputs(const std::vector<std::filesystem::path>& paths,
-                                        bool recursive, const std::filesystem::path& output);
+                                        const InputSearch& search,
+                                        const std::filesystem::path& output);
 
 /// kOutline: the mask's border is drawn on the image. kFilled: the mask is coloured, too.
 enum class OverlayStyle { kNone, kOutline, kFilled };
@@ -73,6 +81,9 @@ struct FolderInferenceOptions {
   ContourFormat contours = ContourFormat::kNone;
   /// Also labels/NAME.png: the mask's connected parts, numbered from 1, in 16 bits.
   bool labels = false;
+  /// Also dicom-seg/NAME.dcm: the mask as a DICOM Segmentation object that refers to its image,
+  /// which must be a DICOM file. Not with OutputSize::kModel.
+  bool dicom_seg = false;
   /// Leaves images alone whose mask is there: complete, of this image, this model and these
   /// settings, as audit.jsonl tells.
   bool skip_existing = false;

@@ -17,10 +17,12 @@ Reader jpeg_reader();
 Reader tiff_reader();
 Reader bmp_reader();
 Reader webp_reader();
+Reader dicom_reader();
 
 const std::vector<Reader>& all_readers() {
-  static const std::vector<Reader> readers{png_reader(), jpeg_reader(), tiff_reader(), bmp_reader(),
-                                           webp_reader()};
+  // DICOM's preamble may be the beginning of a TIFF file, for programs that read no DICOM.
+  static const std::vector<Reader> readers{dicom_reader(), png_reader(), jpeg_reader(),
+                                           tiff_reader(),  bmp_reader(), webp_reader()};
   return readers;
 }
 

@@ -15,10 +15,12 @@
 namespace leaf::data {
 namespace fs = std::filesystem;
 
-VolumeReader nifti_volume_reader();  // in a file of its own
+// Each in a file of its own.
+VolumeReader nifti_volume_reader();
+VolumeReader dicom_volume_reader();
 
 const std::vector<VolumeReader>& all_volume_readers() {
-  static const std::vector<VolumeReader> readers{nifti_volume_reader()};
+  static const std::vector<VolumeReader> readers{nifti_volume_reader(), dicom_volume_reader()};
   return readers;
 }
 

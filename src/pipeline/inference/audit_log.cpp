@@ -45,7 +45,48 @@ std::string utc_now() {
 
 fs::path audit_path(const fs::path& output) { return output / kAuditFile; }
 
+namespace {
+
+/// The files of a folder that is one input.
+std::vector<fs::path> files_of(const fs::path& folder) {
+  std::vector<fs::path> files = list_folder(folder);
+  std::erase_if(files, [](const fs::path& file) {
+    std::error_code none;
+    return !fs::is_regular_file(file, none);
+  });
+  return files;
+}
+
+FileFacts stat_of_folder(const fs::path& folder) {
+  FileFacts facts;
+  for (const fs::path& file : files_of(folder)) {
+    const FileFacts one = stat_of(file);
+    facts.bytes += one.bytes;
+    facts.modified_ns = std::max(facts.modified_ns, one.modified_ns);
+  }
+  return facts;
+}
+
+/// Over what `sha256sum` prints for its files.
+std::string sha256_of_input(const fs::path& path) {
+  std::error_code none;
+  if (!fs::is_directory(path, none)) {
+    return sha256_of_file(path);
+  }
+  std::string lines;
+  for (const fs::path& file : files_of(path)) {
+    lines += str(sha256_of_file(file), "  ", file.filename().string(), "\n");
+  }
+  return sha256(lines);
+}
+
+}  // namespace
+
 FileFacts stat_of(const fs::path& path) {
+  std::error_code none;
+  if (fs::is_directory(path, none)) {
+    return stat_of_folder(path);
+  }
   struct stat status {};
   FileFacts facts;
   if (::stat(path.c_str(), &status) == 0) {
@@ -58,7 +99,7 @@ FileFacts stat_of(const fs::path& path) {
 
 FileFacts facts_of_file(const fs::path& path) {
   FileFacts facts = stat_of(path);
-  facts.sha256 = sha256_of_file(path);
+  facts.sha256 = sha256_of_input(path);
   return facts;
 }
 
@@ -192,7 +233,7 @@ bool AuditLog::is_current(const InferenceInput& input, const Earlier& earlier) c
   const FileFacts facts = stat_of(input.image);
   return facts.bytes == earlier.input.bytes &&
          (facts.modified_ns == earlier.input.modified_ns ||
-          sha256_of_file(input.image) == earlier.input.sha256);
+          sha256_of_input(input.image) == earlier.input.sha256);
 }
 
 void AuditLog::append(const InferenceInput& input, const ImageReport& image) {

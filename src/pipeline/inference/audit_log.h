@@ -68,10 +68,11 @@ void read_audit(const std::filesystem::path& path, std::int64_t begin,
 AuditRecord result_settings(const SegmenterOptions& segmenter,
                             const FolderInferenceOptions& options);
 
-/// Size and time of a file; all zero for what is not there.
+/// Size and time of a file, of a folder the sum and the latest of its files; all zero for what is
+/// not there.
 FileFacts stat_of(const std::filesystem::path& path);
 
-/// Size and time of a file, and the SHA-256 of its content.
+/// The same, and the SHA-256 of its content: of a folder that of its files' `sha256sum`.
 FileFacts facts_of_file(const std::filesystem::path& path);
 
 }  // namespace leaf

@@ -3,6 +3,7 @@
 #include <set>
 #include <vector>
 
+#include "data/dicom/structure.h"
 #include "data/image_folder.h"
 #include "data/nnunet_dataset.h"
 #include "leaf/core/error.h"
@@ -47,10 +48,29 @@ std::set<fs::path> masks_beside_images(const std::vector<fs::path>& images) {
   return masks;
 }
 
-void add_folder(const fs::path& folder, bool recursive, const fs::path& output,
+/// The folders of DICOM files in the place of their files.
+void add_series(const fs::path& folder, std::vector<fs::path>& images,
+                std::vector<InferenceInput>& inputs) {
+  std::set<fs::path> series;
+  std::erase_if(images, [&](const fs::path& image) {
+    const bool is_dicom = data::dicom::is_dicom_file(image);
+    if (is_dicom) {
+      series.insert(image.parent_path());
+    }
+    return is_dicom;
+  });
+  for (const fs::path& each : series) {
+    const fs::path name = each.lexically_relative(folder);
+    const bool is_top = name.empty() || name == ".";
+    inputs.push_back({each, is_top ? fs::absolute(each).lexically_normal().filename() : name});
+  }
+}
+
+void add_folder(const fs::path& folder, const InputSearch& search, const fs::path& output,
                 std::vector<InferenceInput>& inputs) {
   const bool holds_output = is_below(resolved(output), resolved(folder));
-  data::FoundImages found = data::find_images(folder, {.recursive = recursive, .volumes = true});
+  data::FoundImages found =
+      data::find_images(folder, {.recursive = search.recursive, .volumes = true});
   std::set<fs::path> masks;
   if (data::is_results_folder(folder)) {
     masks = masks_beside_images(found.images);
@@ -60,6 +80,9 @@ void add_folder(const fs::path& folder, bool recursive, const fs::path& output,
   }
   data::report_passed_over(found, folder);
   data::refuse_channel_files(found.images);
+  if (search.dicom_series) {
+    add_series(folder, found.images, inputs);
+  }
   for (const fs::path& image : found.images) {
     if (masks.contains(image) || (holds_output && is_below(resolved(image), resolved(output)))) {
       continue;
@@ -70,13 +93,13 @@ void add_folder(const fs::path& folder, bool recursive, const fs::path& output,
 
 }  // namespace
 
-std::vector<InferenceInput> find_inputs(const std::vector<fs::path>& paths, bool recursive,
-                                        const fs::path& output) {
+std::vector<InferenceInput> find_inputs(const std::vector<fs::path>& paths,
+                                        const InputSearch& search, const fs::path& output) {
   std::vector<InferenceInput> found;
   for (const fs::path& path : paths) {
     std::error_code failure;
     if (fs::is_directory(path, failure)) {
-      add_folder(path, recursive, output, found);
+      add_folder(path, search, output, found);
     } else if (fs::exists(fs::symlink_status(path, failure))) {  // a link may lead nowhere
       found.push_back({path, data::case_name(path, path.filename())});
     } else {

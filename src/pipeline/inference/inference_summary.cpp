@@ -24,6 +24,7 @@ Json options_json(const SegmenterOptions& segmenter, const FolderInferenceOption
   json["overlays"] = enum_text(options.overlays);
   json["contours"] = enum_text(options.contours);
   json["labels"] = options.labels;
+  json["dicom_seg"] = options.dicom_seg;
   json["skip_existing"] = options.skip_existing;
   return json;
 }

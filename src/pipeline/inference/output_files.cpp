@@ -5,6 +5,7 @@
 #include <string>
 
 #include "coco.h"
+#include "data/dicom/segmentation.h"
 #include "data/transforms.h"
 #include "geojson.h"
 #include "leaf/core/files.h"
@@ -29,7 +30,8 @@ struct Extra {
   const char* folder;
   std::string extension;
   bool wanted;
-  bool of_volumes = false;  ///< made of them, too; with their ending
+  bool of_volumes = false;     ///< made of them, too
+  bool own_extension = false;  ///< of volumes, too, whose files else end as their masks do
 };
 
 Extra probabilities(const Options& options) {
@@ -47,10 +49,13 @@ Extra contours(const Options& options) {
   return {"contours", geojson ? ".geojson" : ".json", options.contours != ContourFormat::kNone};
 }
 Extra labels(const Options& options) { return {"labels", ".png", options.labels}; }
+Extra dicom_seg(const Options& options) {
+  return {"dicom-seg", ".dcm", options.dicom_seg, true, true};
+}
 
 std::vector<Extra> all_extras(const Options& options) {
-  return {probabilities(options), uncertainty(options), overlay(options), contours(options),
-          labels(options)};
+  return {probabilities(options), uncertainty(options), overlay(options),
+          contours(options),      labels(options),      dicom_seg(options)};
 }
 
 bool is_made(const Extra& extra, const InferenceInput& input) {
@@ -64,7 +69,9 @@ std::string file_name(const InferenceInput& input, const std::string& extension)
 }
 
 fs::path path_of(const Options& options, const Extra& extra, const InferenceInput& input) {
-  return options.output / extra.folder / file_name(input, extra.extension);
+  return options.output / extra.folder /
+         (extra.own_extension ? input.name.string() + extra.extension
+                              : file_name(input, extra.extension));
 }
 
 void warn_of_images_alone(const Options& options, const InferenceInput& input) {
@@ -151,6 +158,10 @@ void write_outputs(const FolderInferenceOptions& options, const data::MaskClasse
   if (options.labels) {
     data::write_labels(path(labels(options)), data::numbered_parts(stored.mask));
   }
+  if (options.dicom_seg) {
+    data::dicom::write_segmentation(path(dicom_seg(options)), {{.file = input.image}},
+                                    stored.mask.unsqueeze(0), classes);
+  }
   data::write_label_map(mask_path(options, input), stored.mask, classes);
 }
 
@@ -168,6 +179,11 @@ void write_volume_outputs(const FolderInferenceOptions& options, const data::Mas
   if (uncertainty(options).wanted) {
     data::write_volume(path_of(options, uncertainty(options), input), volume,
                        entropy(result.probability));
+  }
+  if (options.dicom_seg) {
+    data::dicom::write_segmentation(path_of(options, dicom_seg(options), input),
+                                    volume.dicom_frames(),
+                                    data::as_voxels(result.labels, volume.slicing()), classes);
   }
   data::write_volume(mask_path(options, input), volume,
                      data::volume_values(result.labels, classes));

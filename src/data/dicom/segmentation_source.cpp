@@ -1,0 +1,94 @@
+#include "segmentation_source.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "data/picture_bytes.h"
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+#include "structure.h"
+
+namespace leaf::data::dicom {
+namespace {
+
+[[noreturn]] void refuse(const std::filesystem::path& file, const std::string& reason) {
+  throw DataError(str("no DICOM segmentation of '", file.string(), "': ", reason));
+}
+
+std::unique_ptr<DicomFile> open(const std::filesystem::path& file) {
+  const std::string bytes = read_picture_bytes(file);
+  if (!has_preamble(bytes)) {
+    refuse(file, "it is no DICOM file");
+  }
+  try {
+    return std::make_unique<DicomFile>(bytes, std::numeric_limits<std::int64_t>::max());
+  } catch (const DataError& error) {
+    refuse(file, error.what());
+  }
+}
+
+FrameFacts facts_of(DcmDataset& data_set, std::int64_t frame) {
+  FrameFacts facts;
+  facts.class_uid = text(data_set, DCM_SOPClassUID);
+  facts.instance_uid = text(data_set, DCM_SOPInstanceUID);
+  facts.series_uid = text(data_set, DCM_SeriesInstanceUID);
+  facts.frame = frame;
+  facts.multi_frame = whole_number(data_set, DCM_NumberOfFrames).value_or(1) > 1;
+  facts.position =
+      text(group_of(data_set, DCM_PlanePositionSequence, frame), DCM_ImagePositionPatient);
+  facts.orientation =
+      text(group_of(data_set, DCM_PlaneOrientationSequence, frame), DCM_ImageOrientationPatient);
+  DcmItem& measures = group_of(data_set, DCM_PixelMeasuresSequence, frame);
+  facts.spacing = text(measures, DCM_PixelSpacing);
+  facts.thickness = text(measures, DCM_SliceThickness);
+  facts.slice_spacing = text(measures, DCM_SpacingBetweenSlices);
+  return facts;
+}
+
+void check_size_of(DcmDataset& data_set, const std::filesystem::path& file, std::int64_t height,
+                   std::int64_t width) {
+  const std::int64_t rows = whole_number(data_set, DCM_Rows).value_or(0);
+  const std::int64_t columns = whole_number(data_set, DCM_Columns).value_or(0);
+  if (rows != height || columns != width) {
+    refuse(file, str("it is ", columns, "x", rows, " and its mask is ", width, "x", height));
+  }
+}
+
+}  // namespace
+
+bool Sources::have_geometry() const {
+  const FrameFacts& one = frames.front();
+  return std::all_of(frames.begin(), frames.end(), [&](const FrameFacts& facts) {
+    return !facts.position.empty() && !facts.orientation.empty() && !facts.spacing.empty() &&
+           facts.orientation == one.orientation && facts.spacing == one.spacing;
+  });
+}
+
+Sources read_sources(const std::vector<DicomFrame>& sources, std::int64_t height,
+                     std::int64_t width) {
+  Sources read;
+  std::unique_ptr<DicomFile> file;
+  const std::filesystem::path* open_path = nullptr;
+  for (const DicomFrame& source : sources) {
+    if (open_path == nullptr || *open_path != source.file) {
+      file = open(source.file);
+      open_path = &source.file;
+      check_size_of(file->data_set(), source.file, height, width);
+    }
+    FrameFacts facts = facts_of(file->data_set(), source.frame);
+    if (facts.class_uid.empty() || facts.instance_uid.empty() || facts.series_uid.empty()) {
+      refuse(source.file, "it has no SOP class, SOP instance or series UID to refer to");
+    }
+    read.frames.push_back(std::move(facts));
+    if (read.first == nullptr) {
+      read.first = open(source.file);
+    }
+    const std::string study = text(file->data_set(), DCM_StudyInstanceUID);
+    if (study != text(read.first->data_set(), DCM_StudyInstanceUID)) {
+      refuse(source.file, "it belongs to another study than the files before it");
+    }
+  }
+  return read;
+}
+
+}  // namespace leaf::data::dicom

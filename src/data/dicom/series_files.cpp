@@ -1,0 +1,119 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "dicom_file.h"
+#include "leaf/core/error.h"
+#include "leaf/core/files.h"
+#include "leaf/core/strings.h"
+#include "leaf/data/image_io.h"
+#include "pixel_layout.h"
+#include "series.h"
+#include "structure.h"
+
+namespace leaf::data::dicom {
+namespace fs = std::filesystem;
+namespace {
+
+/// A file's frames, and what it belongs to.
+struct PlacedFile {
+  std::string series;
+  std::vector<PlacedFrame> frames;
+};
+
+/// Directions of unequal length would shear the pixels.
+bool is_unit(const Vector& direction) {
+  constexpr double kTolerance = 1e-2;
+  return std::abs(std::hypot(direction[0], direction[1], direction[2]) - 1) < kTolerance;
+}
+
+/// Nothing where the file does not say where the frame lies.
+std::optional<PlacedFrame> place_of(DcmDataset& data_set, std::int64_t frame) {
+  const auto spacing =
+      numbers(group_of(data_set, DCM_PixelMeasuresSequence, frame), DCM_PixelSpacing, 2);
+  const auto position =
+      numbers(group_of(data_set, DCM_PlanePositionSequence, frame), DCM_ImagePositionPatient, 3);
+  const auto directions = numbers(group_of(data_set, DCM_PlaneOrientationSequence, frame),
+                                  DCM_ImageOrientationPatient, 6);
+  if (!spacing || !position || !directions || spacing->front() <= 0 || spacing->back() <= 0) {
+    return std::nullopt;
+  }
+  PlacedFrame placed;
+  std::copy_n(spacing->begin(), 2, placed.spacing.begin());
+  std::copy_n(position->begin(), 3, placed.position.begin());
+  std::copy_n(directions->begin(), 3, placed.across.begin());
+  std::copy_n(directions->begin() + 3, 3, placed.down.begin());
+  const bool sound = is_unit(placed.across) && is_unit(placed.down);
+  return sound ? std::optional<PlacedFrame>(placed) : std::nullopt;
+}
+
+/// A film's frames, which lie nowhere in the patient: one behind the other.
+PlacedFrame unplaced(std::int64_t frame) {
+  return {.source = {},
+          .spacing = {1, 1},
+          .across = {1, 0, 0},
+          .down = {0, 1, 0},
+          .position = {0, 0, static_cast<double>(frame)}};
+}
+
+PlacedFile read_file_frames(const fs::path& path, const PictureLimits& limits) {
+  DicomFile file(read_file(path), std::numeric_limits<std::int64_t>::max());
+  DcmDataset& data_set = file.data_set();
+  PlacedFile placed{.series = text(data_set, DCM_SeriesInstanceUID), .frames = {}};
+  if (!data_set.tagExists(DCM_PixelData)) {
+    return placed;
+  }
+  const PixelLayout layout = describe_pixels(data_set, limits);
+  for (std::int64_t i = 0; i < layout.frames; ++i) {
+    std::optional<PlacedFrame> frame = place_of(data_set, i);
+    if (!frame && layout.frames == 1) {
+      throw DataError("it does not state where its slice lies; segment it as a picture");
+    }
+    placed.frames.push_back(frame ? *frame : unplaced(i));
+    placed.frames.back().source = {.file = path, .frame = i};
+    placed.frames.back().size = {layout.width, layout.height};
+  }
+  return placed;
+}
+
+/// The same, errors naming the file.
+PlacedFile read_named(const fs::path& path, const PictureLimits& limits) {
+  try {
+    return read_file_frames(path, limits);
+  } catch (const DataError& error) {
+    throw DataError(str("its file '", printable(path.filename().string()), "': ", error.what()));
+  }
+}
+
+}  // namespace
+
+std::vector<PlacedFrame> read_placed_frames(const fs::path& folder, const PictureLimits& limits) {
+  std::vector<PlacedFrame> frames;
+  std::string series;
+  bool is_stack = false;
+  for (const fs::path& path : list_folder(folder)) {
+    std::error_code none;
+    if (!fs::is_regular_file(path, none) || !is_dicom_file(path)) {
+      continue;
+    }
+    PlacedFile file = read_named(path, limits);
+    if (file.frames.empty()) {
+      continue;
+    }
+    if (!frames.empty() && (file.series != series || is_stack || file.frames.size() > 1)) {
+      throw DataError(str("its files '", printable(frames.front().source.file.filename().string()),
+                          "' and '", printable(path.filename().string()),
+                          "' belong to different series; put each into a folder of its own"));
+    }
+    series = file.series;
+    is_stack = file.frames.size() > 1;
+    frames.insert(frames.end(), file.frames.begin(), file.frames.end());
+  }
+  if (frames.empty()) {
+    throw DataError("it holds no DICOM files with pixels");
+  }
+  return frames;
+}
+
+}  // namespace leaf::data::dicom
