@@ -8,6 +8,7 @@
 #include "leaf/core/error.h"
 #include "leaf/data/dataset.h"
 #include "leaf/io/weights.h"
+#include "leaf/pipeline/evaluation.h"
 #include "leaf/pipeline/folders.h"
 #include "leaf/pipeline/segmenter.h"
 #include "leaf/train/build_model.h"
