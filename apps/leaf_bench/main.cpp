@@ -10,6 +10,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "leaf/io/safetensors.h"
+#include "leaf_bench/compare.h"
 #include "leaf_bench/options.h"
 #include "leaf_bench/report.h"
 #include "leaf_bench/session.h"
@@ -59,10 +60,13 @@ void measure(BenchSession& session, const BenchOptions& o, const Runtime& runtim
 }
 
 int run(const BenchOptions& o) {
-  if (o.model.empty()) {
-    throw ConfigError("--model is required; see leaf_bench --help");
+  if (o.model.empty() && o.compare.empty()) {
+    throw ConfigError("--model or --compare is required; see leaf_bench --help");
   }
   const Runtime runtime = apply(o.common);
+  if (!o.compare.empty()) {
+    return compare_models(o, runtime);
+  }
   if (o.explain && !runtime.device.is_cpu()) {
     throw ConfigError(
         leaf::str("--explain: a GPU works on while its operators return, so their "

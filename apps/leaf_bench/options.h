@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "common/options.h"
 
@@ -17,6 +19,11 @@ struct BenchOptions {
   std::filesystem::path json;
   std::filesystem::path inputs;
   std::filesystem::path output;
+  std::vector<std::filesystem::path> compare;
+  std::filesystem::path config;
+  std::vector<std::string> overrides;
+  std::string split = "test";
+  std::filesystem::path results = "comparison";
 };
 
 /// `options` must outlive the parsing.

@@ -14,12 +14,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
 double gigaflops_per_second(const OperatorTime& time) {
   return time.operations > 0 ? time.operations / time.milliseconds / 1e6 : 0;
 }
@@ -66,6 +60,12 @@ Json operators_json(const OperatorTimes& times) {
 }
 
 }  // namespace
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
 
 double peak_gigabytes() { return peak_memory_bytes() / 1e9; }
 

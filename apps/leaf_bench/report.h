@@ -29,6 +29,8 @@ struct BenchReport {
 
 double peak_gigabytes();
 
+double median(std::vector<double> values);
+
 /// The figures, and the table of operators where there is one, on stdout.
 void print(const BenchReport& report);
 

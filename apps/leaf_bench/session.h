@@ -31,6 +31,7 @@ class BenchSession {
   /// One more call; milliseconds in all.
   double run();
 
+  const Segmenter& segmenter() const { return segmenter_; }
   double load_seconds() const { return load_seconds_; }
   double first_milliseconds() const { return first_milliseconds_; }
   std::int64_t batch() const { return inputs_.images.size(0); }

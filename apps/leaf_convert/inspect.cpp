@@ -60,8 +60,10 @@ void print_kind(const io::TensorMap& tensors, const fs::path& path) {
 }
 
 std::string kind_of(const models::AutoencoderConfig& config) {
-  return config.type == models::AutoencoderType::kKl ? enum_text(config.type)
-                                                     : enum_text(config.variant);
+  if (config.type == models::AutoencoderType::kKl) {
+    return enum_text(config.type);
+  }
+  return leaf::str(enum_text(config.variant), " of widths ", c10::IntArrayRef(config.widths));
 }
 
 void print_description(const ModelDescription& d) {
@@ -82,6 +84,10 @@ void print_description(const ModelDescription& d) {
                     ? str(", num_inference_steps ", d.preprocessing.num_inference_steps)
                     : "")
             << '\n';
+  if (d.distilled_from) {
+    std::cout << "distilled from: " << escaped(d.distilled_from->model) << ", SHA-256 "
+              << d.distilled_from->sha256 << '\n';
+  }
 }
 
 /// A folder of parts, which need not make up a model that leaf_infer takes.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/scored_data.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
@@ -37,17 +38,6 @@ std::vector<report::Column> figure_columns(const EvalOptions& options,
     columns.push_back({column_title(entry), masks});
   }
   return columns;
-}
-
-std::string column_title(const fs::path& entry) {
-  fs::path path = entry.lexically_normal();
-  while (!path.has_filename() || path.filename() == kRunBest || path.filename() == kRunLast) {
-    if (!path.has_parent_path() || path.parent_path() == path) {
-      break;
-    }
-    path = path.parent_path();
-  }
-  return (path.parent_path().filename() / path.filename()).string();
 }
 
 }  // namespace leaf::apps

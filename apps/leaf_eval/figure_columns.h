@@ -27,7 +27,4 @@ struct ColumnSources {
 std::vector<report::Column> figure_columns(const EvalOptions& options,
                                            const ColumnSources& sources);
 
-/// What a model, run or folder is called over its column: "runs/a" of "x/runs/a/best".
-std::string column_title(const std::filesystem::path& entry);
-
 }  // namespace leaf::apps

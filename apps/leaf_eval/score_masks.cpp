@@ -10,6 +10,7 @@
 #include "common/earlier_results.h"
 #include "common/exit_code.h"
 #include "common/progress.h"
+#include "common/scored_data.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"

@@ -15,6 +15,7 @@
 #include "common/exit_code.h"
 #include "common/field_names.h"
 #include "common/progress.h"
+#include "common/scored_data.h"
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
@@ -31,27 +32,6 @@ namespace leaf::apps {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// The division of the run that a model folder lies in, if it is of this data set and the
-/// configuration names no other.
-std::optional<fs::path> split_of_run(const Config& config, const fs::path& model) {
-  const auto run = run_folder_of(model);
-  if (!run || config.data.split.strategy == data::SplitStrategy::kManifest) {
-    return std::nullopt;
-  }
-  const fs::path root = config::load_config(*run / kRunConfig, {}).data.root;
-  return fs::weakly_canonical(root) == fs::weakly_canonical(config.data.root)
-             ? std::optional(*run / kRunSplit)
-             : std::nullopt;
-}
-
-data::SplitPairs divide(const Config& config, const fs::path& model) {
-  if (const auto split_csv = split_of_run(config, model)) {
-    log::info(str("the parts are those of '", split_csv->string(), "'"));
-    return data::split_pairs_of_run(config.data, *split_csv);
-  }
-  return data::split_pairs(config.data, config.seed);
-}
 
 /// Throws ConfigError where images that a threshold would be tuned on are in the test part, too, as
 /// the published protocol has all of them.
@@ -81,32 +61,7 @@ std::vector<data::Pair> pairs_of(const Config& config, const fs::path& model,
   if (tunes) {
     check_tuning(all);
   }
-  std::vector<data::Pair> pairs = all.part(parse_enum<data::Split>(split, "--split"));
-  if (pairs.empty()) {
-    throw ConfigError(str("the ", split, " part is empty (train ", all.train.size(),
-                          ", validation ", all.validation.size(), ", test ", all.test.size(),
-                          " images): set data.split.", split == "train" ? "strategy" : split,
-                          " or choose another --split"));
-  }
-  return pairs;
-}
-
-/// The classes that the data set's masks are read by: the configuration's where it gives values,
-/// else those that the model was trained with. Throws ConfigError unless they are the model's by
-/// name.
-data::MaskClasses classes_of(const data::MaskClasses& configured, const data::MaskClasses& model) {
-  if (!configured.by_value()) {
-    return model;
-  }
-  if (configured.list.size() != model.list.size() ||
-      (model.several() && data::class_names(configured) != data::class_names(model))) {
-    throw ConfigError(str("data.classes has ", join(data::class_names(configured), ", "),
-                          ", but the model ", join(data::class_names(model), ", "),
-                          "; give the values of the model's classes, in its order"));
-  }
-  data::MaskClasses classes = configured;
-  classes.coding = model.coding;
-  return classes;
+  return pairs_of_part(all, split);
 }
 
 /// Says what a model has in place of what the configuration asks for.
@@ -124,17 +79,6 @@ void log_differences(const data::DataConfig& data, const Preprocessing& preproce
                   data::intensity_text(preprocessing.intensity), ", not with data.intensity ",
                   data::intensity_text(data.intensity)));
   }
-}
-
-/// The pairs at a model's resolution, with its intensity and classes; every image is used once,
-/// so none is kept.
-data::Dataset make_dataset(data::DataConfig data, const std::vector<data::Pair>& pairs,
-                           const Preprocessing& preprocessing) {
-  data.resolution = preprocessing.resolution;
-  data.intensity = preprocessing.intensity;
-  data.classes = classes_of(data.classes, preprocessing.classes);
-  data.cache_mb = 0;
-  return {pairs, data};
 }
 
 Evaluation score(const Segmenter& segmenter, const data::Dataset& dataset,

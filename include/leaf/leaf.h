@@ -55,5 +55,6 @@
 #include "leaf/pipeline/segmenter.h"
 #include "leaf/pipeline/verify.h"
 #include "leaf/report/learning_curves.h"
+#include "leaf/report/model_comparison.h"
 #include "leaf/report/report.h"
 #include "leaf/report/result_table.h"

@@ -19,7 +19,11 @@ constexpr std::size_t kMaxLevels = 12;
 
 bool is_tiny(const Config& c) { return c.model.autoencoder.type == models::AutoencoderType::kTiny; }
 
-bool has_unet(const Config& c) { return c.task == Task::kSegmentation; }
+/// Whether there is a U-Net of the configuration's shape.
+bool has_unet(const Config& c) {
+  return c.task == Task::kSegmentation ||
+         (c.task == Task::kDistill && c.distill.unet == DistilledUNet::kNew);
+}
 
 Found check_levels(const std::string& key, std::size_t levels) {
   if (levels < 1 || levels > kMaxLevels) {
@@ -47,8 +51,25 @@ Found check_widths(const std::string& base_key, std::int64_t base, const std::st
   return {};
 }
 
+Found tiny_levels(const Config& c) {
+  const auto& widths = c.model.autoencoder.widths;
+  if (widths.size() < 2 || widths.size() > kMaxLevels) {
+    return Problem{{"model.autoencoder.widths"},
+                   str("model.autoencoder.widths has ", widths.size(), " levels; give 2 to ",
+                       kMaxLevels, " numbers")};
+  }
+  for (const auto width : widths) {
+    if (width > kWidest) {
+      return Problem{{"model.autoencoder.widths"},
+                     str("model.autoencoder.widths has ", width, " channels, more than ", kWidest,
+                         "; lower it")};
+    }
+  }
+  return {};
+}
+
 Found autoencoder_levels(const Config& c) {
-  return is_tiny(c) ? Found{}
+  return is_tiny(c) ? tiny_levels(c)
                     : check_levels("model.autoencoder.ch_mult", c.model.autoencoder.ch_mult.size());
 }
 
@@ -105,7 +126,8 @@ Found resolution(const Config& c) {
   }
   const auto below = size / unit * unit;
   return Problem{
-      {"data.resolution", "model.unet.channel_mult", "model.autoencoder.ch_mult"},
+      {"data.resolution", "model.unet.channel_mult",
+       is_tiny(c) ? "model.autoencoder.widths" : "model.autoencoder.ch_mult"},
       str("data.resolution ", size, " is not a multiple of ", unit, " (autoencoder downsampling ",
           factor, has_unet(c) ? str(", U-Net with ", halvings + 1, " levels") : "", "); use ",
           below > 0 ? str(below, " or ") : "", below + unit)};
@@ -201,6 +223,23 @@ Found latents(const Config& c) {
   return {};
 }
 
+/// A light model is tiny, and learns from another.
+Found distilled(const Config& c) {
+  if (c.task != Task::kDistill) {
+    return {};
+  }
+  if (!is_tiny(c)) {
+    return Problem{{"model.autoencoder.type", "task"},
+                   "task distill makes tiny encoders and decoders; set model.autoencoder.type: "
+                   "tiny and choose model.autoencoder.widths"};
+  }
+  if (c.model.teacher.empty()) {
+    return Problem{{"model.teacher", "task"},
+                   "task distill needs model.teacher: the folder of the trained model"};
+  }
+  return {};
+}
+
 Found folder_pair(const Config& c) {
   const auto& d = c.data;
   if (d.dataset == "folder" && d.images == d.masks && d.mask_prefix.empty() &&
@@ -237,7 +276,8 @@ Found teacher(const Config& c) {
         {"alignment.teacher"},
         "alignment.teacher is empty; name a teacher, or none to train without alignment"};
   }
-  const bool aligned = has_unet(c) && c.alignment.teacher != "none" && c.alignment.lambda > 0;
+  const bool aligned =
+      c.task == Task::kSegmentation && c.alignment.teacher != "none" && c.alignment.lambda > 0;
   if (aligned && c.model.unet.channel_mult.size() < 2) {
     return Problem{
         {"model.unet.channel_mult", "alignment.teacher"},
@@ -253,7 +293,7 @@ std::optional<Problem> find_problem(const Config& config) {
   // Later checks rely on earlier ones: levels before everything that shifts by them.
   for (const auto find : {autoencoder_levels, unet_levels, autoencoder_widths, unet_widths,
                           attention_rates, attention_heads, resolution, betas, timesteps, split,
-                          window, scales, latents, classes, folder_pair, teacher}) {
+                          window, scales, latents, classes, distilled, folder_pair, teacher}) {
     if (auto problem = find(config)) {
       return problem;
     }
@@ -274,7 +314,8 @@ std::vector<std::string> find_oddities(const Config& config) {
                            " is not below train.max_train_steps ", steps,
                            ": the learning rate never reaches train.learning_rate"));
   }
-  if (is_tiny(config) && has_unet(config) && config.diffusion.scheduler.clip_sample) {
+  if (is_tiny(config) && config.task == Task::kSegmentation &&
+      config.diffusion.scheduler.clip_sample) {
     oddities.push_back(str(
         "diffusion.clip_sample true with model.autoencoder.type tiny: its latents reach beyond ",
         "the clamp; set diffusion.clip_sample to false"));

@@ -12,8 +12,11 @@ constexpr double kMostBlocks = 64;
 
 Fields top_fields(Config& c) {
   return {
-      choice("task", c.task,
-             "What is trained: the segmentation model, or the autoencoder that it rests on."),
+      choice(
+          "task", c.task,
+          "What is trained: the segmentation model; the autoencoder that it rests on; or, to "
+          "distill, a light model from a trained one (model.teacher), whose diffusion, threshold "
+          "and denoising steps it keeps."),
       seed_number(
           "seed", c.seed,
           "Every random draw (split, order, flips, timesteps, noise, dropout) follows from it, but "
@@ -26,8 +29,7 @@ Fields autoencoder_fields(ModelSection& m) {
   auto& a = m.autoencoder;
   return {
       choice("model.autoencoder.type", a.type,
-             "kl: CompVis AutoencoderKL; tiny: the TAESD family, downsampling 8, about 50 times "
-             "cheaper."),
+             "kl: CompVis AutoencoderKL; tiny: the TAESD family, about 50 times cheaper."),
       integer("model.autoencoder.latent_channels", a.latent_channels, at_least(1),
               "Channels of a latent; the U-Net takes twice as many and gives as many."),
       integer("model.autoencoder.ch", a.ch, at_least(32), "kl only: width of the first level."),
@@ -46,6 +48,11 @@ Fields autoencoder_fields(ModelSection& m) {
           "factor that comes of it."),
       choice("model.autoencoder.variant", a.variant,
              "tiny only: plain blocks (taesd) or blocks with pooling (taef2)."),
+      integer_list("model.autoencoder.widths", a.widths,
+                   "tiny only: width of each level, that of the image's own size first; each level "
+                   "after the first halves the side."),
+      integer("model.autoencoder.blocks", a.blocks, between(1, kMostBlocks),
+              "tiny only: blocks per level; the first level has one."),
       path_list("model.autoencoder.weights", m.autoencoder_weights,
                 "A model folder, a vae folder, or weight files; encoder and decoder may be apart."),
   };
@@ -85,6 +92,9 @@ Fields model_fields(ModelSection& m) {
       path("model.pretrained", m.pretrained,
            "A model folder (vae, unet, latent_encoder) whose parts are the start wherever no "
            "weights key below says else."),
+      path("model.teacher", m.teacher,
+           "task distill only: the trained model (a model folder, or a run) that the light model "
+           "learns from."),
   };
   append(fields, autoencoder_fields(m));
   append(fields, unet_fields(m));
@@ -119,6 +129,23 @@ Fields alignment_fields(AlignmentSection& a) {
              "published code does."),
       integer("alignment.projector_dim", a.projector_dim, at_least(1),
               "Hidden width of the projector from the U-Net's features to the teacher's."),
+  };
+}
+
+Fields distill_fields(DistillSection& d) {
+  return {
+      integer(
+          "distill.halves_steps", d.halves_steps, at_least(0),
+          "Steps of the first stage, in which encoders, decoder and a new U-Net learn what the "
+          "teacher's give, each by itself; in the steps after it they learn the teacher's masks "
+          "as one."),
+      choice("distill.unet", d.unet,
+             "teacher: the teacher's U-Net stays as it is; new: one of the shape in model.unet, "
+             "such as a narrower one, learns from it."),
+      number(
+          "distill.edge_weight", d.edge_weight, at_least(0),
+          "A pixel counts 1 where the teacher's decoder is sure and this much more where it says "
+          "one half."),
   };
 }
 
@@ -170,6 +197,7 @@ std::vector<Field> schema(Config& config) {
   Fields fields = top_fields(config);
   append(fields, model_fields(config.model));
   append(fields, alignment_fields(config.alignment));
+  append(fields, distill_fields(config.distill));
   append(fields, schedule_fields(config.diffusion.scheduler));
   append(fields, sampling_fields(config.diffusion));
   append(fields, data_fields(config.data));

@@ -8,6 +8,11 @@ at::Tensor l1(const at::Tensor& prediction, const at::Tensor& target) {
   return at::l1_loss(prediction, target);
 }
 
+at::Tensor edge_l1(const at::Tensor& prediction, const at::Tensor& target, double edge_weight) {
+  const at::Tensor weight = 1 + 4 * edge_weight * target * (1 - target);
+  return (weight * (prediction - target).abs()).mean();
+}
+
 at::Tensor cosine_distillation(const at::Tensor& teacher, const at::Tensor& projected) {
   constexpr double kEps = 1e-12;  // as torch.nn.functional.normalize
   const auto unit = [](const at::Tensor& x) {

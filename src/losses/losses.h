@@ -7,6 +7,10 @@ namespace leaf::losses {
 /// Mean absolute difference over all elements. Any equal shapes -> scalar.
 at::Tensor l1(const at::Tensor& prediction, const at::Tensor& target);
 
+/// The same with each element weighted by 1 + 4 * edge_weight * p * (1 - p), p its target in [0,
+/// 1]: at a mask's edge, where p is one half, by 1 + edge_weight.
+at::Tensor edge_l1(const at::Tensor& prediction, const at::Tensor& target, double edge_weight);
+
 /// Equation 5 of the paper: minus the mean, over tokens and images, of the cosine between the
 /// teacher's tokens and the projected features. Both [N, T, D] -> scalar in [-1, 1].
 at::Tensor cosine_distillation(const at::Tensor& teacher, const at::Tensor& projected);

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -9,10 +10,6 @@
 
 namespace leaf::models {
 namespace {
-
-constexpr std::int64_t kWidth = 64;
-constexpr int kLevels = 3;
-constexpr int kBlocksPerLevel = 3;
 
 /// 1x1 to four times the width, GroupNorm(4), ReLU and back, without biases. Keys 0, 1, 3.
 class TinyPool : public torch::nn::Module {
@@ -65,6 +62,11 @@ class TinyBlock : public torch::nn::Module {
   std::shared_ptr<TinyPool> pool_;
 };
 
+/// The blocks at the latent's size pool, in the variant that does.
+bool pools(const AutoencoderConfig& config, std::size_t level) {
+  return config.variant == TinyVariant::kTaef2 && level + 1 == config.widths.size();
+}
+
 }  // namespace
 
 TinySequence::TinySequence() : layers_(register_module("layers", std::make_shared<nn::Group>())) {}
@@ -88,10 +90,10 @@ void TinySequence::add_conv(std::int64_t in_channels, std::int64_t out_channels,
       .in_channels = in_channels, .out_channels = out_channels, .stride = stride, .bias = bias}));
 }
 
-void TinySequence::add_upsampled_conv(std::int64_t channels) {
+void TinySequence::add_upsampled_conv(std::int64_t in_channels, std::int64_t out_channels) {
   add_function([](const at::Tensor& x) { return x; });  // the upsampling's place among the keys
   const auto conv = std::make_shared<nn::Conv2d>(
-      nn::Conv2dOptions{.in_channels = channels, .out_channels = channels, .bias = false});
+      nn::Conv2dOptions{.in_channels = in_channels, .out_channels = out_channels, .bias = false});
   layers_->register_module(std::to_string(steps_.size()), conv);
   steps_.push_back([conv](const at::Tensor& x) { return conv->forward(x, {.upsample = true}); });
 }
@@ -105,28 +107,30 @@ void TinySequence::add_function(std::function<at::Tensor(const at::Tensor&)> fun
 }
 
 TinyEncoder::TinyEncoder(const AutoencoderConfig& config) {
-  add_conv(3, kWidth, 1, true);
-  add_block(kWidth, false);
-  for (int level = 0; level < kLevels; ++level) {
-    add_conv(kWidth, kWidth, 2, false);
-    for (int block = 0; block < kBlocksPerLevel; ++block) {
-      add_block(kWidth, config.variant == TinyVariant::kTaef2 && level == kLevels - 1);
+  const auto& widths = config.widths;
+  add_conv(3, widths.front(), 1, true);
+  add_block(widths.front(), false);
+  for (std::size_t level = 1; level < widths.size(); ++level) {
+    add_conv(widths[level - 1], widths[level], 2, false);
+    for (std::int64_t block = 0; block < config.blocks; ++block) {
+      add_block(widths[level], pools(config, level));
     }
   }
-  add_conv(kWidth, config.latent_channels, 1, true);
+  add_conv(widths.back(), config.latent_channels, 1, true);
 }
 
 TinyDecoder::TinyDecoder(const AutoencoderConfig& config) {
-  add_conv(config.latent_channels, kWidth, 1, true);
+  const auto& widths = config.widths;
+  add_conv(config.latent_channels, widths.back(), 1, true);
   add_function([](const at::Tensor& x) { return at::relu(x); });
-  for (int level = 0; level < kLevels; ++level) {
-    for (int block = 0; block < kBlocksPerLevel; ++block) {
-      add_block(kWidth, config.variant == TinyVariant::kTaef2 && level == 0);
+  for (std::size_t level = widths.size() - 1; level > 0; --level) {
+    for (std::int64_t block = 0; block < config.blocks; ++block) {
+      add_block(widths[level], pools(config, level));
     }
-    add_upsampled_conv(kWidth);
+    add_upsampled_conv(widths[level], widths[level - 1]);
   }
-  add_block(kWidth, false);
-  add_conv(kWidth, 3, 1, true);
+  add_block(widths.front(), false);
+  add_conv(widths.front(), 3, 1, true);
 }
 
 TinyLatentEncoder::TinyLatentEncoder(const AutoencoderConfig& config)
@@ -138,7 +142,11 @@ TinyLatentDecoder::TinyLatentDecoder(const AutoencoderConfig& config)
     : decoder_(register_module("decoder", std::make_shared<TinyDecoder>(config))) {}
 
 at::Tensor TinyLatentDecoder::decode(const at::Tensor& latent) {
-  return clamp_image(decoder_->forward(at::tanh(latent / 3) * 3));
+  return clamp_image(decode_raw(latent));
+}
+
+at::Tensor TinyLatentDecoder::decode_raw(const at::Tensor& latent) const {
+  return decoder_->forward(at::tanh(latent / 3) * 3);
 }
 
 }  // namespace leaf::models

@@ -21,7 +21,7 @@ class TinySequence : public torch::nn::Module {
   TinySequence();
   void add_conv(std::int64_t in_channels, std::int64_t out_channels, std::int64_t stride,
                 bool bias);
-  void add_upsampled_conv(std::int64_t channels);
+  void add_upsampled_conv(std::int64_t in_channels, std::int64_t out_channels);
   void add_block(std::int64_t channels, bool pool);
   void add_function(std::function<at::Tensor(const at::Tensor&)> function);
 
@@ -33,13 +33,13 @@ class TinySequence : public torch::nn::Module {
   std::vector<std::function<at::Tensor(const at::Tensor&)>> steps_;
 };
 
-/// image [N, 3, H, W] in [0, 1] -> latent [N, L, H/8, W/8]
+/// image [N, 3, H, W] in [0, 1] -> latent [N, L, H/f, W/f]
 class TinyEncoder : public TinySequence {
  public:
   explicit TinyEncoder(const AutoencoderConfig& config);
 };
 
-/// latent [N, L, h, w] -> image [N, 3, 8h, 8w] in about [0, 1]. Positions as in diffusers, where
+/// latent [N, L, h, w] -> image [N, 3, f*h, f*w] in about [0, 1]. Positions as in diffusers, where
 /// the first step's tanh(x/3)*3 has none.
 class TinyDecoder : public TinySequence {
  public:
@@ -63,6 +63,8 @@ class TinyLatentDecoder : public LatentDecoder {
  public:
   explicit TinyLatentDecoder(const AutoencoderConfig& config);
   at::Tensor decode(const at::Tensor& latent) override;
+  /// The same, not clamped (training).
+  at::Tensor decode_raw(const at::Tensor& latent) const;
 
  private:
   std::shared_ptr<TinyDecoder> decoder_;

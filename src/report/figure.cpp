@@ -60,7 +60,8 @@ at::Tensor head(const Report& report) {
 }  // namespace
 
 void write_figure(const std::filesystem::path& path, const Report& report) {
-  const std::vector<std::size_t> places = shown(choose_cases(report.evaluation->scores));
+  const std::vector<std::size_t> places =
+      report.places.empty() ? shown(choose_cases(report.evaluation->scores)) : report.places;
   std::vector<std::vector<at::Tensor>> others;
   for (const Column& column : report.columns) {
     others.push_back(column.masks(places));

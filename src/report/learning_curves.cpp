@@ -24,9 +24,9 @@ constexpr double kBetween = 90;
 constexpr double kTop = 30;
 
 bool is_shown(const std::string& phase, const std::string& name) {
-  return phase == "train"
-             ? name.starts_with("loss")
-             : name == "dice" || name == "iou" || name == "score" || name == "mask_dice";
+  return phase == "train" ? name.starts_with("loss")
+                          : name == "dice" || name == "iou" || name == "score" ||
+                                name == "mask_dice" || name == "agreement";
 }
 
 /// The numbers of a phase by their names.

@@ -1,12 +1,10 @@
 #include "leaf/report/result_table.h"
 
-#include <array>
-#include <charconv>
-
 #include "core/csv.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/summary.h"
+#include "markdown.h"
 #include "result_plot.h"
 
 namespace leaf::report {
@@ -25,34 +23,13 @@ std::string cell_text(const Result& result, int decimals) {
   return result.published.empty() ? text : str(text, " (", result.published, ")");
 }
 
-/// Every digit, as short as it can be.
-std::string exact(double value) {
-  std::array<char, 32> text{};
-  const auto end = std::to_chars(text.begin(), text.end(), value).ptr;
-  return {text.begin(), end};
-}
-
-/// A name inside a Markdown table.
-std::string markdown(const std::string& name) {
-  std::string text;
-  for (const char c : name) {
-    text += c == '|' ? "\\|" : std::string(1, c);
-  }
-  return text;
-}
-
-std::string markdown_row(const std::vector<std::string>& fields) {
-  return str("| ", join(fields, " | "), " |\n");
-}
-
 std::string markdown_table(const ResultTable& table) {
   std::vector<std::string> header{"setting"};
-  std::vector<std::string> line{"---"};
   for (const std::string& column : table.columns) {
     header.push_back(markdown(column));
-    line.emplace_back("---");
   }
-  std::string text = str("# ", table.title, "\n\n", markdown_row(header), markdown_row(line));
+  std::string text =
+      str("# ", table.title, "\n\n", markdown_row(header), markdown_rule(header.size()));
   for (const ResultRow& row : table.rows) {
     std::vector<std::string> fields{markdown(row.name)};
     for (const Result& result : row.results) {

@@ -15,6 +15,7 @@
 #include "leaf/train/build_model.h"
 #include "losses/losses.h"
 #include "models/autoencoder_kl.h"
+#include "models/autoencoder_tiny.h"
 #include "networks.h"
 #include "nn/recompute.h"
 #include "pipeline/evaluation/score_labels.h"
@@ -27,20 +28,19 @@ namespace {
 constexpr const char* kLatentRms = "latent_rms";
 constexpr double kNoDropout = 0.0;
 
-/// A KL autoencoder from nothing, on images and masks alike: L1 + KL. What it saves is a `vae`
-/// folder whose latents, times the configured scaling factor, have unit variance.
+/// Of the term that keeps a tiny autoencoder's latents near unit variance.
+constexpr double kScaleWeight = 0.1;
+
+/// An autoencoder from nothing, on images and masks alike: L1, with KL where it makes
+/// distributions, else with what keeps its latents' mean square near 1. What it saves is a `vae`
+/// folder; of KL autoencoders the latents, times the configured scaling factor, have unit variance.
 class AutoencoderTask : public TrainingTask {
  public:
   AutoencoderTask(const Config& config, c10::Device device)
       : config_(config), device_(device), codec_(config.data.classes) {
-    if (config.model.autoencoder.type != models::AutoencoderType::kKl) {
-      throw ConfigError(
-          "Config::task: autoencoder trains KL autoencoders; set AutoencoderConfig::type: kl");
-    }
-    const models::AutoencoderConfig& shape = config.model.autoencoder;
-    encoder_ = std::make_shared<models::KlLatentEncoder>(shape, kNoDropout);
-    decoder_ = std::make_shared<models::KlLatentDecoder>(shape);
-    autoencoder_ = std::make_shared<models::Autoencoder>(encoder_, decoder_);
+    autoencoder_ = models::make_autoencoder(config.model.autoencoder);
+    encoder_ = autoencoder_->encoder();
+    decoder_ = autoencoder_->decoder();
     const bool has_start =
         !config.model.autoencoder_weights.empty() || !config.model.pretrained.empty();
     if (config.model.init == ModelInit::kPretrained && has_start) {
@@ -60,12 +60,7 @@ class AutoencoderTask : public TrainingTask {
   TaskLoss loss(const data::Batch& batch) override {
     const AutocastGuard autocast(device_, config_.train.mixed_precision);
     const at::Tensor x = both_kinds(batch.images, batch.masks);
-    const at::Tensor moments = encoder_->moments(x).to(at::kFloat);
-    const at::Tensor decoded = decoder_->decode_raw(posterior_sample(moments, batch.step));
-    const at::Tensor reconstruction = losses::l1(decoded.to(at::kFloat), 2 * x - 1);
-    const at::Tensor kl = losses::kl_divergence(moments);
-    return {.total = reconstruction + config_.train.kl_weight * kl,
-            .parts = {{"loss_reconstruction", reconstruction}, {"loss_kl", kl}}};
+    return is_kl() ? kl_loss(x, batch.step) : tiny_loss(x);
   }
 
   void after_update(std::int64_t /*update*/) override {}
@@ -112,6 +107,10 @@ class AutoencoderTask : public TrainingTask {
 
   void save_model(const std::filesystem::path& folder) override {
     const models::AutoencoderConfig& shape = config_.model.autoencoder;
+    if (!is_kl()) {
+      save_autoencoder(folder, *autoencoder_, shape);
+      return;
+    }
     const auto encoder = std::make_shared<models::KlLatentEncoder>(shape, kNoDropout);
     const auto decoder = std::make_shared<models::KlLatentDecoder>(shape);
     nn::copy_parameters(*encoder_, *encoder);
@@ -124,6 +123,29 @@ class AutoencoderTask : public TrainingTask {
   }
 
  private:
+  bool is_kl() const { return config_.model.autoencoder.type == models::AutoencoderType::kKl; }
+
+  TaskLoss kl_loss(const at::Tensor& x, std::int64_t step) const {
+    const auto& encoder = dynamic_cast<const models::KlLatentEncoder&>(*encoder_);
+    const auto& decoder = dynamic_cast<const models::KlLatentDecoder&>(*decoder_);
+    const at::Tensor moments = encoder.moments(x).to(at::kFloat);
+    const at::Tensor decoded = decoder.decode_raw(posterior_sample(moments, step));
+    const at::Tensor reconstruction = losses::l1(decoded.to(at::kFloat), 2 * x - 1);
+    const at::Tensor kl = losses::kl_divergence(moments);
+    return {.total = reconstruction + config_.train.kl_weight * kl,
+            .parts = {{"loss_reconstruction", reconstruction}, {"loss_kl", kl}}};
+  }
+
+  TaskLoss tiny_loss(const at::Tensor& x) const {
+    const auto& decoder = dynamic_cast<const models::TinyLatentDecoder&>(*decoder_);
+    const at::Tensor latents = encoder_->encode(x).to(at::kFloat);
+    const at::Tensor reconstruction =
+        2 * losses::l1(decoder.decode_raw(latents).to(at::kFloat), x);  // as of [-1, 1]
+    const at::Tensor scale = (latents.square().mean() - 1).square();
+    return {.total = reconstruction + kScaleWeight * scale,
+            .parts = {{"loss_reconstruction", reconstruction}, {"loss_scale", scale}}};
+  }
+
   /// An image's and its mask's error, the mask's Dice, the squares' sum and the count of both's
   /// latents' elements.
   at::Tensor image_row(const data::Sample& sample) {
@@ -165,8 +187,8 @@ class AutoencoderTask : public TrainingTask {
   Config config_;
   c10::Device device_;
   MaskCodec codec_;
-  std::shared_ptr<models::KlLatentEncoder> encoder_;
-  std::shared_ptr<models::KlLatentDecoder> decoder_;
+  std::shared_ptr<models::LatentEncoder> encoder_;
+  std::shared_ptr<models::LatentDecoder> decoder_;
   std::shared_ptr<models::Autoencoder> autoencoder_;  ///< both, for what concerns all parameters
   TaskNetworks networks_;
   double latent_rms_ = 0.0;  ///< of the latest validation; 0 before the first

@@ -112,6 +112,9 @@ std::vector<Finding> weights(const Config& config) {
   for (const fs::path& path : model.autoencoder_weights) {
     add_weights(findings, "model.autoencoder.weights", path);
   }
+  if (config.task == Task::kDistill) {
+    add_weights(findings, "model.teacher", model.teacher);
+  }
   add_weights(findings, "model.unet.weights", model.unet_weights);
   add_weights(findings, "model.latent_encoder.weights", model.latent_encoder_weights);
   if (config.task == Task::kSegmentation && config.alignment.teacher != "none" &&

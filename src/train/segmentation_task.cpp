@@ -12,14 +12,13 @@
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
-#include "leaf/pipeline/evaluation.h"
 #include "leaf/pipeline/segmenter.h"
 #include "leaf/train/build_model.h"
+#include "model_validation.h"
 #include "models/autoencoder_kl.h"
 #include "models/teacher.h"
 #include "networks.h"
 #include "nn/recompute.h"
-#include "score_rows.h"
 #include "train/task.h"
 #include "train/train_step.h"
 #include "validation_scores.h"
@@ -150,18 +149,8 @@ class SegmentationTask : public TrainingTask {
                               {.device = device_,
                                .precision = precision_,
                                .num_inference_steps = config_.validation.num_inference_steps});
-    EvaluationOptions wanted;
-    wanted.batch_size = config_.validation.batch_size;
-    wanted.overlays = options.overlays;
-    wanted.overlay_folder = options.overlay_folder;
-    wanted.lossless_overlays = config_.validation.overlay_format == OverlayFormat::kPng;
-    wanted.scoring.groups = groups_to_score(config_.validation);
-    const std::vector<metrics::ImageScore> own = evaluate(segmenter, share, wanted).scores;
-    const std::vector<metrics::ImageScore> all =
-        from_rows(options.gather(to_rows(own, scored_classes().size())));
+    Scores scores = validate_model(segmenter, config_, share, options);
     set_training(networks_, true);
-    Scores scores = validation_scores(all, config_.validation);
-    add_class_scores(all, scores);
     return scores;
   }
 
@@ -210,26 +199,6 @@ class SegmentationTask : public TrainingTask {
     }
     const auto decoder = model_.autoencoder->decoder();
     std::dynamic_pointer_cast<models::KlLatentDecoder>(decoder)->set_scaling_factor(factor);
-  }
-
-  /// The names of the classes beside the background, where there are several.
-  std::vector<std::string> scored_classes() const {
-    std::vector<std::string> names = data::class_names(config_.data.classes);
-    names.erase(names.begin(), config_.data.classes.several() ? names.begin() + 1 : names.end());
-    return names;
-  }
-
-  /// dice_NAME, iou_NAME of each of several classes.
-  void add_class_scores(const std::vector<metrics::ImageScore>& all, Scores& scores) const {
-    const std::vector<std::string> names = scored_classes();
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      const metrics::Summary summary = metrics::summarise(metrics::scores_of_class(all, i));
-      for (const metrics::Metric& metric : metrics::all_metrics()) {
-        if (metric.headline) {
-          scores[leaf::str(metric.key, "_", names[i])] = summary.of(metric.key).mean;
-        }
-      }
-    }
   }
 
   StepLosses step_losses(const StepInput& input) const {

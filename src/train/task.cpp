@@ -5,8 +5,15 @@
 namespace leaf {
 
 std::unique_ptr<TrainingTask> make_task(const Config& config, c10::Device device) {
-  return config.task == Task::kAutoencoder ? make_autoencoder_task(config, device)
-                                           : make_segmentation_task(config, device);
+  switch (config.task) {
+    case Task::kAutoencoder:
+      return make_autoencoder_task(config, device);
+    case Task::kDistill:
+      return make_distill_task(config, device);
+    case Task::kSegmentation:
+      break;
+  }
+  return make_segmentation_task(config, device);
 }
 
 TaskLoss TrainingTask::add_gradients(const data::Batch& batch, std::int64_t batches) {

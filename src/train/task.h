@@ -81,5 +81,6 @@ class TrainingTask {
 std::unique_ptr<TrainingTask> make_task(const Config& config, c10::Device device);
 std::unique_ptr<TrainingTask> make_segmentation_task(const Config& config, c10::Device device);
 std::unique_ptr<TrainingTask> make_autoencoder_task(const Config& config, c10::Device device);
+std::unique_ptr<TrainingTask> make_distill_task(const Config& config, c10::Device device);
 
 }  // namespace leaf

@@ -20,18 +20,25 @@ at::Tensor distillation_loss(const models::FeatureProjector& projector, const at
 
 }  // namespace
 
+at::Tensor step_noise(std::uint64_t seed, std::int64_t step, at::IntArrayRef shape) {
+  std::vector<at::Tensor> noise;
+  for (std::int64_t i = 0; i < shape[0]; ++i) {
+    noise.push_back(normal_tensor(shape.slice(1), RandomStream(seed, Purpose::kNoise, step, i)));
+  }
+  return at::stack(noise);
+}
+
 void draw_noise(std::uint64_t seed, std::int64_t step, std::int64_t timesteps, StepInput& input) {
   const c10::Device device = input.mask_latents.device();
   const auto shape = input.mask_latents.sizes();
   at::Tensor times = at::empty({shape[0]}, at::kLong);
-  std::vector<at::Tensor> noise;
   for (std::int64_t i = 0; i < shape[0]; ++i) {
     RandomStream stream(seed, Purpose::kTimestep, step, i);
     times[i] = static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(timesteps)));
-    noise.push_back(normal_tensor(shape.slice(1), RandomStream(seed, Purpose::kNoise, step, i)));
   }
   input.timesteps = to_device(times, device);
-  input.noise = to_device(at::stack(noise), device).contiguous(at::MemoryFormat::ChannelsLast);
+  input.noise =
+      to_device(step_noise(seed, step, shape), device).contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 StepLosses compute_losses(const TrainedParts& parts, const diffusion::NoiseScheduler& scheduler,

@@ -31,6 +31,10 @@ struct StepInput {
   at::Tensor teacher_tokens;  ///< [N, T, D]; undefined without alignment
 };
 
+/// Standard normal [N, L, r, r] on the CPU: of each sample a function of seed, step and place in
+/// the batch.
+at::Tensor step_noise(std::uint64_t seed, std::int64_t step, at::IntArrayRef shape);
+
 /// Draws timestep (below `timesteps`) and noise of every sample of `input`, which has its latents:
 /// functions of seed, step and place in the batch.
 void draw_noise(std::uint64_t seed, std::int64_t step, std::int64_t timesteps, StepInput& input);

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "leaf/core/files.h"
+#include "leaf/data/image_io.h"
 #include "leaf/io/safetensors.h"
 #include "leaf/pipeline/segmenter.h"
 #include "tiny_project.h"
@@ -63,7 +64,8 @@ double figure(const std::string& text, const std::string& label) {
 TEST(Bench, HelpAndVersion) {
   test::expect_help("leaf_bench",
                     {"--model", "--batch-size", "--batch", "--runs", "=5", "--explain", "--json",
-                     "--inputs", "--output", "--serve", "--device", "--precision", "--threads"});
+                     "--inputs", "--output", "--serve", "--compare", "--config", "--split",
+                     "--results", "--device", "--precision", "--threads"});
 }
 
 TEST(Bench, PrintsAndWritesTheFigures) {
@@ -166,6 +168,62 @@ TEST(Bench, ServesOneRunPerLine) {
     EXPECT_GE(answer["peak_gb"], first["peak_gb"]);
   }
   EXPECT_EQ(io::read_safetensors(project / "out.safetensors").at("probability").size(0), 1);
+}
+
+TEST(Bench, ComparesModelsOnTheSameImages) {
+  const TinyProject project;
+  project.with_model();
+  fs::copy(project / "model", project / "first", fs::copy_options::recursive);
+  project.scale_weight("unet", "out.2.weight", -1);
+  const auto outcome = test::run_cpu(
+      "leaf_bench", {"--compare", project.path("first"), project.path("model"), "--config",
+                     project.path("config.yaml"), "--runs", "2", "--results", project.path("r")});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  test::expect_parts(outcome.out, {"test part, 2 images, 64 px", "| model | GMAC |", "/first |"});
+  const auto rows = lines_of(read_file(project / "r/models.csv"));
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_EQ(rows[0], "model,gmac,parameters,milliseconds,dice,agreement");
+  std::vector<std::vector<double>> figures;
+  for (std::size_t row = 1; row < rows.size(); ++row) {
+    std::istringstream fields(rows[row]);
+    std::string field;
+    std::getline(fields, field, ',');
+    figures.emplace_back();
+    while (std::getline(fields, field, ',')) {
+      figures.back().push_back(std::stod(field));
+    }
+  }
+  EXPECT_GT(figures[0][0], 0.01);  // GMAC
+  EXPECT_EQ(figures[0][0], figures[1][0]);
+  EXPECT_EQ(figures[0][1], static_cast<double>(parameter_count(load_model(project / "first"))));
+  EXPECT_GT(figures[0][2], 0);
+  EXPECT_EQ(figures[0][4], 1);
+  EXPECT_LT(figures[1][4], 1);
+  EXPECT_NE(read_file(project / "r/models.svg").find("<circle"), std::string::npos);
+  // Both images: a row each, under a head; columns image, truth and both models.
+  EXPECT_EQ(data::read_image(project / "r/differences.png").rgb.size(1), 4 * 196 + 4);
+
+  const auto scored =
+      test::run_cpu("leaf_eval", {"--model", project.path("model"), "--config",
+                                  project.path("config.yaml"), "--output", project.path("e")});
+  ASSERT_EQ(scored.exit_code, 0) << scored.err;
+  EXPECT_NEAR(project.json("e/summary.json")["scores"]["dice"]["mean"], figures[1][3], 1e-12);
+}
+
+TEST(Bench, ModelsOfOtherImagesAreNotCompared) {
+  const TinyProject project;
+  project.with_model();
+  expect_usage_error(test::run_cpu("leaf_bench", {"--compare", project.path("model")}),
+                     "leaf_bench", {"--config"});
+  ASSERT_EQ(
+      test::run_program("leaf_convert", {"random", "--config", project.path("config.yaml"), "--set",
+                                         "data.resolution=32", "--to", project.path("other")})
+          .exit_code,
+      0);
+  expect_usage_error(
+      test::run_cpu("leaf_bench", {"--compare", project.path("model"), project.path("other"),
+                                   "--config", project.path("config.yaml")}),
+      "leaf_bench", {project.path("other"), "32 px", "64 px"});
 }
 
 TEST(Bench, WrongUsageIsOneLine) {

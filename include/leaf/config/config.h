@@ -14,9 +14,11 @@
 
 namespace leaf {
 
-enum class Task { kSegmentation, kAutoencoder };
+enum class Task { kSegmentation, kAutoencoder, kDistill };
 inline EnumNames<Task> enum_names(Task /*tag*/) {
-  return {{Task::kSegmentation, "segmentation"}, {Task::kAutoencoder, "autoencoder"}};
+  return {{Task::kSegmentation, "segmentation"},
+          {Task::kAutoencoder, "autoencoder"},
+          {Task::kDistill, "distill"}};
 }
 
 enum class ModelInit { kPretrained, kRandom };
@@ -31,6 +33,8 @@ struct ModelSection {
   /// A model folder whose parts (vae, unet, latent_encoder) are the start where no path below says
   /// else.
   std::filesystem::path pretrained;
+  /// Task::kDistill only: the model folder, or run, that the light model learns from.
+  std::filesystem::path teacher;
   models::AutoencoderConfig autoencoder;
   /// A model folder, a `vae` folder, or weight files (encoder and decoder may be apart).
   std::vector<std::filesystem::path> autoencoder_weights;
@@ -63,6 +67,24 @@ struct AlignmentSection {
   CosineReduction reduction = CosineReduction::kMean;
   /// Width of the projector's hidden layers.
   std::int64_t projector_dim = 2048;
+};
+
+/// The U-Net of a light model: the teacher's own, or one of the configuration's shape that learns
+/// from it.
+enum class DistilledUNet { kTeacher, kNew };
+inline EnumNames<DistilledUNet> enum_names(DistilledUNet /*tag*/) {
+  return {{DistilledUNet::kTeacher, "teacher"}, {DistilledUNet::kNew, "new"}};
+}
+
+/// Section `distill`, for Task::kDistill.
+struct DistillSection {
+  /// Steps of the first stage, in which each network learns by itself; in those after it they learn
+  /// as one.
+  std::int64_t halves_steps = 20000;
+  DistilledUNet unet = DistilledUNet::kTeacher;
+  /// By how much more a pixel counts where the teacher's probability is one half than where it is
+  /// sure.
+  double edge_weight = 1.0;
 };
 
 enum class DiffusionLoss { kL1, kSdseg };
@@ -175,6 +197,7 @@ struct Config {
   std::uint64_t seed = 1337;
   ModelSection model;
   AlignmentSection alignment;
+  DistillSection distill;
   DiffusionSection diffusion;
   data::DataConfig data;
   TrainSection train;

@@ -22,7 +22,7 @@ inline EnumNames<TinyVariant> enum_names(TinyVariant /*tag*/) {
 }
 
 /// A latent autoencoder. The defaults are CompVis `kl-f8`, the paper's. Downsampling is
-/// 2^(ch_mult.size() - 1) for kKl and 8 for kTiny.
+/// 2^(levels - 1): of ch_mult for kKl, of widths for kTiny.
 struct AutoencoderConfig {
   AutoencoderType type = AutoencoderType::kKl;
   /// Numbers at a position of the latent.
@@ -35,13 +35,18 @@ struct AutoencoderConfig {
   double scaling_factor = 0.18215;
   /// kTiny only.
   TinyVariant variant = TinyVariant::kTaesd;
+  /// kTiny only: width of each level, that of the image's own size first, and blocks per level; the
+  /// first level has one. The defaults are TAESD's.
+  std::vector<std::int64_t> widths{64, 64, 64, 64};
+  std::int64_t blocks = 3;
+
+  bool operator==(const AutoencoderConfig&) const = default;
 };
 
 /// f: how many pixels of the image, along one side, one position of the latent stands for.
 inline std::int64_t downsampling(const AutoencoderConfig& config) {
-  constexpr std::int64_t kTinyDownsampling = 8;
-  return config.type == AutoencoderType::kTiny ? kTinyDownsampling
-                                               : std::int64_t{1} << (config.ch_mult.size() - 1);
+  const auto& levels = config.type == AutoencoderType::kTiny ? config.widths : config.ch_mult;
+  return std::int64_t{1} << (levels.size() - 1);
 }
 
 /// The denoising U-Net (CompVis `UNetModel`); the defaults are the paper's. Its channels follow

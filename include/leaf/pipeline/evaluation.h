@@ -30,6 +30,11 @@ std::vector<metrics::ImageScore> evaluate(const Segmenter& segmenter, const data
                                           std::int64_t batch_size,
                                           const OnProgress& on_progress = {});
 
+/// Dice of two label maps [H,W], which `ignored` pixels (uint8 [H,W], or undefined) do not count
+/// in; of several classes the mean of theirs.
+double mask_agreement(const at::Tensor& labels, const at::Tensor& others,
+                      const data::MaskClasses& classes, const at::Tensor& ignored = {});
+
 struct EvaluationOptions {
   /// Images at a time.
   std::int64_t batch_size = 8;
@@ -47,6 +52,9 @@ struct EvaluationOptions {
   /// The sides of the images' own pixels, in place of scoring.spacing; it is scaled where the
   /// images are. Without it, lengths are in pixels of the scored size.
   std::optional<metrics::Spacing> spacing;
+  /// Called with the place of each sample and its predicted labels, uint8 [R,R], before the next is
+  /// scored.
+  std::function<void(std::size_t index, const at::Tensor& labels)> on_labels;
 };
 
 struct Evaluation {

@@ -40,6 +40,12 @@ struct Preprocessing {
   data::MaskClasses classes;
 };
 
+/// The model that another learned from (Task::kDistill).
+struct Origin {
+  std::string model;   ///< its folder, as it was given
+  std::string sha256;  ///< model_sha256() of it
+};
+
 /// Everything about a model but its weights.
 struct ModelDescription {
   /// Of the latents: what encodes masks, and images; and what decodes, unless `decoder` says else.
@@ -51,6 +57,8 @@ struct ModelDescription {
   std::optional<models::AutoencoderConfig> decoder = {};
   diffusion::SchedulerConfig scheduler;
   Preprocessing preprocessing;
+  /// Of a light model.
+  std::optional<Origin> distilled_from = {};
 };
 
 /// A model that segments: the networks that inference needs, float32.
@@ -76,6 +84,9 @@ Model make_inference_model(const ModelDescription& description);
 /// Fresh random weights, a function of the seed alone. The latent encoder starts as a copy of the
 /// autoencoder's encoder.
 void initialise(TrainingModel& model, std::uint64_t seed);
+
+/// Parameters that inference needs.
+std::int64_t parameter_count(const Model& model);
 
 /// Reads what inference needs of a model folder: the published layout (model_index.json, unet/,
 /// vae/, latent_encoder/, scheduler/) plus preprocessing.json, without which the published

@@ -57,6 +57,8 @@ struct Report {
   const EvaluationSummary* summary = nullptr;
   LoadCase load_case;
   std::vector<Column> columns = {};  ///< of the figure, beside what was scored
+  /// The figure's rows, where they are not to be some of the best, typical and worst.
+  std::vector<std::size_t> places = {};
 };
 
 /// Writes one HTML file that needs nothing else: summary, distributions, threshold curve and

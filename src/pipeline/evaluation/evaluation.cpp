@@ -106,6 +106,9 @@ void score_batch(const Segmenter& segmenter, const EvaluationOptions& options,
     const Loaded& loaded = batch[i];
     require_finite(predicted, loaded.sample.name);
     result.scores.push_back(score(segmenter, options, loaded.sample, predicted));
+    if (options.on_labels) {
+      options.on_labels(result.scores.size() - 1, segmenter.labels(predicted));
+    }
     if (options.scoring.groups.has(metrics::MetricGroup::kProbability) &&
         !segmenter.classes().several()) {
       result.curves.add(predicted[0], loaded.sample.mask[0], loaded.sample.ignored);
@@ -120,6 +123,11 @@ void score_batch(const Segmenter& segmenter, const EvaluationOptions& options,
 }
 
 }  // namespace
+
+double mask_agreement(const at::Tensor& labels, const at::Tensor& others,
+                      const data::MaskClasses& classes, const at::Tensor& ignored) {
+  return score_labels("", labels, others, classes, {}, std::nullopt, ignored).value("dice");
+}
 
 std::vector<metrics::ImageScore> evaluate(const Segmenter& segmenter, const data::Dataset& dataset,
                                           std::int64_t batch_size, const OnProgress& on_progress) {

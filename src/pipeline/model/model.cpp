@@ -42,6 +42,19 @@ TrainingModel make_model(const ModelDescription& description) {
   return model;
 }
 
+std::int64_t parameter_count(const Model& model) {
+  std::int64_t count = 0;
+  const auto add = [&](const torch::nn::Module& network) {
+    for (const at::Tensor& parameter : network.parameters()) {
+      count += parameter.numel();
+    }
+  };
+  add(*model.latent_encoder);
+  add(*model.unet);
+  add(*model.decoder);
+  return count;
+}
+
 void initialise(TrainingModel& model, std::uint64_t seed) {
   nn::initialise(*model.autoencoder, seed);
   nn::initialise(*model.unet, seed);

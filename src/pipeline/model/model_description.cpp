@@ -91,6 +91,11 @@ void check_index(const fs::path& folder) {
   }
 }
 
+std::optional<Origin> read_origin(const fs::path& folder) {
+  const fs::path file = folder / "model_index.json";
+  return fs::exists(file) ? parse_json(file, origin_from_json) : std::nullopt;
+}
+
 double read_latent_encoder(const fs::path& folder) {
   const fs::path file = folder / "latent_encoder/config.json";
   if (!fs::exists(file)) {
@@ -142,6 +147,7 @@ ModelDescription load_description(const fs::path& folder) {
   }
   description.preprocessing = read_preprocessing(folder);
   check_index(folder);
+  description.distilled_from = read_origin(folder);
   try {
     check_description(description);
   } catch (const ConfigError& failure) {

@@ -55,6 +55,11 @@ void write_vae(const fs::path& folder, const models::Autoencoder& autoencoder,
   if (diffusers && tiny && config.variant != models::TinyVariant::kTaesd) {
     throw WeightsError(str("diffusers has no autoencoder of the kind ", enum_text(config.variant)));
   }
+  const models::AutoencoderConfig taesd;
+  if (diffusers && tiny && (config.widths != taesd.widths || config.blocks != taesd.blocks)) {
+    throw WeightsError(
+        "tiny autoencoders of other widths than TAESD's are not written for diffusers");
+  }
   const io::TensorMap tensors = stored_parameters(autoencoder);
   if (diffusers && !tiny) {
     write_part(folder, io::to_diffusers_autoencoder(tensors),
@@ -122,13 +127,11 @@ TrainingModel load_training_model(const fs::path& folder) {
 
 void save_model(const fs::path& folder, const TrainingModel& model, const SaveOptions& options) {
   const ModelDescription& description = model.description;
-  const bool tiny = description.autoencoder.type == models::AutoencoderType::kTiny;
   const bool diffusers = options.format == FolderFormat::kDiffusers;
   const std::int64_t latent_size =
       description.preprocessing.resolution / models::downsampling(description.autoencoder);
   replace_folder(folder, [&](const fs::path& target) {
-    write_json(target / "model_index.json",
-               model_index_json(tiny, diffusers, description.decoder.has_value()));
+    write_json(target / "model_index.json", model_index_json(description, diffusers));
     write_json(target / kPreprocessingFile, to_json(description.preprocessing));
     make_folder(target / "scheduler");
     write_json(target / "scheduler/scheduler_config.json", to_json(description.scheduler));

@@ -20,7 +20,8 @@ constexpr std::array kKlKeys{JsonKey{"ch", "model.autoencoder.ch"},
                              JsonKey{"scaling_factor", "model.autoencoder.scaling_factor"}};
 constexpr std::array kTinyKeys{
     JsonKey{"latent_channels", "model.autoencoder.latent_channels", true},
-    JsonKey{"variant", "model.autoencoder.variant"}};
+    JsonKey{"variant", "model.autoencoder.variant"}, JsonKey{"widths", "model.autoencoder.widths"},
+    JsonKey{"blocks", "model.autoencoder.blocks"}};
 constexpr std::array kUNetKeys{
     JsonKey{"model_channels", "model.unet.model_channels", true},
     JsonKey{"channel_mult", "model.unet.channel_mult", true},
@@ -61,6 +62,7 @@ std::vector<FileKey> file_keys() {
     }
   };
   add(kKlKeys, "vae/config.json");
+  add(kTinyKeys, "vae/config.json");
   add(kUNetKeys, "unet/config.json");
   add(kEncoderKeys, "latent_encoder/config.json");
   add(kSchedulerKeys, "scheduler/scheduler_config.json");
@@ -211,6 +213,27 @@ Preprocessing preprocessing_from_json(const json& content) {
     preprocessing.num_inference_steps = config.validation.num_inference_steps;
   }
   return preprocessing;
+}
+
+std::optional<Origin> origin_from_json(const json& content) {
+  const json origin = content.value(kOriginKey, json());
+  if (origin.is_null()) {
+    return std::nullopt;
+  }
+  const auto text = [&](const char* name) {
+    return origin.is_object() && origin.contains(name) && origin.at(name).is_string()
+               ? origin.at(name).get<std::string>()
+               : std::string();
+  };
+  const Origin found{.model = text("model"), .sha256 = text("sha256")};
+  constexpr std::size_t kDigits = 64;
+  const bool is_hash = found.sha256.size() == kDigits &&
+                       found.sha256.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (found.model.empty() || !is_hash) {
+    throw WeightsError(
+        str(kOriginKey, " expects an object with the text model and a SHA-256 in sha256"));
+  }
+  return found;
 }
 
 }  // namespace leaf

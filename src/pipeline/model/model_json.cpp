@@ -18,7 +18,9 @@ json to_json(const models::AutoencoderConfig& config, const char* class_name, do
   if (config.type == models::AutoencoderType::kTiny) {
     return {{"_class_name", class_name},
             {"variant", enum_text(config.variant)},
-            {"latent_channels", config.latent_channels}};
+            {"latent_channels", config.latent_channels},
+            {"widths", config.widths},
+            {"blocks", config.blocks}};
   }
   return {{"_class_name", class_name},
           {"ch", config.ch},
@@ -108,15 +110,20 @@ json to_json(const Preprocessing& preprocessing) {
   return content;
 }
 
-json model_index_json(bool tiny, bool diffusers_autoencoder, bool other_decoder) {
+json model_index_json(const ModelDescription& description, bool diffusers_autoencoder) {
+  const bool tiny = description.autoencoder.type == models::AutoencoderType::kTiny;
   const char* vae = tiny ? "AutoencoderTiny" : "AutoencoderKL";
   json index{{"_class_name", "LeafPipeline"},
              {"latent_encoder", {"leaf.autoencoder", "LatentEncoder"}},
              {"scheduler", {"diffusers", "DDIMScheduler"}},
              {"unet", {"leaf.unet", "UNetModel"}},
              {"vae", {tiny || diffusers_autoencoder ? "diffusers" : "leaf.autoencoder", vae}}};
-  if (other_decoder) {
+  if (description.decoder) {
     index["decoder"] = {"leaf.autoencoder", "LatentDecoder"};
+  }
+  if (const auto& origin = description.distilled_from) {
+    // diffusers takes names for parts unless they begin with '_'.
+    index[kOriginKey] = {{"model", origin->model}, {"sha256", origin->sha256}};
   }
   return index;
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "leaf/core/error.h"
@@ -15,6 +16,9 @@ namespace leaf {
 /// the caller, and the decoder of a model whose decoder is not that of vae.
 inline constexpr const char* kPreprocessingFile = "preprocessing.json";
 inline constexpr const char* kDecoderFolder = "decoder";
+
+/// In model_index.json.
+inline constexpr const char* kOriginKey = "_distilled_from";
 
 /// The JSON files of a model folder, to and from our configurations. Values follow the rules of the
 /// configuration keys that they stand for; what a file says that we cannot do is refused. The
@@ -53,8 +57,9 @@ inline constexpr int kPreprocessingFormat = 1;
 nlohmann::json to_json(const Preprocessing& preprocessing);
 Preprocessing preprocessing_from_json(const nlohmann::json& content);
 
-/// model_index.json: which class reads which part.
-nlohmann::json model_index_json(bool tiny, bool diffusers_autoencoder, bool other_decoder);
+/// model_index.json: which class reads which part, and what a light model learned from.
+nlohmann::json model_index_json(const ModelDescription& description, bool diffusers_autoencoder);
+std::optional<Origin> origin_from_json(const nlohmann::json& content);
 
 /// A configuration key's text with each key replaced by the name and the file that it has in a
 /// model folder: "num_heads (unet/config.json)".

@@ -46,7 +46,8 @@ io::TensorMap stored_as(const io::TensorMap& tensors, WeightType type) {
 }
 
 void write_json(const fs::path& path, const json& content) {
-  write_file(path, content.dump(2) + "\n");
+  // Paths need not be UTF-8, JSON must be.
+  write_file(path, content.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
 void save_teacher(const fs::path& folder, const json& config, const io::TensorMap& tensors) {

@@ -66,16 +66,48 @@ class Tensors {
   const std::string& source_;
 };
 
+/// The sequence of a tiny encoder or decoder: a convolution, one block at the image's size, blocks
+/// and a convolution per halving, a convolution.
+struct TinyLayers {
+  std::vector<std::int64_t> outputs;  ///< channels of each convolution outside blocks
+  std::int64_t blocks = 0;
+};
+
+TinyLayers tiny_layers(const Tensors& tensors, const std::string& prefix) {
+  const auto there = [&](std::int64_t i) { return tensors.has_prefix(str(prefix, i, ".")); };
+  TinyLayers layers;
+  // Steps without parameters leave gaps of one.
+  for (std::int64_t i = 0; there(i) || there(i + 1); ++i) {
+    const std::string layer = str(prefix, i, ".");
+    if (tensors.has(layer + "weight")) {
+      layers.outputs.push_back(tensors.size(layer + "weight", 0));
+    } else if (tensors.has_prefix(layer + "conv.")) {
+      ++layers.blocks;
+    }
+  }
+  return layers;
+}
+
 models::AutoencoderConfig describe_tiny(const Tensors& tensors) {
   models::AutoencoderConfig config;
   config.type = models::AutoencoderType::kTiny;
   config.variant = tensors.any_name_contains(".pool.") ? models::TinyVariant::kTaef2
                                                        : models::TinyVariant::kTaesd;
+  const bool decodes = tensors.has_prefix("decoder.");
+  const std::string layers = decodes ? "decoder.layers." : "encoder.layers.";
+  const TinyLayers found = tiny_layers(tensors, layers);
+  const auto levels = static_cast<std::int64_t>(found.outputs.size()) - 2;
+  if (levels < 1 || (found.blocks - 1) % levels != 0) {
+    tensors.fail(str(found.blocks, " blocks and ", found.outputs.size(),
+                     " other convolutions do not make whole levels"));
+  }
+  config.blocks = (found.blocks - 1) / levels;
+  config.widths.assign(found.outputs.begin(), found.outputs.end() - 1);
+  if (decodes) {
+    std::reverse(config.widths.begin(), config.widths.end());
+  }
   config.latent_channels =
-      tensors.has_prefix("decoder.")
-          ? tensors.size("decoder.layers.0.weight", 1)
-          : tensors.size(str("encoder.layers.", tensors.count("encoder.layers.") - 1, ".weight"),
-                         0);
+      decodes ? tensors.size("decoder.layers.0.weight", 1) : found.outputs.back();
   return config;
 }
 

@@ -24,6 +24,14 @@ TEST(L1, IsTheMeanAbsoluteDifference) {
   EXPECT_EQ(l1(a, a).item<float>(), 0.0F);
 }
 
+TEST(EdgeL1, WeighsWhereTheTargetIsUnsure) {
+  const at::Tensor prediction = at::tensor({0.25F, 0.75F, 0.75F});
+  const at::Tensor target = at::tensor({0.0F, 1.0F, 0.5F});
+  EXPECT_FLOAT_EQ(edge_l1(prediction, target, 0).item<float>(),
+                  l1(prediction, target).item<float>());
+  EXPECT_FLOAT_EQ(edge_l1(prediction, target, 3).item<float>(), 0.25F * (1 + 1 + 4) / 3);
+}
+
 TEST(CosineDistillation, OfEqualOppositeAndOrthogonalTokens) {
   const at::Tensor tokens = normal({2, 5, 8});
   EXPECT_NEAR(cosine(tokens, tokens), -1.0, 1e-6);

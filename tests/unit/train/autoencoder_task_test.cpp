@@ -10,6 +10,7 @@
 #include "support/images.h"
 #include "support/small_networks.h"
 #include "support/temporary_folder.h"
+#include "train/optimizer.h"
 #include "train/task.h"
 
 namespace leaf {
@@ -92,6 +93,30 @@ TEST(AutoencoderTask, AResumeKeepsTheMeasuredScale) {
   io::TensorMap state = task->state();
   state.erase("latent_rms");
   EXPECT_THROW(resumed->load_state(state), WeightsError);
+}
+
+TEST(AutoencoderTask, ATinyOneLearnsImagesAtUnitScale) {
+  Config config = autoencoder_config(ModelInit::kRandom);
+  config.model.autoencoder = {
+      .type = models::AutoencoderType::kTiny, .widths = {8, 16}, .blocks = 1};
+  const auto task = make_autoencoder_task(config, c10::kCPU);
+  data::Batch batch;
+  batch.images = test::images(2, 16, 16);
+  batch.masks = (batch.images.narrow(1, 0, 1) > 0.5).to(at::kFloat);
+  AdamW optimizer(task->parameters(), {});
+  std::vector<TaskLoss> losses;
+  for (int step = 0; step < 60; ++step) {
+    optimizer.zero_grad();
+    losses.push_back(task->add_gradients(batch, 1));
+    optimizer.step(3e-3);
+  }
+  const auto part = [&](const TaskLoss& loss, const char* name) {
+    return loss.parts.at(name).item<double>();
+  };
+  EXPECT_LT(part(losses.back(), "loss_reconstruction"),
+            0.8 * part(losses.front(), "loss_reconstruction"));
+  EXPECT_LT(part(losses.back(), "loss_scale"), 0.5 * part(losses.front(), "loss_scale"));
+  expect_equal(saved(*task), weights(*task));
 }
 
 TEST(AutoencoderTask, ASamplesNoiseDoesNotDependOnTheBatch) {

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "leaf/config/config.h"
+#include "leaf/data/dataset.h"
+#include "leaf/data/split.h"
+#include "leaf/pipeline/model.h"
+
+namespace leaf::apps {
+
+/// The parts of a data set: as the run divided it that `model` lies in, if that is of this data set
+/// and the configuration names no other division.
+data::SplitPairs divide(const Config& config, const std::filesystem::path& model);
+
+/// The pairs of the part `split` (train, validation, test); throws ConfigError when it is empty.
+std::vector<data::Pair> pairs_of_part(const data::SplitPairs& all, const std::string& split);
+
+/// The classes that the data set's masks are read by: the configuration's where it gives values,
+/// else those that the model was trained with. Throws ConfigError unless they are the model's by
+/// name.
+data::MaskClasses classes_of(const data::MaskClasses& configured, const data::MaskClasses& model);
+
+/// The pairs at a model's resolution, with its intensity and classes; every image is used once,
+/// so none is kept.
+data::Dataset make_dataset(data::DataConfig data, const std::vector<data::Pair>& pairs,
+                           const Preprocessing& preprocessing);
+
+/// What a model, run or folder is called over its column: "runs/a" of "x/runs/a/best".
+std::string column_title(const std::filesystem::path& entry);
+
+}  // namespace leaf::apps

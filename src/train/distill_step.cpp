@@ -1,0 +1,98 @@
+#include "distill_step.h"
+
+#include <ATen/ATen.h>
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "diffusion/sampler.h"
+#include "losses/losses.h"
+#include "models/autoencoder.h"
+
+namespace leaf {
+namespace {
+
+at::Tensor predicted_latents(const models::UNet& unet, const Sampling& sampling,
+                             const at::Tensor& image_latents, const at::Tensor& noise) {
+  const auto denoise = [&](const at::Tensor& noisy, const at::Tensor& timestep) {
+    return unet.forward(at::cat({image_latents, noisy}, 1), timestep).to(at::kFloat);
+  };
+  return diffusion::sample(sampling.scheduler, denoise, noise, sampling.steps);
+}
+
+at::Tensor encoded(models::LatentEncoder& encoder, const at::Tensor& images) {
+  return encoder.encode(images).to(at::kFloat);
+}
+
+at::Tensor decoded(const models::TinyLatentDecoder& decoder, const at::Tensor& latents) {
+  return decoder.decode_raw(latents).to(at::kFloat);
+}
+
+std::map<std::string, at::Tensor> halves_losses(const LightParts& light, const Sampling& sampling,
+                                                const DistillInput& input,
+                                                const DistillTargets& targets, double edge_weight) {
+  const auto decoder_loss = [&](const at::Tensor& latents, const at::Tensor& target) {
+    return losses::edge_l1(decoded(*light.decoder, latents), target, edge_weight);
+  };
+  std::map<std::string, at::Tensor> terms{
+      {"loss_image_encoder",
+       at::mse_loss(encoded(*light.image_encoder, input.images), targets.image_latents)},
+      {"loss_decoder", (decoder_loss(targets.mask_latents, targets.decoded_masks) +
+                        decoder_loss(targets.predicted_latents, targets.decoded_predictions)) /
+                           2}};
+  if (light.learns_unet) {
+    terms["loss_unet"] =
+        losses::l1(predicted_latents(*light.unet, sampling, targets.image_latents, input.noise),
+                   targets.predicted_latents);
+  }
+  return terms;
+}
+
+std::map<std::string, at::Tensor> joint_losses(const LightParts& light, const Sampling& sampling,
+                                               const DistillInput& input,
+                                               const DistillTargets& targets, double edge_weight) {
+  const at::Tensor latents = predicted_latents(
+      *light.unet, sampling, encoded(*light.image_encoder, input.images), input.noise);
+  return {{"loss_latent", losses::l1(latents, targets.predicted_latents)},
+          {"loss_mask", losses::edge_l1(decoded(*light.decoder, latents),
+                                        targets.decoded_predictions, edge_weight)}};
+}
+
+}  // namespace
+
+DistillTargets distill_targets(const TrainingModel& teacher, const Sampling& sampling,
+                               const DistillInput& input, DistillStage stage) {
+  const at::NoGradGuard no_grad;
+  const auto decode = [&](const at::Tensor& latents) {
+    return teacher.decoder->decode(latents).to(at::kFloat);
+  };
+  DistillTargets targets;
+  targets.image_latents = encoded(*teacher.latent_encoder, input.images);
+  targets.mask_latents = encoded(*teacher.autoencoder->encoder(), input.mask_images);
+  targets.predicted_latents =
+      predicted_latents(*teacher.unet, sampling, targets.image_latents, input.noise);
+  targets.decoded_predictions = decode(targets.predicted_latents);
+  if (stage == DistillStage::kHalves) {
+    targets.decoded_masks = decode(targets.mask_latents);
+  }
+  return targets;
+}
+
+TaskLoss distill_losses(const LightParts& light, const Sampling& sampling,
+                        const DistillInput& input, const DistillTargets& targets,
+                        DistillStage stage, double edge_weight) {
+  TaskLoss loss;
+  loss.parts = stage == DistillStage::kHalves
+                   ? halves_losses(light, sampling, input, targets, edge_weight)
+                   : joint_losses(light, sampling, input, targets, edge_weight);
+  // In both stages, so that every network learns in every step, as several processes need it.
+  loss.parts["loss_mask_encoder"] =
+      at::mse_loss(encoded(*light.mask_encoder, input.mask_images), targets.mask_latents);
+  for (const auto& [name, term] : loss.parts) {
+    loss.total = loss.total.defined() ? loss.total + term : term;
+  }
+  return loss;
+}
+
+}  // namespace leaf

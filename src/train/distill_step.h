@@ -1,0 +1,68 @@
+#pragma once
+
+#include <ATen/core/TensorBody.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "leaf/diffusion/noise_scheduler.h"
+#include "leaf/pipeline/model.h"
+#include "models/autoencoder_tiny.h"
+#include "models/unet.h"
+#include "train/task.h"
+
+namespace leaf {
+
+/// kHalves: each network of a light model learns what the teacher's gives, by itself. kJoint: image
+/// encoder, U-Net and decoder learn the teacher's mask as one.
+enum class DistillStage { kHalves, kJoint };
+
+/// The networks of a light model.
+struct LightParts {
+  std::shared_ptr<models::LatentEncoder> image_encoder;
+  std::shared_ptr<models::LatentEncoder> mask_encoder;
+  std::shared_ptr<models::UNet> unet;
+  std::shared_ptr<models::TinyLatentDecoder> decoder;
+  bool learns_unet = false;
+};
+
+/// How latents are sampled: as inference does.
+struct Sampling {
+  const diffusion::NoiseScheduler& scheduler;
+  std::int64_t steps = 1;
+};
+
+/// Everything that one step depends on besides the weights.
+struct DistillInput {
+  at::Tensor images;       ///< [N, 3, R, R] in [0, 1]
+  at::Tensor mask_images;  ///< the same, the masks as images of the latent model
+  at::Tensor noise;        ///< [N, L, r, r], standard normal
+};
+
+/// What the teacher makes of it; float32.
+struct DistillTargets {
+  at::Tensor image_latents;      ///< [N, L, r, r]
+  at::Tensor mask_latents;       ///< of the true masks
+  at::Tensor predicted_latents;  ///< sampled from the noise
+  at::Tensor decoded_masks;      ///< mask_latents decoded, [N, 3, R, R] in [0, 1]; kHalves alone
+  at::Tensor decoded_predictions;
+};
+
+/// Without gradients.
+DistillTargets distill_targets(const TrainingModel& teacher, const Sampling& sampling,
+                               const DistillInput& input, DistillStage stage);
+
+/// The losses of a stage and their sum. A pure function of its arguments, but for dropout.
+///
+/// Always loss_mask_encoder: the mean squared error of the mask's latent.
+/// kHalves: loss_image_encoder, the same of the image's latent; loss_decoder, losses::edge_l1 of
+/// the decoded images, the mean over the latents of true and of predicted masks; with a U-Net that
+/// learns loss_unet, L1 of the latent that it predicts from the teacher's image latent.
+/// kJoint: loss_latent, L1 of the latent that the light image encoder and U-Net predict, and
+/// loss_mask, losses::edge_l1 of what the light decoder makes of it. Gradients pass through a
+/// frozen U-Net.
+TaskLoss distill_losses(const LightParts& light, const Sampling& sampling,
+                        const DistillInput& input, const DistillTargets& targets,
+                        DistillStage stage, double edge_weight);
+
+}  // namespace leaf

@@ -1,0 +1,222 @@
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "distill_step.h"
+#include "leaf/core/error.h"
+#include "leaf/core/log.h"
+#include "leaf/core/strings.h"
+#include "leaf/metrics/summary.h"
+#include "leaf/pipeline/evaluation.h"
+#include "leaf/pipeline/folders.h"
+#include "leaf/pipeline/segmenter.h"
+#include "light_model.h"
+#include "model_validation.h"
+#include "models/autoencoder_tiny.h"
+#include "models/unet.h"
+#include "networks.h"
+#include "pipeline/mask_codec.h"
+#include "train/task.h"
+#include "train/train_step.h"
+#include "validation_scores.h"
+
+namespace leaf {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kUpdates = "updates";  // in a checkpoint
+
+/// A light model from a trained one, the teacher, which stays as it is.
+class DistillTask : public TrainingTask {
+ public:
+  DistillTask(const Config& config, c10::Device device)
+      : DistillTask(config, device, find_model_folder(config.model.teacher)) {}
+
+  NamedParameters parameters() override { return learned_parameters(networks_); }
+
+  TaskLoss loss(const data::Batch& batch) override {
+    const AutocastGuard autocast(device_, config_.train.mixed_precision);
+    const DistillInput input = make_input(batch);
+    const DistillTargets targets = distill_targets(teacher_, sampling(), input, stage());
+    stage_times().done("frozen networks");
+    return distill_losses(parts_, sampling(), input, targets, stage(), config_.distill.edge_weight);
+  }
+
+  void after_update(std::int64_t update) override {
+    update_averages(networks_, ema_decay(config_.train.ema_decay, update));
+    updates_ = update;
+    if (update == config_.distill.halves_steps) {
+      log::info(str("step ", update, ": from now on the networks learn as one"));
+    }
+  }
+
+  Scores validate(const data::Dataset& share, const ValidationOptions& options) override {
+    set_training(networks_, false);
+    const auto count = static_cast<std::int64_t>(share.size());
+    const at::Tensor own = at::empty({count, 2}, at::kDouble);
+    const auto compare = [&](std::size_t index, const at::Tensor& labels) {
+      const TeacherMask& teachers = teacher_mask(share, index);
+      const at::Tensor row = own[static_cast<std::int64_t>(index)];
+      row[0] = mask_agreement(labels, teachers.labels, classes());
+      row[1] = teachers.dice;
+    };
+    Scores scores =
+        validate_model(segmenter_of(deployed_model()), config_, share, options, compare);
+    set_training(networks_, true);
+    const at::Tensor all = options.gather(own).mean(0);
+    scores["agreement"] = all[0].item<double>();
+    scores["teacher_dice"] = all[1].item<double>();
+    return scores;
+  }
+
+  bool is_better(double score, double best) const override {
+    return leaf::is_better(score, best, config_.validation);
+  }
+
+  io::TensorMap state() override {
+    io::TensorMap state = state_of(networks_);
+    state[kUpdates] = at::scalar_tensor(updates_, at::kLong);
+    return state;
+  }
+
+  void load_state(const io::TensorMap& state) override {
+    leaf::load_state(networks_, state);
+    const auto updates = state.find(kUpdates);
+    if (updates == state.end()) {
+      throw WeightsError(str("the checkpoint has no '", kUpdates, "'"));
+    }
+    updates_ = updates->second.item<std::int64_t>();
+  }
+
+  void save_model(const fs::path& folder) override { leaf::save_model(folder, deployed_model()); }
+
+ private:
+  /// What the teacher makes of an image, and how that fits the truth.
+  struct TeacherMask {
+    at::Tensor labels;  ///< uint8 [R, R]
+    double dice = 0;
+  };
+
+  DistillTask(const Config& config, c10::Device device, const fs::path& teacher)
+      : config_(config),
+        device_(device),
+        teacher_(load_training_model(teacher)),
+        codec_(classes()),
+        light_(make_light_model(config, teacher_)),
+        scheduler_(teacher_.description.scheduler, device) {
+    light_.description.distilled_from =
+        Origin{.model = config.model.teacher.string(), .sha256 = model_sha256(teacher)};
+    parts_ = {.image_encoder = light_.latent_encoder,
+              .mask_encoder = light_.autoencoder->encoder(),
+              .unet = light_.unet,
+              .decoder = std::dynamic_pointer_cast<models::TinyLatentDecoder>(light_.decoder),
+              .learns_unet = config.distill.unet == DistilledUNet::kNew};
+    average_ = light_;
+    if (config.train.use_ema) {
+      add_averages();
+    }
+    list_networks();
+    place(networks_, device_);
+  }
+
+  void add_averages() {
+    const models::AutoencoderConfig& shape = light_.description.autoencoder;
+    average_.latent_encoder = models::make_latent_encoder(shape, /*dropout=*/0);
+    average_.autoencoder = models::make_autoencoder(shape);
+    average_.decoder = average_.autoencoder->decoder();
+    if (parts_.learns_unet) {
+      average_.unet = std::make_shared<models::UNet>(light_.description.unet);
+    }
+  }
+
+  void list_networks() {
+    const auto learned = [&](const std::string& name, const auto& module, const auto& average) {
+      networks_.push_back({.name = name,
+                           .module = module,
+                           .learned = true,
+                           .saved = true,
+                           .average = module == average ? nullptr : average});
+    };
+    learned("latent_encoder", light_.latent_encoder, average_.latent_encoder);
+    learned("vae", light_.autoencoder, average_.autoencoder);
+    if (parts_.learns_unet) {
+      learned("unet", light_.unet, average_.unet);
+    }
+    networks_.push_back({.name = "teacher_latent_encoder", .module = teacher_.latent_encoder});
+    networks_.push_back({.name = "teacher_vae", .module = teacher_.autoencoder});
+    networks_.push_back({.name = "teacher_unet", .module = teacher_.unet});
+    if (teacher_.description.decoder) {
+      networks_.push_back({.name = "teacher_decoder", .module = teacher_.decoder});
+    }
+  }
+
+  const data::MaskClasses& classes() const { return teacher_.description.preprocessing.classes; }
+
+  DistillStage stage() const {
+    return updates_ < config_.distill.halves_steps ? DistillStage::kHalves : DistillStage::kJoint;
+  }
+
+  Sampling sampling() const {
+    const std::int64_t stated = teacher_.description.preprocessing.num_inference_steps;
+    return {.scheduler = scheduler_, .steps = std::max<std::int64_t>(1, stated)};
+  }
+
+  /// What inference uses.
+  const TrainingModel& deployed_model() const { return average_; }
+
+  Segmenter segmenter_of(const Model& model) const {
+    return {model, {.device = device_, .precision = config_.train.mixed_precision}};
+  }
+
+  /// Computed once: the teacher does not change, and is slower than what it teaches.
+  const TeacherMask& teacher_mask(const data::Dataset& share, std::size_t index) {
+    TeacherMask& mask = teacher_masks_[share.pairs()[index].name];
+    if (!mask.labels.defined()) {
+      const data::Sample sample = share.load(index);
+      const Segmenter segmenter = segmenter_of(teacher_);
+      mask.labels = segmenter.labels(
+          segmenter.probability(sample.image.unsqueeze(0), ImageNames{sample.name})[0]);
+      mask.dice = mask_agreement(mask.labels, sample.mask[0], classes(), sample.ignored);
+    }
+    return mask;
+  }
+
+  DistillInput make_input(const data::Batch& batch) const {
+    const auto placed = [&](const at::Tensor& t) {
+      return to_device(t, device_).contiguous(at::MemoryFormat::ChannelsLast);
+    };
+    const models::AutoencoderConfig& shape = light_.description.autoencoder;
+    const std::int64_t side = batch.images.size(2) / models::downsampling(shape);
+    return {.images = placed(batch.images),
+            .mask_images = placed(codec_.to_image(batch.masks)),
+            .noise = placed(step_noise(config_.seed, batch.step,
+                                       {batch.images.size(0), shape.latent_channels, side, side}))};
+  }
+
+  Config config_;
+  c10::Device device_;
+  TrainingModel teacher_;
+  MaskCodec codec_;
+  TrainingModel light_;
+  TrainingModel average_;  ///< of light_; the same networks without train.use_ema
+  diffusion::NoiseScheduler scheduler_;
+  LightParts parts_;
+  TaskNetworks networks_;
+  std::int64_t updates_ = 0;
+  std::map<std::string, TeacherMask> teacher_masks_;  ///< by the image's name
+};
+
+}  // namespace
+
+std::unique_ptr<TrainingTask> make_distill_task(const Config& config, c10::Device device) {
+  return std::make_unique<DistillTask>(config, device);
+}
+
+}  // namespace leaf

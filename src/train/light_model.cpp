@@ -1,0 +1,82 @@
+#include "light_model.h"
+
+#include <cstdint>
+#include <memory>
+
+#include "leaf/core/error.h"
+#include "leaf/core/log.h"
+#include "leaf/core/strings.h"
+#include "models/autoencoder.h"
+#include "models/unet.h"
+#include "nn/module.h"
+
+namespace leaf {
+namespace {
+
+template <typename Value>
+void require_teachers(const char* field, const Value& own, const Value& teachers) {
+  if (own != teachers) {
+    throw ConfigError(
+        str(field, " is ", own, ", but ", teachers, " in ModelSection::teacher; set it to that"));
+  }
+}
+
+/// Images, latents and masks of the light model are the teacher's.
+void check_fits(const Config& config, const ModelDescription& teacher) {
+  const Preprocessing& preprocessing = teacher.preprocessing;
+  require_teachers("DataConfig::resolution", config.data.resolution, preprocessing.resolution);
+  require_teachers("DataConfig::intensity", data::intensity_text(config.data.intensity),
+                   data::intensity_text(preprocessing.intensity));
+  require_teachers("DataConfig::classes", join(data::class_names(config.data.classes), ", "),
+                   join(data::class_names(preprocessing.classes), ", "));
+  require_teachers("AutoencoderConfig::latent_channels", config.model.autoencoder.latent_channels,
+                   teacher.autoencoder.latent_channels);
+  const std::int64_t own = models::downsampling(config.model.autoencoder);
+  const std::int64_t teachers = models::downsampling(teacher.autoencoder);
+  if (own != teachers) {
+    throw ConfigError(str("AutoencoderConfig::widths makes one position of the latent of ", own,
+                          " pixels, ModelSection::teacher of ", teachers,
+                          "; give it one number more for every doubling"));
+  }
+}
+
+ModelDescription describe_light(const Config& config, const ModelDescription& teacher) {
+  ModelDescription light = teacher;
+  light.autoencoder = config.model.autoencoder;
+  light.decoder.reset();
+  light.latent_encoder_dropout = 0;
+  if (config.distill.unet == DistilledUNet::kNew) {
+    light.unet = config.model.unet;
+    light.unet.in_channels = teacher.unet.in_channels;
+    light.unet.out_channels = teacher.unet.out_channels;
+  }
+  return light;
+}
+
+}  // namespace
+
+TrainingModel make_light_model(const Config& config, const TrainingModel& teacher) {
+  check_fits(config, teacher.description);
+  TrainingModel light;
+  light.description = describe_light(config, teacher.description);
+  const models::AutoencoderConfig& shape = light.description.autoencoder;
+  light.autoencoder = models::make_autoencoder(shape);
+  light.latent_encoder = models::make_latent_encoder(shape, /*dropout=*/0);
+  light.decoder = light.autoencoder->decoder();
+  if (shape == teacher.description.autoencoder) {
+    nn::copy_parameters(*teacher.autoencoder, *light.autoencoder);
+    nn::copy_parameters(*teacher.latent_encoder, *light.latent_encoder);
+    log::info("encoders and decoder have the teacher's shape and start as copies of its own");
+  } else {
+    nn::initialise(*light.autoencoder, config.seed);
+    nn::copy_parameters(*light.autoencoder, *light.latent_encoder);
+  }
+  light.unet = teacher.unet;
+  if (config.distill.unet == DistilledUNet::kNew) {
+    light.unet = std::make_shared<models::UNet>(light.description.unet);
+    nn::initialise(*light.unet, config.seed);
+  }
+  return light;
+}
+
+}  // namespace leaf
