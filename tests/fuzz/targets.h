@@ -18,12 +18,13 @@ void csv(std::string_view bytes);
 void model_folder(std::string_view bytes);
 void checkpoint(std::string_view bytes);
 void picture(std::string_view bytes);
+void http_request(std::string_view bytes);
 
 struct Target {
   const char* name;  ///< of its folder in seeds/ too
   void (*run)(std::string_view bytes);
 };
-inline constexpr std::array<Target, 11> kTargets{{{"safetensors", &safetensors},
+inline constexpr std::array<Target, 12> kTargets{{{"safetensors", &safetensors},
                                                   {"torch_zip", &torch_zip},
                                                   {"pickle", &pickle},
                                                   {"json", &json},
@@ -33,6 +34,7 @@ inline constexpr std::array<Target, 11> kTargets{{{"safetensors", &safetensors},
                                                   {"csv", &csv},
                                                   {"model_folder", &model_folder},
                                                   {"checkpoint", &checkpoint},
-                                                  {"picture", &picture}}};
+                                                  {"picture", &picture},
+                                                  {"http_request", &http_request}}};
 
 }  // namespace leaf::fuzz

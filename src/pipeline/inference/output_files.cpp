@@ -4,14 +4,13 @@
 
 #include <string>
 
-#include "coco.h"
 #include "data/transforms.h"
-#include "geojson.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/label_maps.h"
 #include "leaf/data/maps.h"
 #include "leaf/data/postprocess.h"
+#include "leaf/pipeline/contour_files.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -60,12 +59,6 @@ void write_overlay(const fs::path& path, const PreparedFile& file, const at::Ten
   data::write_jpeg(path, style == OverlayStyle::kFilled
                              ? data::filled_class_overlay(picture, mask, classes)
                              : data::class_overlay(picture, mask, classes));
-}
-
-std::string contours_text(const std::string& file_name, const at::Tensor& mask,
-                          const data::MaskClasses& classes, ContourFormat format) {
-  return format == ContourFormat::kGeoJson ? geojson(mask, classes)
-                                           : coco_json(file_name, mask, classes);
 }
 
 }  // namespace

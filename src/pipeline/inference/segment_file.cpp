@@ -16,20 +16,6 @@
 namespace leaf {
 namespace {
 
-PreparedFile prepare_image(const Segmenter& segmenter, const data::LoadedImage& image,
-                           const Wanted& wanted) {
-  PreparedFile file;
-  if (wanted.input) {
-    file.input = segmenter.prepare(image.rgb);
-  }
-  if (wanted.rgb) {
-    file.rgb = image.rgb;
-  }
-  file.size = data::size_of(image.rgb);
-  file.orientation = image.exif_orientation;
-  return file;
-}
-
 /// Of several classes each is changed by itself: it grows into the background alone and, where
 /// classes are nested, stays within the one around it.
 at::Tensor postprocessed(const at::Tensor& mask, const data::Postprocess& steps,
@@ -124,6 +110,20 @@ Segmentation segment_image(const Segmenter& segmenter, const data::LoadedImage& 
                            const std::string& name, const MaskOptions& options) {
   return segment(segmenter, prepare_image(segmenter, image, wanted_for(options)), name,
                  str("image '", name, "'"), options);
+}
+
+PreparedFile prepare_image(const Segmenter& segmenter, const data::LoadedImage& image,
+                           const Wanted& wanted) {
+  PreparedFile file;
+  if (wanted.input) {
+    file.input = segmenter.prepare(image.rgb);
+  }
+  if (wanted.rgb) {
+    file.rgb = image.rgb;
+  }
+  file.size = data::size_of(image.rgb);
+  file.orientation = image.exif_orientation;
+  return file;
 }
 
 PreparedFile prepare_file(const Segmenter& segmenter, const std::filesystem::path& image,
