@@ -17,7 +17,7 @@ trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EX
 
 model=${MODEL:-$work/model} input=${INPUT:-$work/phantoms/images}
 [ -n "${MODEL:-}" ] || "$bin/leaf_convert" random --config tests/install/tiny.yaml --to "$model" 2>/dev/null
-[ -n "${INPUT:-}" ] || "$bin/leaf_demo_data" --output "$work/phantoms" --count 200 --size 128 --quiet
+[ -n "${INPUT:-}" ] || "$bin/leaf_demo_data" --output "$work/phantoms" --count 200 --size 128 2>/dev/null
 options=(--model "$model" --device cpu --threads "$threads" --batch-size "$batch" --quiet)
 
 "$bin/leaf_infer" "${options[@]}" --input "$input" --output "$work/masks" --no-recursive

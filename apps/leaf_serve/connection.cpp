@@ -29,7 +29,7 @@ bool Connection::wait(short events, Clock::time_point deadline) const {
   for (;;) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
-    if (left <= 0ms || (received_ == 0 && stopping_())) {
+    if (left <= 0ms) {
       return false;
     }
     pollfd descriptor{.fd = socket_, .events = events, .revents = 0};
@@ -37,7 +37,8 @@ bool Connection::wait(short events, Clock::time_point deadline) const {
     if (ready > 0) {
       return true;
     }
-    if (ready < 0 && errno != EINTR) {
+    const bool failed = ready < 0 && errno != EINTR;
+    if (failed || (received_ == 0 && stopping_())) {
       return false;
     }
   }

@@ -55,6 +55,17 @@ class Serving {
     return result ? *result : httplib::Response();
   }
 
+  /// What GET /metrics says once it has that line; a request is counted after its answer.
+  std::string metrics_with(const std::string& line) const {
+    std::string text = get("/metrics").body;
+    for (int i = 0; i < 2000 && text.find(line + "\n") == std::string::npos; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      text = get("/metrics").body;
+    }
+    EXPECT_NE(text.find(line + "\n"), std::string::npos) << line << " in\n" << text;
+    return text;
+  }
+
   void send_signal(int number) const { ::kill(program_.pid(), number); }
 
   Outcome wait() {
@@ -73,7 +84,7 @@ class Serving {
 
   /// Waits, a minute at most, for the line "serving on http://127.0.0.1:PORT/".
   int wait_for_port() const {
-    for (int i = 0; i < 6000; ++i) {
+    for (int i = 0; i < 6000 && program_.resident_bytes() > 0; ++i) {
       const std::string line = program_.output();
       if (line.ends_with('\n')) {
         return std::stoi(line.substr(line.rfind(':') + 1));
