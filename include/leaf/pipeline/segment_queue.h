@@ -28,7 +28,7 @@ class TimeoutError : public Error {
 
 struct SegmentQueueOptions {
   /// Of these, tiling has no place here.
-  MaskOptions mask;
+  MaskOptions mask = {};
   /// Images that the network sees at once, at most; 1 or more.
   std::int64_t batch_size = 1;
   /// How long the first image of a batch waits for others.

@@ -137,7 +137,9 @@ TEST(SegmentQueue, FailuresAreTheirImagesOwn) {
 
 TEST(SegmentQueue, RefusesOptionsThatDoNotGoTogether) {
   const Segmenter segmenter = make_segmenter();
-  EXPECT_THROW(SegmentQueue(segmenter, {.mask = {.tiling = Tiling{}}}), ConfigError);
+  SegmentQueueOptions tiles;
+  tiles.mask.tiling = Tiling{};
+  EXPECT_THROW(SegmentQueue(segmenter, tiles), ConfigError);
   EXPECT_THROW(SegmentQueue(segmenter, {.batch_size = 0}), ConfigError);
   EXPECT_THROW(SegmentQueue(segmenter, {.capacity = 0}), ConfigError);
 }
