@@ -5,9 +5,22 @@
 
 namespace leaf::apps {
 
-void note_earlier_results(const std::filesystem::path& folder) {
-  if (std::filesystem::exists(folder / "summary.json")) {
-    log::info(str("replacing earlier results in '", folder.string(), "'"));
+namespace fs = std::filesystem;
+
+void note_earlier_results(const fs::path& folder, const std::vector<std::string>& not_written) {
+  if (!fs::exists(folder / "summary.json")) {
+    return;
+  }
+  log::info(str("replacing earlier results in '", folder.string(), "'"));
+  std::vector<std::string> staying;
+  for (const std::string& name : not_written) {
+    if (fs::exists(folder / name)) {
+      staying.push_back(str("'", name, "'"));
+    }
+  }
+  if (!staying.empty()) {
+    log::warn(str(join(staying, ", "), " in '", folder.string(),
+                  "' stay as an earlier call left them: this one does not write such"));
   }
 }
 

@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 /// What the published implementation multiplies latents by unless it is told otherwise.
 constexpr double kReferenceScale = 0.18215;
 
-struct Options {
+struct ExportArguments {
   fs::path model;
   fs::path to;
   std::string format = enum_text(SaveOptions{}.format);
@@ -38,7 +38,7 @@ void warn_of_scale(const models::AutoencoderConfig& autoencoder) {
   }
 }
 
-int run(const Options& o) {
+int run(const ExportArguments& o) {
   check_target(o.to, o.force);
   const SaveOptions save{.type = parse_enum<WeightType>(o.type, "--dtype"),
                          .format = parse_enum<FolderFormat>(o.format, "--format")};
@@ -55,7 +55,7 @@ int run(const Options& o) {
 Command add_export(CLI::App& app) {
   auto* command = app.add_subcommand(
       "export", "Our weights for other programs: narrower numbers, diffusers' names");
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<ExportArguments>();
   command
       ->add_option("folder", o->model,
                    "Model folder, a run folder (its best, else its last), or a folder with an "

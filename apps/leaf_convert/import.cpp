@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct ImportArguments {
   std::vector<std::string> paths;
   fs::path to;
   fs::path config;
@@ -32,7 +32,7 @@ struct Options {
   ImportOptions how;
 };
 
-int run(Options o) {
+int run(ImportArguments o) {
   check_target(o.to, o.force);
   if (!o.config.empty()) {
     o.how.description = describe(config::load_config(o.config));
@@ -61,7 +61,7 @@ Command add_import(CLI::App& app) {
       "import",
       "Weights of other projects (CompVis, LEAF, SDSeg, diffusers, TAESD; teachers: DINOv2, "
       "timm, CLIP, MAE) -> a folder in our form");
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<ImportArguments>();
   command
       ->add_option("paths", o->paths,
                    "Weight files and folders; PART=PATH takes only that network from a path "

@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 
 constexpr int kDepth = 2;
 
-struct Options {
+struct InspectArguments {
   fs::path path;
   int depth = kDepth;
 };
@@ -104,7 +104,7 @@ void print_parts(const fs::path& folder, int depth) {
   std::cout << "\nall parts: " << total << " parameters" << std::endl;
 }
 
-int run(const Options& o) {
+int run(const InspectArguments& o) {
   if (const auto folder = find_folder(o.path, is_parts_folder)) {
     print_parts(*folder, o.depth);
   } else {
@@ -123,7 +123,7 @@ Command add_inspect(CLI::App& app) {
       "inspect",
       "The tensors of a weight file, a folder with one, a model folder or a run folder, as a tree "
       "of names, and what they are");
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<InspectArguments>();
   command->add_option("path", o->path, "File or folder")->required();
   command->add_option("--depth", o->depth, "Levels of the tree; 0 shows every tensor")
       ->check(CLI::NonNegativeNumber)

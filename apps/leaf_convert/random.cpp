@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct RandomArguments {
   fs::path config;
   std::vector<std::string> overrides;
   fs::path to;
@@ -29,7 +29,7 @@ struct Options {
   bool force = false;
 };
 
-int run(const Options& o) {
+int run(const RandomArguments& o) {
   check_target(o.to, o.force);
   const Config config = config::load_config(o.config, o.overrides);
   TrainingModel model = make_model(describe(config));
@@ -43,7 +43,7 @@ int run(const Options& o) {
 
 Command add_random(CLI::App& app) {
   auto* command = app.add_subcommand("random", "Writes a model folder with random weights");
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<RandomArguments>();
   command->add_option("--config", o->config, "Configuration that describes the model")->required();
   command->add_option("--set", o->overrides, "KEY=VALUE ... in place of what it says");
   command->add_option("--to", o->to, "Model folder to write")->required();

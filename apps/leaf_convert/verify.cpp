@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct VerifyArguments {
   fs::path model;
   fs::path activations;
   std::optional<double> tolerance;
@@ -64,7 +64,7 @@ int conclude(const std::vector<Comparison>& rows, double tolerance) {
   return missed == 0 && same > 0 ? kExitSuccess : kExitSomeFailed;
 }
 
-int run(const Options& o, const CommonOptions& common) {
+int run(const VerifyArguments& o, const CommonOptions& common) {
   const fs::path folder = find_model_folder(o.model);
   const SegmenterOptions options{
       .device = parse_device(common.device, "--device"),
@@ -84,7 +84,7 @@ int run(const Options& o, const CommonOptions& common) {
 Command add_verify(CLI::App& app, const CommonOptions& common) {
   auto* command = app.add_subcommand(
       "verify", "Whether a model reproduces activations that another implementation recorded");
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<VerifyArguments>();
   command->add_option("model", o->model, "Model folder, or a run folder (its best, else its last)")
       ->required();
   command

@@ -1,8 +1,10 @@
 #include "leaf_eval/report.h"
 
+#include <cmath>
 #include <iomanip>
 #include <iostream>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "leaf/core/files.h"
@@ -13,14 +15,19 @@ namespace {
 
 constexpr int kNameWidth = 15;
 
+/// At most ten characters, areas of millions of pixels too.
+std::string cell(double value) {
+  constexpr double kLarge = 10'000;
+  return metrics::is_defined(value) ? fixed(value, std::abs(value) < kLarge ? 4 : 1) : "-";
+}
+
 void print_row(const metrics::Metric& metric, const metrics::Statistics& s) {
   std::cout << "  " << std::left << std::setw(kNameWidth) << metric.title << std::right;
   for (const double value : {s.mean, s.median, s.std, s.q1, s.q3}) {
-    std::cout << std::setw(10) << (metrics::is_defined(value) ? fixed(value, 4) : "-");
+    std::cout << std::setw(10) << cell(value);
   }
   std::cout << "   " << std::left << std::setw(20)
-            << (s.interval ? str(fixed(s.interval->low, 4), " to ", fixed(s.interval->high, 4))
-                           : "");
+            << (s.interval ? str(cell(s.interval->low), " to ", cell(s.interval->high)) : "");
   if (s.undefined > 0) {
     std::cout << s.undefined << " undefined";
   }
@@ -157,6 +164,26 @@ EvaluationSummary publish(Evaluation& evaluation, const EvaluationFacts& facts,
   }
   std::cout << "scores.csv and summary.json are in '" << folder.string() << "'" << std::endl;
   return summary;
+}
+
+std::vector<std::string> files_not_written(const EvalOptions& options) {
+  const bool scores_model = !options.model.empty();
+  const bool strata = !options.scoring.by.empty() || !options.scoring.by_size.empty();
+  const bool native = scores_model && options.native;
+  const std::vector<std::pair<const char*, bool>> files{
+      {"strata.csv", strata},
+      {"scores-native.csv", native},
+      {"strata-native.csv", strata && native},
+      {"overlays", scores_model && options.overlays > 0},
+      {"report.html", options.report},
+      {"figure.png", options.figure}};
+  std::vector<std::string> names;
+  for (const auto& [name, written] : files) {
+    if (!written) {
+      names.emplace_back(name);
+    }
+  }
+  return names;
 }
 
 void write_pages(const EvalOptions& options, const report::Report& page,

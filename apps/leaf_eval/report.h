@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "leaf/pipeline/evaluation.h"
 #include "leaf/report/report.h"
@@ -15,6 +16,9 @@ namespace leaf::apps {
 EvaluationSummary publish(Evaluation& evaluation, const EvaluationFacts& facts,
                           const metrics::BreakdownOptions& options, const std::string& title,
                           const std::filesystem::path& folder);
+
+/// The files and folders of an evaluation that these options do not write.
+std::vector<std::string> files_not_written(const EvalOptions& options);
 
 /// Writes report.html and figure.png into `folder`, as far as they are asked for.
 void write_pages(const EvalOptions& options, const report::Report& page,

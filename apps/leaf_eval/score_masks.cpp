@@ -1,5 +1,7 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -9,6 +11,7 @@
 #include "common/exit_code.h"
 #include "common/progress.h"
 #include "leaf/core/error.h"
+#include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
 #include "leaf/pipeline/segmenter.h"
@@ -79,6 +82,24 @@ EvaluationFacts facts_of(const EvalOptions& o) {
   return facts;
 }
 
+/// Throws ConfigError unless --images, where it is given, is a folder; says so where the first
+/// masks have no images there.
+void check_images(const EvalOptions& o, const std::vector<MaskPair>& pairs) {
+  constexpr std::size_t kLooks = 20;  // each reads the folder's names
+  if (o.images.empty()) {
+    return;
+  }
+  if (!fs::is_directory(o.images)) {
+    throw ConfigError(str("--images: no folder '", o.images.string(), "'"));
+  }
+  const auto end = pairs.begin() + static_cast<std::ptrdiff_t>(std::min(kLooks, pairs.size()));
+  if (std::none_of(pairs.begin(), end,
+                   [&](const MaskPair& pair) { return find_picture(o.images, pair.name); })) {
+    log::warn(str("--images: '", o.images.string(), "' has no image '", pairs.front().name,
+                  "', nor one for the masks after it; pages show masks alone"));
+  }
+}
+
 /// The image of a pair below --images: nothing where there is none of the masks' size.
 std::optional<at::Tensor> image_of(const MaskPair& pair, const fs::path& folder,
                                    data::ImageSize size) {
@@ -147,8 +168,9 @@ int score_masks(const EvalOptions& o) {
   const auto output = o.output.empty() ? sibling(o.predictions, "-eval") : o.output;
   const auto pairs = pair_masks(
       {o.predictions, o.ground_truth, {o.truth_prefix, o.truth_suffix}, o.probabilities});
+  check_images(o, pairs);
   const auto columns = columns_of(o, runtime, pairs);
-  note_earlier_results(output);
+  note_earlier_results(output, files_not_written(o));
   Progress progress(static_cast<std::int64_t>(pairs.size()), "eval", stderr_output(o.common.quiet));
   Evaluation evaluation = evaluate_masks(pairs, options, scoring, [&](std::size_t done) {
     progress.update(static_cast<std::int64_t>(done));

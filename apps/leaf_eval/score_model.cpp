@@ -303,7 +303,7 @@ int score_model(const EvalOptions& o) {
   const SegmenterOptions options = segmenter_options(o, runtime, preprocessing, config.validation);
   const Segmenter segmenter = Segmenter::load(folder, options);
   std::future<std::string> hash = std::async(std::launch::async, model_sha256, folder);
-  note_earlier_results(output);
+  note_earlier_results(output, files_not_written(o));
   const EvaluationOptions how = evaluation_options(o, config, output);
   Evaluation evaluation = score(segmenter, dataset, how, o.common.quiet);
   const std::string size = std::to_string(preprocessing.resolution);

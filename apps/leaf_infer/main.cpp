@@ -156,7 +156,7 @@ int run(InferOptions& o) {
   const Segmenter segmenter = Segmenter::load(o.inference.model, o.segmenter);
   const double load_seconds = watch.seconds();
   if (!o.inference.skip_existing) {
-    note_earlier_results(o.inference.output);
+    note_earlier_results(o.inference.output, unused_folders(o.inference));
   }
   handle_interrupts();
   InferenceSummary summary{segmenter.options(), o.inference, load_seconds, {}};

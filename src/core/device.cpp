@@ -99,6 +99,4 @@ double peak_memory_bytes() {
   return static_cast<double>(usage.ru_maxrss) * 1024.0;
 }
 
-std::string version() { return LEAF_VERSION; }
-
 }  // namespace leaf

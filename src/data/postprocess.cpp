@@ -141,14 +141,22 @@ std::string postprocess_text(const Postprocess& steps) {
   return join(words, ",");
 }
 
-at::Tensor numbered_parts(const at::Tensor& mask) {
-  const at::Tensor dense = mask.contiguous();
-  const at::Tensor labels = at::empty(mask.sizes(), at::kInt);
-  const int height = static_cast<int>(mask.size(0));
-  const int width = static_cast<int>(mask.size(1));
-  cv::Mat result(height, width, CV_32S, labels.data_ptr());
-  cv::connectedComponents(cv::Mat(height, width, CV_8U, dense.data_ptr()), result, 8, CV_32S);
-  return labels;
+at::Tensor numbered_parts(const at::Tensor& labels) {
+  const at::Tensor parts = at::zeros(labels.sizes(), at::kInt);
+  const at::Tensor part = at::empty(labels.sizes(), at::kInt);
+  const int height = static_cast<int>(labels.size(0));
+  const int width = static_cast<int>(labels.size(1));
+  cv::Mat found(height, width, CV_32S, part.data_ptr());
+  std::int32_t count = 0;
+  const at::Tensor values = std::get<0>(at::_unique(labels));
+  for (std::int64_t i = values[0].item<int>() == 0 ? 1 : 0; i < values.numel(); ++i) {
+    const at::Tensor region = labels.eq(values[i]).to(at::kByte).contiguous();
+    const int labels_here =
+        cv::connectedComponents(cv::Mat(height, width, CV_8U, region.data_ptr()), found, 8, CV_32S);
+    parts.add_(at::where(region.ne(0), part + count, 0));
+    count += labels_here - 1;
+  }
+  return parts;
 }
 
 at::Tensor apply_postprocess(const Postprocess& steps, const at::Tensor& mask) {

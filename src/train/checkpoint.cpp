@@ -12,6 +12,7 @@
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 #include "leaf/io/safetensors.h"
+#include "pipeline/model/json_keys.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -30,6 +31,8 @@ std::vector<config::Field> state_fields(Checkpoint& checkpoint) {
           config::integer("batches", checkpoint.batches, config::at_least(-1), ""),
           config::number("best_score", checkpoint.best_score, config::any(), ""),
           config::integer("best_step", checkpoint.best_step, config::at_least(0), ""),
+          config::text("best_metric", checkpoint.best_metric, ""),
+          config::text("best_images", checkpoint.best_images, ""),
           config::boolean("validation_due", checkpoint.validation_due, ""),
           config::integer("unlogged_steps", checkpoint.unlogged_steps, config::at_least(0), "")};
 }
@@ -46,6 +49,8 @@ json make_state(const Checkpoint& checkpoint, const fs::path& folder) {
              {"batches", checkpoint.batches},
              {"best_score", checkpoint.best_score},
              {"best_step", checkpoint.best_step},
+             {"best_metric", checkpoint.best_metric},
+             {"best_images", checkpoint.best_images},
              {"validation_due", checkpoint.validation_due},
              {"unlogged_sums", checkpoint.unlogged_sums},
              {"unlogged_steps", checkpoint.unlogged_steps}};
@@ -95,10 +100,10 @@ void read_state(const json& state, const fs::path& folder, Checkpoint& checkpoin
   check_version(state);
   check_checksums(state, folder);
   for (const config::Field& field : state_fields(checkpoint)) {
-    const bool optional =
-        field.key == "batches" || field.key == "validation_due" || field.key == "unlogged_steps";
-    if (!optional || state.contains(field.key)) {
-      assign(field, {{state.at(field.key).dump()}}, field.key);
+    const bool required = field.key == "step" || field.key == "best_score" ||
+                          field.key == "best_step";  // older ones have no more
+    if (required || state.contains(field.key)) {
+      assign(field, value_of(state.at(field.key), field), field.key);
     }
   }
   read_unlogged_sums(state, checkpoint);

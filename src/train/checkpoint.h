@@ -18,6 +18,9 @@ struct Checkpoint {
   std::int64_t batches = 0;
   double best_score = 0.0;
   std::int64_t best_step = 0;  ///< 0: nothing was scored yet
+  /// What was scored: ValidationSection's fields of these names.
+  std::string best_metric = "dice";
+  std::string best_images = "all";
   /// The validation of `step` is still to be done: training failed before it was.
   bool validation_due = false;
   /// Sums of the scalars of the steps that are done but not logged yet, and their number.

@@ -250,6 +250,8 @@ void Trainer::save(std::int64_t step) {
                       .batches = batches_at(step),
                       .best_score = state_->best_score,
                       .best_step = state_->best_step,
+                      .best_metric = config_.validation.best_metric,
+                      .best_images = enum_text(config_.validation.best_images),
                       .validation_due = state_->validation_due,
                       .unlogged_sums = state_->window.sums(),
                       .unlogged_steps = state_->window.steps(),

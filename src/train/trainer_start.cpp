@@ -95,10 +95,23 @@ void Trainer::restore(const fs::path& path, const Checkpoint& checkpoint) {
                             ? checkpoint.batches
                             : checkpoint.step * config_.train.gradient_accumulation_steps;
   state_->validation_due = checkpoint.validation_due && !state_->split.validation.empty();
-  state_->best_step = checkpoint.best_step;
-  state_->best_score = checkpoint.best_score;
+  take_best(checkpoint);
   state_->window = {checkpoint.unlogged_sums, checkpoint.unlogged_steps};
   log::info(str("continuing after step ", checkpoint.step, " (", path.string(), ")"));
+}
+
+/// The best step so far, unless another metric or other images chose it.
+void Trainer::take_best(const Checkpoint& checkpoint) {
+  const ValidationSection& validation = config_.validation;
+  if (checkpoint.best_metric == validation.best_metric &&
+      checkpoint.best_images == enum_text(validation.best_images)) {
+    state_->best_step = checkpoint.best_step;
+    state_->best_score = checkpoint.best_score;
+  } else if (checkpoint.best_step > 0) {
+    log::info(str("'", (config_.output.dir / kRunBest).string(), "' was chosen by ",
+                  checkpoint.best_metric, " of ", checkpoint.best_images,
+                  " images; the next validation replaces it"));
+  }
 }
 
 /// A new run's task sees the batch of step 0 before, the same one in every process.

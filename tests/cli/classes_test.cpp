@@ -8,12 +8,14 @@
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/mask_values.h"
+#include "support/text.h"
 #include "train_project.h"
 
 namespace leaf {
 namespace {
 
 namespace fs = std::filesystem;
+using test::contains;
 using test::Outcome;
 using test::run_cpu;
 
@@ -51,10 +53,6 @@ struct ClassProject : test::TrainProject {
     return run_cpu("leaf_eval", words);
   }
 };
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 void expect_refused(const Outcome& outcome, const std::string& part) {
   EXPECT_EQ(outcome.exit_code, 2) << outcome.err;

@@ -11,10 +11,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::expect_usage_error;
+using test::kUnetWeights;
 using test::run_cpu;
 using test::TinyProject;
-
-const std::string kUnetWeights = "unet/diffusion_pytorch_model.safetensors";
 
 test::Outcome make_random(const TinyProject& project, const std::string& to,
                           std::vector<std::string> more = {}) {

@@ -26,7 +26,7 @@ constexpr std::int64_t kEdge = 4;
 constexpr std::int64_t kCaption = 24;
 
 /// Two masks: right, and too large; `other` is right everywhere.
-void write_masks(const TinyProject& project) {
+void write_two_masks(const TinyProject& project) {
   const at::Tensor half = test::half_mask(16, 16);
   for (const char* name : {"a.png", "b.png"}) {
     data::write_png(project / "truth" / name, half);
@@ -61,7 +61,7 @@ at::Tensor cell(const at::Tensor& figure, std::int64_t row, std::int64_t column)
 
 TEST(EvalPages, OfMasksAndModels) {
   const TinyProject project;
-  write_masks(project);
+  write_two_masks(project);
   ASSERT_EQ(
       eval_masks(project, {"--report", "--figure", "--images", project.path("images")}).exit_code,
       0);
@@ -95,7 +95,7 @@ TEST(EvalPages, SayWhichModelAndWhichData) {
 
 TEST(EvalPages, AFigureOfSeveralFoldersAndModels) {
   const TinyProject project;
-  write_masks(project);
+  write_two_masks(project);
   project.with_model();
   fs::create_directories(project / "run");
   fs::copy(project / "model", project / "run/best", fs::copy_options::recursive);
@@ -119,7 +119,7 @@ TEST(EvalPages, AFigureOfSeveralFoldersAndModels) {
 
 TEST(EvalPages, WhatAFigureLacksIsNamed) {
   const TinyProject project;
-  write_masks(project);
+  write_two_masks(project);
   expect_usage_error(eval_masks(project, {"--figure", "--figure-with", project.path("nowhere")}),
                      "leaf_eval", {"--figure-with", "nowhere"});
   EXPECT_FALSE(fs::exists(project / "eval/scores.csv"));

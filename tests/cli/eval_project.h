@@ -11,6 +11,7 @@
 #include "core/csv.h"
 #include "leaf/core/files.h"
 #include "support/json_schema.h"
+#include "support/text.h"
 #include "tiny_project.h"
 
 namespace leaf::test {
@@ -56,10 +57,6 @@ inline void expect_schema(const nlohmann::ordered_json& summary) {
   const JsonSchema schema(nlohmann::ordered_json::parse(
       read_file(std::string(LEAF_SOURCE_DIR) + "/docs/schemas/summary.schema.json")));
   EXPECT_EQ(schema.faults(summary), JsonSchema::Faults{});
-}
-
-inline bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace leaf::test

@@ -23,7 +23,7 @@ using test::run_cpu;
 using test::TinyProject;
 
 /// Three masks: right, too large, both empty; a second set of predictions is right everywhere.
-void write_masks(const TinyProject& project) {
+void write_three_masks(const TinyProject& project) {
   const at::Tensor half = test::half_mask(16, 16);
   const at::Tensor none = at::zeros({16, 16}, at::kByte);
   const auto write = [&](const char* folder, const char* name, const at::Tensor& mask) {
@@ -68,7 +68,7 @@ void expect_parts(const std::string& text, const std::vector<std::string>& parts
 
 TEST(EvalScores, LengthsAreInTheUnitOfTheSpacing) {
   const TinyProject project;
-  write_masks(project);
+  write_three_masks(project);
   ASSERT_EQ(eval(project, "predicted", {"--spacing", "2,0.5", "--tolerance", "1"}).exit_code, 0);
   const fs::path scores = project / "predicted-eval/scores.csv";
   EXPECT_EQ(cell(scores, "hausdorff", "a"), "0.000000");
@@ -84,7 +84,7 @@ TEST(EvalScores, LengthsAreInTheUnitOfTheSpacing) {
 
 TEST(EvalScores, ConventionsAndParts) {
   const TinyProject project;
-  write_masks(project);
+  write_three_masks(project);
   const auto outcome =
       eval(project, "predicted",
            {"--convention", "nnunet", "--compare-conventions", "--by-size", "200", "--by",
@@ -103,7 +103,7 @@ TEST(EvalScores, ConventionsAndParts) {
 
 TEST(EvalScores, ProbabilitiesOfFiles) {
   const TinyProject project;
-  write_masks(project);
+  write_three_masks(project);
   for (const char* name : {"a.png", "b.png", "c.png"}) {
     data::write_png(project / "grey" / name, test::half_mask(16, 16, 204));
   }
@@ -124,7 +124,7 @@ TEST(EvalScores, ProbabilitiesOfFiles) {
 
 TEST(EvalScores, ComparesEarlierRuns) {
   const TinyProject project;
-  write_masks(project);
+  write_three_masks(project);
   ASSERT_EQ(eval(project, "predicted").exit_code, 0);
   ASSERT_EQ(eval(project, "better").exit_code, 0);
   const auto outcome = run_cpu("leaf_eval", {"--compare", project.path("predicted-eval"),
@@ -141,7 +141,7 @@ TEST(EvalScores, ComparesEarlierRuns) {
 
 TEST(EvalScores, WrongValuesAreOneLine) {
   const TinyProject project;
-  write_masks(project);
+  write_three_masks(project);
   const auto refused = [&](const std::vector<std::string>& more,
                            const std::vector<std::string>& parts) {
     expect_usage_error(eval(project, "predicted", more), "leaf_eval", parts);

@@ -255,6 +255,28 @@ TEST(Eval, SaysThatEarlierResultsAreReplaced) {
   EXPECT_FALSE(says_so(eval_model(project, "eval")));
 }
 
+TEST(Eval, SaysWhichFilesOfAnEarlierCallStay) {
+  const TinyProject project;
+  data::write_png(project / "predicted/a.png", test::half_mask(8, 8));
+  data::write_png(project / "truth/a.png", test::half_mask(8, 8));
+  ASSERT_EQ(eval_masks(project, {"--report"}).exit_code, 0);
+  const auto outcome = eval_masks(project);
+  EXPECT_TRUE(
+      contains(outcome.err, "warning: 'report.html' in '" + project.path("eval") + "' stay"))
+      << outcome.err;
+}
+
+TEST(Eval, AnImagesFolderThatHasNoneIsSaid) {
+  const TinyProject project;
+  data::write_png(project / "predicted/a.png", test::half_mask(8, 8));
+  data::write_png(project / "truth/a.png", test::half_mask(8, 8));
+  expect_usage_error(eval_masks(project, {"--report", "--images", project.path("none")}),
+                     "leaf_eval", {"--images: no folder", "none"});
+  const auto outcome = eval_masks(project, {"--report", "--images", project.path("data/masks")});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_TRUE(contains(outcome.err, "has no image 'a'")) << outcome.err;
+}
+
 TEST(Eval, WrongUsageIsOneLine) {
   const TinyProject project;
   expect_usage_error(run_cpu("leaf_eval", {}), "leaf_eval", {"--model", "--predictions"});

@@ -8,6 +8,7 @@
 #include "leaf_demo_data/phantom.h"
 #include "support/images.h"
 #include "support/small_disk.h"
+#include "support/text.h"
 #include "tiny_project.h"
 
 // Files and surroundings that nobody means well with, for the programs in general.
@@ -15,6 +16,7 @@ namespace leaf {
 namespace {
 
 namespace fs = std::filesystem;
+using test::contains;
 using test::expect_usage_error;
 using test::TinyProject;
 using Strings = std::vector<std::string>;
@@ -23,10 +25,6 @@ test::Outcome infer(const TinyProject& project, const std::string& input, String
   more.insert(more.end(), {"--model", project.path("model"), "--input", project.path(input),
                            "--output", project.path("out")});
   return test::run_cpu("leaf_infer", more);
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 /// Runs a bash script in which PROGRAM and its arguments stand for a program of ours.

@@ -237,6 +237,34 @@ TEST(Infer, SaysThatEarlierResultsAreReplaced) {
   EXPECT_EQ(second.exit_code, 0);
   EXPECT_NE(second.err.find(notice), std::string::npos) << second.err;
   expect_mask(project / "out/0001.png", 64, 64);
+  EXPECT_EQ(second.err.find("earlier call left"), std::string::npos) << second.err;
+}
+
+TEST(Infer, SaysWhichFilesOfAnEarlierCallStay) {
+  const TinyProject project;
+  project.with_model();
+  ASSERT_EQ(infer(project, {"data/images/0001.png"}, "out", {"--overlays", "outline", "--labels"})
+                .exit_code,
+            0);
+  const auto outcome = infer(project, {"data/images/0001.png"}, "out", {"--labels"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_NE(outcome.err.find("warning: 'overlays' in '" + project.path("out") + "' stay"),
+            std::string::npos)
+      << outcome.err;
+}
+
+TEST(Infer, NothingOfAnEarlierCallStaysBesideAFailedImage) {
+  const TinyProject project;
+  project.with_model();
+  ASSERT_EQ(infer(project, {"data/images/0001.png"}, "out", {"--overlays", "outline"}).exit_code,
+            0);
+  ASSERT_TRUE(fs::exists(project / "out/overlays/0001.jpg"));
+  write_file(project / "data/images/0001.png", "no picture");
+  const auto outcome = infer(project, {"data/images/0001.png"}, "out", {"--overlays", "outline"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_NE(outcome.err.find("its earlier mask was removed"), std::string::npos) << outcome.err;
+  EXPECT_FALSE(fs::exists(project / "out/0001.png"));
+  EXPECT_FALSE(fs::exists(project / "out/overlays/0001.jpg"));
 }
 
 TEST(Infer, AnInterruptSavesTheSummary) {

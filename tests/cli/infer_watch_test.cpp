@@ -132,6 +132,8 @@ TEST(InferWatch, ABrokenImageAndTwoOfOneNameAreFailures) {
             std::string::npos)
       << outcome.err;
   EXPECT_TRUE(read_file(project / "out/first.png") == mask);
+  const std::string audit = read_file(project / "out/audit.jsonl");
+  EXPECT_NE(audit.find("would both write"), std::string::npos) << audit;
 }
 
 TEST(InferWatch, ResultsBelowTheFolderAreNoArrivals) {

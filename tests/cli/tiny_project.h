@@ -12,6 +12,9 @@
 
 namespace leaf::test {
 
+/// In a model folder.
+inline const std::string kUnetWeights = "unet/diffusion_pytorch_model.safetensors";
+
 /// A temporary folder with a configuration of a tiny network (64x64) and a data set of phantoms.
 struct TinyProject {
   /// Writes config.yaml and data/{images,masks}, whose last `test` images are the test part.

@@ -5,12 +5,15 @@
 #include "leaf/config/load.h"
 #include "leaf/core/files.h"
 #include "support/small_disk.h"
+#include "support/text.h"
+#include "train/checkpoint.h"
 #include "train_project.h"
 
 namespace leaf {
 namespace {
 
 namespace fs = std::filesystem;
+using test::contains;
 using test::TrainProject;
 using Strings = std::vector<std::string>;
 
@@ -33,10 +36,6 @@ std::uintmax_t bytes_in(const fs::path& folder) {
   const auto files = test::contents(folder);
   return std::accumulate(files.begin(), files.end(), std::uintmax_t{0},
                          [](auto sum, const auto& file) { return sum + file.second.size(); });
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace
@@ -75,6 +74,25 @@ TEST(Changes, AreMadeWhenAllowed) {
   EXPECT_EQ(config::load_config(project / "run/config.yaml").train.learning_rate, 1e-5);
   EXPECT_EQ(test::checkpoint_step(project / "run"), 4);
   test::expect_usage_error(project.train("new", {"--allow-changes"}), "leaf_train", {"--resume"});
+}
+
+TEST(Changes, OfTheMetricBeginTheSearchForTheBestAnew) {
+  const TrainProject project;
+  ASSERT_EQ(project
+                .train("run", {"--set", "train.max_train_steps=2", "--set",
+                               "validation.best_metric=specificity"})
+                .exit_code,
+            0);
+  const auto path = project / "run/checkpoints/step-0000002";
+  ASSERT_EQ(read_checkpoint(path).best_metric, "specificity");
+  ASSERT_GT(read_checkpoint(path).best_step, 0);
+  const auto outcome =
+      project.train("run", resumed({"validation.best_metric=iou"}, {"--allow-changes"}));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, "was chosen by specificity of all images")) << outcome.err;
+  const Checkpoint end = read_checkpoint(project / "run/checkpoints/step-0000004");
+  EXPECT_EQ(end.best_metric, "iou");
+  EXPECT_GT(end.best_step, 2);
 }
 
 TEST(Changes, ThatAreHarmlessPassWithALine) {

@@ -17,9 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::expect_parts;
+using test::kUnetWeights;
 using test::TrainProject;
 
-const std::string kUnetWeights = "unet/diffusion_pytorch_model.safetensors";
 const std::string kVaeWeights = "vae/diffusion_pytorch_model.safetensors";
 
 /// The highest validation Dice in a run's metrics.

@@ -32,7 +32,8 @@ std::string postprocess_text(const Postprocess& steps);
 /// mask uint8 [H,W], 0 or 255 -> a changed copy; the mask itself where there is no step.
 at::Tensor apply_postprocess(const Postprocess& steps, const at::Tensor& mask);
 
-/// mask uint8 [H,W] -> int32 [H,W]: its connected parts, numbered from 1; 0 is background.
-at::Tensor numbered_parts(const at::Tensor& mask);
+/// labels uint8 [H,W] -> int32 [H,W]: the connected parts of each label in turn, numbered from 1; 0
+/// is background.
+at::Tensor numbered_parts(const at::Tensor& labels);
 
 }  // namespace leaf::data

@@ -19,6 +19,8 @@ namespace leaf {
 struct InferenceInput {
   std::filesystem::path image;
   std::filesystem::path name;
+  /// Not empty: why it is not to be segmented. It counts as failed.
+  std::string refusal = {};
 };
 
 /// Files as they are (under their own name) and the images of folders (under their name below that
@@ -73,6 +75,9 @@ std::vector<std::filesystem::path> output_files(const FolderInferenceOptions& op
 /// Where files of an input are, those of other options too.
 std::vector<std::filesystem::path> output_folders(const FolderInferenceOptions& options,
                                                   const InferenceInput& input);
+
+/// The folders in the output, for what may stand beside masks, that these options write nothing to.
+std::vector<std::string> unused_folders(const FolderInferenceOptions& options);
 
 /// Throws ConfigError when two inputs would write the same file or one would be written over.
 void check_outputs(const std::vector<InferenceInput>& inputs,

@@ -122,6 +122,7 @@ class Trainer {
                      const TrainerCallbacks& callbacks);
   void open_run_folder(bool was_there);
   void restore(const std::filesystem::path& path, const Checkpoint& checkpoint);
+  void take_best(const Checkpoint& checkpoint);
   void require_equal_starts() const;
   void share_gradients();
   std::int64_t batches_at(std::int64_t step) const;

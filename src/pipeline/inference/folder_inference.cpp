@@ -38,15 +38,6 @@ std::string failure_text(const fs::path& image, const std::exception& failure) {
   return named ? line : str("'", image.string(), "': ", line);
 }
 
-/// Makes the failure the image's own.
-void fail(ImageReport& report, const std::exception& failure) {
-  report.error = failure_text(report.input, failure);
-  std::error_code none;  // an earlier mask would be taken for this image's
-  if (!fs::is_directory(report.output, none) && fs::remove(report.output, none)) {
-    report.error += "; its earlier mask was removed";
-  }
-}
-
 /// A call of infer_inputs(). The calling thread runs the network; workers read the images that come
 /// next and write the masks of those before.
 class FolderInference {
@@ -102,8 +93,9 @@ class FolderInference {
     Loaded loaded{.index = index, .report = {}, .file = {}};
     loaded.report.input = input.image;
     loaded.report.output = mask_path(options_, input);
+    loaded.report.error = input.refusal;
     try {
-      if (options_.skip_existing) {
+      if (options_.skip_existing && loaded.usable()) {
         loaded.report.earlier = audit_.earlier_mask(input);
       }
       if (loaded.usable()) {
@@ -113,9 +105,21 @@ class FolderInference {
         loaded.report.input_file = facts_of_file(input.image);
       }
     } catch (const std::exception& failure) {
-      fail(loaded.report, failure);
+      fail(input, loaded.report, failure);
     }
     return loaded;
+  }
+
+  /// Makes the failure the image's own. What an earlier call wrote would be taken for this image's.
+  void fail(const InferenceInput& input, ImageReport& report, const std::exception& failure) const {
+    report.error = failure_text(report.input, failure);
+    std::error_code none;
+    for (const fs::path& file : output_files(options_, input)) {
+      const bool removed = !fs::is_directory(file, none) && fs::remove(file, none);
+      if (removed && file == report.output) {
+        report.error += "; its earlier mask was removed";
+      }
+    }
   }
 
   /// Runs the network once for all usable images and hands every image on to be written.
@@ -204,7 +208,7 @@ class FolderInference {
     } catch (const DiskFullError&) {  // those after it have no room either
       throw;
     } catch (const std::exception& failure) {
-      fail(report, failure);
+      fail(inputs_[loaded.index], report, failure);
     }
     return report;
   }

@@ -88,6 +88,16 @@ std::vector<fs::path> output_folders(const FolderInferenceOptions& options,
   return folders;
 }
 
+std::vector<std::string> unused_folders(const FolderInferenceOptions& options) {
+  std::vector<std::string> folders;
+  for (const Extra& extra : all_extras(options)) {
+    if (!extra.wanted) {
+      folders.emplace_back(extra.folder);
+    }
+  }
+  return folders;
+}
+
 void write_outputs(const FolderInferenceOptions& options, const data::MaskClasses& classes,
                    const InferenceInput& input, const PreparedFile& file,
                    const Segmentation& displayed) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
+#include <utility>
 #include <vector>
 
 #include "data/readers/reader.h"
@@ -53,17 +54,6 @@ std::string refusal_of(const InferenceInput& input, const FolderInferenceOptions
   }
 }
 
-/// Reports the image as failed, without touching the mask that another one may have.
-void refuse(const InferenceInput& input, const std::string& reason, const fs::path& mask,
-            InferenceReport& report, const InferenceHooks& hooks) {
-  ImageReport image;
-  image.input = input.image;
-  image.output = mask;
-  image.error = reason;
-  ++report.failed;
-  hooks.on_image(image);
-}
-
 }  // namespace
 
 void check_watch(const WatchOptions& watch, const fs::path& output) {
@@ -97,13 +87,9 @@ void watch_folder(const Segmenter& segmenter, const WatchOptions& options,
         break;
       }
       for (const fs::path& image : arrived) {
-        const InferenceInput input = input_of(image, options.folder);
-        const std::string reason = refusal_of(input, inference);
-        if (reason.empty()) {
-          inputs.push_back(input);
-        } else {
-          refuse(input, reason, mask_path(inference, input), report, hooks);
-        }
+        InferenceInput input = input_of(image, options.folder);
+        input.refusal = refusal_of(input, inference);
+        inputs.push_back(std::move(input));
       }
     }
     return inputs;

@@ -16,6 +16,8 @@ std::string text_of(const json& value, const config::Field& field) {
   return field.is_text && value.is_string() ? value.get<std::string>() : value.dump();
 }
 
+}  // namespace
+
 config::Value value_of(const json& content, const config::Field& field) {
   config::Value value{.items = {}, .is_list = content.is_array()};
   if (!value.is_list) {
@@ -26,8 +28,6 @@ config::Value value_of(const json& content, const config::Field& field) {
   }
   return value;
 }
-
-}  // namespace
 
 void read_keys(const json& content, std::span<const JsonKey> keys, Config& config) {
   const std::vector<config::Field> fields = config::schema(config);

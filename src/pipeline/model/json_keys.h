@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "config/schema.h"
 #include "leaf/config/config.h"
 
 namespace leaf {
@@ -14,6 +15,9 @@ struct JsonKey {
   const char* key;
   bool required = false;
 };
+
+/// A JSON value as a configuration has it, for the field that takes it.
+config::Value value_of(const nlohmann::json& content, const config::Field& field);
 
 /// Puts the values of a JSON object into the members of `config` that their keys stand for; those
 /// that are not there keep what they have. Throws WeightsError for one that is required and

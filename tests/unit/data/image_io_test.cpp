@@ -5,15 +5,14 @@
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "support/fixture.h"
 #include "support/images.h"
 #include "support/temporary_folder.h"
 
 namespace leaf::data {
 namespace {
 
-std::filesystem::path fixture(const std::string& name) {
-  return std::filesystem::path(LEAF_FIXTURES) / "data" / name;
-}
+using test::fixture;
 
 at::Tensor bytes(const std::vector<int>& values, at::IntArrayRef shape) {
   return at::tensor(values).to(at::kByte).view(shape);
@@ -31,14 +30,15 @@ at::Tensor colours() {
 
 TEST(ImageIo, EveryFormatGivesRgb) {
   for (const char* name : {"rgb.png", "rgb.bmp", "rgb.tif", "palette.png", "rgba.png"}) {
-    EXPECT_TRUE(read_image(fixture(name)).rgb.equal(colours())) << name;
+    EXPECT_TRUE(read_image(fixture("data") / name).rgb.equal(colours())) << name;
   }
 }
 
 TEST(ImageIo, SixteenBitGreyBecomesEightBitRgb) {
   const at::Tensor grey = bytes({0, 40, 128, 200, 254, 255}, {2, 3});
   for (const char* name : {"grey16.png", "grey16.tif"}) {
-    EXPECT_TRUE(read_image(fixture(name)).rgb.equal(grey.unsqueeze(2).expand({2, 3, 3}))) << name;
+    EXPECT_TRUE(read_image(fixture("data") / name).rgb.equal(grey.unsqueeze(2).expand({2, 3, 3})))
+        << name;
   }
 }
 
@@ -73,7 +73,7 @@ TEST(ImageIo, EveryTruncatedFileIsAnError) {
     }
   }
   for (const char* name : {"rgb.bmp", "rgb.tif"}) {
-    const std::string whole = read_file(fixture(name));
+    const std::string whole = read_file(fixture("data") / name);
     for (const double share : {0.3, 0.6, 0.95}) {
       write_file(folder / "cut", whole.substr(0, static_cast<std::size_t>(whole.size() * share)));
       EXPECT_NE(read_error(folder / "cut").find("cut': "), std::string::npos) << name << share;

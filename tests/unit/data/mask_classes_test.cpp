@@ -8,26 +8,19 @@
 #include "leaf/data/label_maps.h"
 #include "leaf/data/mask_values.h"
 #include "support/images.h"
+#include "support/picture_row.h"
 #include "support/temporary_folder.h"
 
 namespace leaf::data {
 namespace {
+
+using test::picture_row;
 
 using Items = std::vector<std::string>;
 using Labels = std::vector<int>;
 
 std::string refusal(const Items& items) {
   return test::message_of<ConfigError>([&] { parse_classes(items); });
-}
-
-/// A picture of one row: a pixel for each value.
-Picture row(const std::vector<double>& values, at::ScalarType type = at::kByte,
-            std::int64_t bits = 8) {
-  Picture picture;
-  picture.samples =
-      at::tensor(values).to(type).view({1, static_cast<std::int64_t>(values.size()), 1});
-  picture.bits = bits;
-  return picture;
 }
 
 Mask read(const Picture& picture, const Items& items) {
@@ -89,16 +82,18 @@ TEST(MaskClasses, WhatIsWrongIsSaid) {
 }
 
 TEST(MaskClasses, ValuesBecomeLabels) {
-  EXPECT_EQ(labels(row({255, 128, 0, 128}), kFundus), (Labels{0, 1, 2, 1}));
-  EXPECT_EQ(labels(row({7, 300, 65535}, at::kInt, 16), {"background=7", "a=65535", "b=300"}),
-            (Labels{0, 2, 1}));
-  EXPECT_EQ(labels(row({0, 17, 34}, at::kByte, 4), {"background=0", "a=1", "b=2"}),
+  EXPECT_EQ(labels(picture_row({255, 128, 0, 128}), kFundus), (Labels{0, 1, 2, 1}));
+  EXPECT_EQ(
+      labels(picture_row({7, 300, 65535}, at::kInt, 16), {"background=7", "a=65535", "b=300"}),
+      (Labels{0, 2, 1}));
+  EXPECT_EQ(labels(picture_row({0, 17, 34}, at::kByte, 4), {"background=0", "a=1", "b=2"}),
             (Labels{0, 1, 2}));
-  EXPECT_EQ(labels(row({0, 1, 2}, at::kFloat, 32), {"background=0", "a=1+2"}), (Labels{0, 1, 1}));
+  EXPECT_EQ(labels(picture_row({0, 1, 2}, at::kFloat, 32), {"background=0", "a=1+2"}),
+            (Labels{0, 1, 1}));
 }
 
 TEST(MaskClasses, APalettesIndicesAreItsValuesWhateverIsUsedOfIt) {
-  Picture picture = row({0, 1, 1});
+  Picture picture = picture_row({0, 1, 1});
   picture.palette = {{0, 0, 0}, {255, 255, 255}, {200, 0, 0}};
   const Items items{"background=0", "white=1", "red=2"};
   EXPECT_EQ(labels(picture, items), (Labels{0, 1, 1}));
@@ -117,16 +112,16 @@ TEST(MaskClasses, ColoursOfOneLargestChannelAreToldApart) {
   EXPECT_EQ(numbers(mask.labels), (Labels{0, 2, 1, 2}));
   EXPECT_TRUE(mask.remarks.empty());
   EXPECT_NE(test::message_of<DataError>([&] {
-              read(row({0}, at::kInt, 16), items);
+              read(picture_row({0}, at::kInt, 16), items);
             }).find("mask 'a.png' has 16 bits a sample; classes that are colours need 8"),
             std::string::npos);
 }
 
 TEST(MaskClasses, IgnoredPixelsAreBackground) {
-  const Mask mask = read(row({0, 9, 1, 9}), {"background=0", "a=1", "b=2", "ignore=9"});
+  const Mask mask = read(picture_row({0, 9, 1, 9}), {"background=0", "a=1", "b=2", "ignore=9"});
   EXPECT_EQ(numbers(mask.labels), (Labels{0, 0, 1, 0}));
   EXPECT_EQ(numbers(mask.ignored), (Labels{0, 1, 0, 1}));
-  EXPECT_FALSE(read(row({0, 1}), {"background=0", "a=1", "ignore=9"}).ignored.defined());
+  EXPECT_FALSE(read(picture_row({0, 1}), {"background=0", "a=1", "ignore=9"}).ignored.defined());
 }
 
 TEST(MaskClasses, AValueThatNoClassHasIsRefused) {
@@ -134,10 +129,10 @@ TEST(MaskClasses, AValueThatNoClassHasIsRefused) {
     return test::message_of<DataError>([&] { read(picture, kFundus); });
   };
   EXPECT_EQ(
-      refused(row({255, 255, 7})),
+      refused(picture_row({255, 255, 7})),
       "mask 'a.png' holds 7 (first in row 0, column 2), which no class has; DataConfig::classes "
       "is background=255, disc=128, cup=0: add it to a class or as ignore=7");
-  Picture lossy = row({254});
+  Picture lossy = picture_row({254});
   lossy.lossy = true;
   EXPECT_NE(refused(lossy).find("the file is lossy"), std::string::npos);
 }

@@ -198,6 +198,13 @@ TEST(Parts, AreNumbered) {
   EXPECT_NE(parts[0][0].item<int>(), parts[0][6].item<int>());
 }
 
+TEST(Parts, OfClassesThatTouchAreApart) {
+  const at::Tensor labels = at::tensor({0, 1, 2, 2, 0, 1}, at::kByte).view({1, 6});
+  EXPECT_TRUE(numbered_parts(labels).equal(at::tensor({0, 1, 3, 3, 0, 2}, at::kInt).view({1, 6})));
+  EXPECT_TRUE(numbered_parts(at::ones({2, 2}, at::kByte)).equal(at::ones({2, 2}, at::kInt)));
+  EXPECT_EQ(numbered_parts(at::zeros({2, 2}, at::kByte)).count_nonzero().item<int>(), 0);
+}
+
 TEST(Maps, LabelsAreStoredAsTheyAre) {
   const test::TemporaryFolder folder;
   const at::Tensor labels = at::tensor({0, 1, 2, 255, 256, 65535}, at::kInt).view({2, 3});

@@ -9,21 +9,14 @@
 #include "leaf/core/error.h"
 #include "leaf/data/image_io.h"
 #include "support/images.h"
+#include "support/picture_row.h"
 
 namespace leaf::data {
 namespace {
 
-using Palette = std::vector<std::array<std::uint8_t, 3>>;
+using test::picture_row;
 
-/// A picture of one row: a pixel for each value.
-Picture row(const std::vector<double>& values, at::ScalarType type = at::kByte,
-            std::int64_t bits = 8) {
-  Picture picture;
-  const auto width = static_cast<std::int64_t>(values.size());
-  picture.samples = at::tensor(values).to(type).view({1, width, 1});
-  picture.bits = bits;
-  return picture;
-}
+using Palette = std::vector<std::array<std::uint8_t, 3>>;
 
 /// Values in these shares of a 100x100 picture, one after the other.
 Picture shares(const std::vector<std::pair<int, double>>& values) {
@@ -40,7 +33,7 @@ Picture shares(const std::vector<std::pair<int, double>>& values) {
 }
 
 Picture with_palette(const std::vector<double>& indices, const Palette& palette) {
-  Picture picture = row(indices);
+  Picture picture = picture_row(indices);
   picture.palette = palette;
   return picture;
 }
@@ -85,42 +78,42 @@ TEST(MaskValues, SixteenBitLabelsLoseNone) {
   for (std::size_t i = 0; i < labels.size(); ++i) {
     labels[i] = static_cast<double>(i);
   }
-  const Mask mask = read(row(labels, at::kInt, 16), 0);
+  const Mask mask = read(picture_row(labels, at::kInt, 16), 0);
   EXPECT_EQ(mask.labels.sum().item<int>(), 300);
   EXPECT_TRUE(mask.values.values.equal(at::arange(301).to(at::kInt).view({1, 301})));
   EXPECT_TRUE(
-      contains(remark(read(row({0, 300, 7}, at::kInt, 16)), MaskOddity::kNoneAbove),
+      contains(remark(read(picture_row({0, 300, 7}, at::kInt, 16)), MaskOddity::kNoneAbove),
                "holds the values 0, 7, 300, none above DataConfig::mask_threshold 128 of 255 "
                "(here 32896)"));
 }
 
 TEST(MaskValues, TheThresholdIsAShareOfWhite) {
-  EXPECT_EQ(target(row({0, 128, 129, 255})), (Bits{0, 0, 1, 1}));
-  EXPECT_EQ(target(row({0, 32896, 32897, 65535}, at::kInt, 16)), (Bits{0, 0, 1, 1}));
-  EXPECT_EQ(target(row({0, 2055, 2056, 4095}, at::kInt, 12)), (Bits{0, 0, 1, 1}));
-  EXPECT_EQ(target(row({0, 0.5, 0.51, 1}, at::kFloat, 32)), (Bits{0, 0, 1, 1}));
-  EXPECT_EQ(target(row({0, 1e-6, 1, 3}, at::kFloat, 32), 0), (Bits{0, 1, 1, 1}));
-  EXPECT_EQ(target(row({0, 85, 170, 255}, at::kByte, 2)), (Bits{0, 0, 1, 1}));
-  EXPECT_EQ(target(row({0, 255}, at::kByte, 1)), (Bits{0, 1}));
+  EXPECT_EQ(target(picture_row({0, 128, 129, 255})), (Bits{0, 0, 1, 1}));
+  EXPECT_EQ(target(picture_row({0, 32896, 32897, 65535}, at::kInt, 16)), (Bits{0, 0, 1, 1}));
+  EXPECT_EQ(target(picture_row({0, 2055, 2056, 4095}, at::kInt, 12)), (Bits{0, 0, 1, 1}));
+  EXPECT_EQ(target(picture_row({0, 0.5, 0.51, 1}, at::kFloat, 32)), (Bits{0, 0, 1, 1}));
+  EXPECT_EQ(target(picture_row({0, 1e-6, 1, 3}, at::kFloat, 32), 0), (Bits{0, 1, 1, 1}));
+  EXPECT_EQ(target(picture_row({0, 85, 170, 255}, at::kByte, 2)), (Bits{0, 0, 1, 1}));
+  EXPECT_EQ(target(picture_row({0, 255}, at::kByte, 1)), (Bits{0, 1}));
 }
 
 TEST(MaskValues, BlackAndWhiteOf8BitsInALargerType) {
-  EXPECT_EQ(target(row({0, 255}, at::kInt, 16)), (Bits{0, 1}));
-  EXPECT_EQ(target(row({255, 0}, at::kInt, 32)), (Bits{1, 0}));
-  EXPECT_EQ(target(row({0, 255}, at::kFloat, 32)), (Bits{0, 1}));
+  EXPECT_EQ(target(picture_row({0, 255}, at::kInt, 16)), (Bits{0, 1}));
+  EXPECT_EQ(target(picture_row({255, 0}, at::kInt, 32)), (Bits{1, 0}));
+  EXPECT_EQ(target(picture_row({0, 255}, at::kFloat, 32)), (Bits{0, 1}));
   // A nearly empty map of probabilities is no such mask.
-  EXPECT_EQ(target(row({0, 200, 255}, at::kInt, 16)), (Bits{0, 0, 0}));
+  EXPECT_EQ(target(picture_row({0, 200, 255}, at::kInt, 16)), (Bits{0, 0, 0}));
 }
 
 TEST(MaskValues, FewBitsAreQuotedAsTheFileHasThem) {
-  const Mask mask = read(row({0, 17, 34}, at::kByte, 4));
+  const Mask mask = read(picture_row({0, 17, 34}, at::kByte, 4));
   EXPECT_TRUE(contains(remark(mask, MaskOddity::kNoneAbove), "holds the values 0, 1, 2, none"));
-  EXPECT_EQ(target(row({0, 17, 34}, at::kByte, 4), 0), (Bits{0, 1, 1}));
+  EXPECT_EQ(target(picture_row({0, 17, 34}, at::kByte, 4), 0), (Bits{0, 1, 1}));
 }
 
 TEST(MaskValues, WhatIsNotFiniteIsRefused) {
   EXPECT_TRUE(contains(test::message_of<DataError>([] {
-                         read(row({0, NAN}, at::kFloat, 32));
+                         read(picture_row({0, NAN}, at::kFloat, 32));
                        }),
                        "mask 'a.png' holds values that are not finite"));
 }
@@ -147,25 +140,26 @@ TEST(MaskValues, APaletteOfGreysCountsByBrightness) {
 }
 
 TEST(MaskValues, AlphaIsTheMaskOnlyWhereTheColourSaysNothing) {
-  Picture picture = row({7, 0, 7, 255});
+  Picture picture = picture_row({7, 0, 7, 255});
   picture.samples = picture.samples.view({1, 2, 2});
   picture.alpha = true;
   EXPECT_EQ(target(picture), (Bits{0, 1}));
   EXPECT_TRUE(contains(remark(read(picture), MaskOddity::kAlphaTaken), "its alpha channel"));
-  picture.samples = row({255, 0, 0, 255}).samples.view({1, 2, 2});
+  picture.samples = picture_row({255, 0, 0, 255}).samples.view({1, 2, 2});
   EXPECT_EQ(target(picture), (Bits{1, 0}));
   EXPECT_TRUE(contains(remark(read(picture), MaskOddity::kAlpha), "alpha is left out"));
-  picture.samples = row({255, 255, 0, 255}).samples.view({1, 2, 2});
+  picture.samples = picture_row({255, 255, 0, 255}).samples.view({1, 2, 2});
   EXPECT_EQ(target(picture), (Bits{1, 0}));
   EXPECT_EQ(remark(read(picture), MaskOddity::kAlpha), "");
 }
 
 TEST(MaskValues, ColourByItsLargestOrItsGreenChannel) {
-  Picture picture = row({200, 0, 0, 0, 250, 0, 0, 0, 9});
+  Picture picture = picture_row({200, 0, 0, 0, 250, 0, 0, 0, 9});
   picture.samples = picture.samples.view({1, 3, 3});
-  EXPECT_TRUE(mask_values(picture, "").values.equal(row({200, 250, 9}).samples.view({1, 3})));
+  EXPECT_TRUE(
+      mask_values(picture, "").values.equal(picture_row({200, 250, 9}).samples.view({1, 3})));
   EXPECT_TRUE(mask_values(picture, "", MaskChannel::kGreen)
-                  .values.equal(row({0, 250, 0}).samples.view({1, 3})));
+                  .values.equal(picture_row({0, 250, 0}).samples.view({1, 3})));
 }
 
 TEST(MaskRemarks, MoreValuesThanTwoAreNamed) {
@@ -189,10 +183,10 @@ TEST(MaskRemarks, MoreValuesThanTwoAreNamed) {
 }
 
 TEST(MaskRemarks, ColoursThatBecomeOneValueAreNamed) {
-  Picture picture = row({255, 0, 0, 0, 255, 0, 0, 0, 0});
+  Picture picture = picture_row({255, 0, 0, 0, 255, 0, 0, 0, 0});
   picture.samples = picture.samples.view({1, 3, 3});
   EXPECT_TRUE(contains(remark(read(picture), MaskOddity::kColours), "largest channel is 255"));
-  picture.samples = row({255, 0, 0, 90, 0, 0, 0, 0, 0}).samples.view({1, 3, 3});
+  picture.samples = picture_row({255, 0, 0, 90, 0, 0, 0, 0, 0}).samples.view({1, 3, 3});
   EXPECT_EQ(remark(read(picture), MaskOddity::kColours), "");
 }
 
@@ -242,11 +236,13 @@ TEST(MaskRemarks, SwappedTargetsAreNamed) {
 TEST(MaskRemarks, LabelMapsAndPages) {
   MaskOptions options;
   options.rule = MaskRule::kZeroIsTarget;
-  EXPECT_TRUE(
-      contains(remark(interpret_mask(row({255, 1, 2, 255}), "a", options), MaskOddity::kLabels),
-               "expected 0 (cup), 128 (disc) and 255 (background)"));
-  EXPECT_EQ(remark(interpret_mask(row({255, 0, 128, 255}), "a", options), MaskOddity::kLabels), "");
-  Picture pages = row({0, 255});
+  EXPECT_TRUE(contains(
+      remark(interpret_mask(picture_row({255, 1, 2, 255}), "a", options), MaskOddity::kLabels),
+      "expected 0 (cup), 128 (disc) and 255 (background)"));
+  EXPECT_EQ(
+      remark(interpret_mask(picture_row({255, 0, 128, 255}), "a", options), MaskOddity::kLabels),
+      "");
+  Picture pages = picture_row({0, 255});
   pages.pages = 3;
   EXPECT_EQ(remark(read(pages), MaskOddity::kPages),
             "mask 'a.png' has 3 pages; the first is taken");

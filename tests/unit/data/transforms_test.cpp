@@ -5,20 +5,19 @@
 
 #include "leaf/data/image_io.h"
 #include "leaf/data/mask_values.h"
+#include "support/fixture.h"
 #include "support/images.h"
 
 namespace leaf::data {
 namespace {
 
-std::filesystem::path fixture(const std::string& name) {
-  return std::filesystem::path(LEAF_FIXTURES) / "data" / name;
-}
+using test::fixture;
 
 TEST(Transforms, ResizeIsPillowsWithinOneGreyLevel) {
-  const at::Tensor input = read_image(fixture("resize_input.png")).rgb;
+  const at::Tensor input = read_image(fixture("data/resize_input.png")).rgb;
   for (const int size : {16, 48}) {
     const at::Tensor expected =
-        read_image(fixture("resize_" + std::to_string(size) + ".png")).rgb.to(at::kInt);
+        read_image(fixture("data/resize_" + std::to_string(size) + ".png")).rgb.to(at::kInt);
     const at::Tensor actual = resize_image(input, size).to(at::kInt);
     ASSERT_EQ(actual.sizes(), expected.sizes());
     EXPECT_LE((actual - expected).abs().max().item<int>(), 1) << size;
@@ -26,8 +25,8 @@ TEST(Transforms, ResizeIsPillowsWithinOneGreyLevel) {
 }
 
 TEST(Transforms, MaskResizeIsPillowsNearest) {
-  EXPECT_TRUE(resize_mask_nearest(read_mask(fixture("mask_input.png")), 16)
-                  .equal(read_mask(fixture("mask_16.png"))));
+  EXPECT_TRUE(resize_mask_nearest(read_mask(fixture("data/mask_input.png")), 16)
+                  .equal(read_mask(fixture("data/mask_16.png"))));
 }
 
 TEST(Transforms, MaskResizeTakesNearestExactCentres) {

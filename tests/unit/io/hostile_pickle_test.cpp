@@ -21,7 +21,7 @@ using test::text;
 using test::tuple;
 using test::write_checkpoint;
 
-struct Hostile {
+struct HostilePickle {
   std::string reason;
   std::string pickle;
 };
@@ -61,7 +61,7 @@ std::string many_paths() {
   return code + ".";
 }
 
-std::vector<Hostile> hostile_pickles() {
+std::vector<HostilePickle> hostile_pickles() {
   const std::string four = storage("FloatStorage", 4);
   const std::string one = tensor(four, 0, {1}, {1});
   const std::string untyped = str("(", text("storage"), "ctorch.storage\nUntypedStorage\n",

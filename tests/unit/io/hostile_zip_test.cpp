@@ -79,12 +79,12 @@ TEST(HostileZip, WhatIsNotNeededMayBeAnything) {
   EXPECT_EQ(read_bytes(zip_bytes({pickle_record(), storage_record(), bomb})).size(), 1U);
 }
 
-struct Hostile {
+struct HostileArchive {
   std::string reason;
   std::string bytes;
 };
 
-std::vector<Hostile> hostile_archives() {
+std::vector<HostileArchive> hostile_archives() {
   const auto storage_with = [](const std::function<void(ZipRecord&)>& change) {
     return zip_bytes({pickle_record(), storage_record(change)});
   };

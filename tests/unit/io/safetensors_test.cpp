@@ -141,7 +141,7 @@ TEST(Safetensors, MetadataAreNoTensors) {
   }
 }
 
-struct Hostile {
+struct HostileFile {
   std::string reason;
   std::string bytes;
 };
@@ -151,7 +151,7 @@ std::string one_tensor(const std::string& fields) {
   return safetensors_bytes(R"({"a":{)" + fields + "}}", "1234");
 }
 
-std::vector<Hostile> hostile_files() {
+std::vector<HostileFile> hostile_files() {
   const std::string good = one_tensor(R"("dtype":"F32","shape":[1],"data_offsets":[0,4])");
   const std::string two = R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},)";
   return {

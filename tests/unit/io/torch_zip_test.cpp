@@ -16,6 +16,7 @@
 #include "leaf/io/weights.h"
 #include "pickle_bytes.h"
 #include "support/data_folder.h"
+#include "support/fixture.h"
 #include "support/temporary_folder.h"
 
 namespace leaf::io {
@@ -24,11 +25,10 @@ namespace {
 namespace fs = std::filesystem;
 using test::dict_of;
 using test::expect_weights_error;
+using test::fixture;
 using test::storage;
 using test::tensor;
 using test::write_checkpoint;
-
-fs::path fixture(const std::string& name) { return fs::path(LEAF_FIXTURES) / "torch_zip" / name; }
 
 template <typename Number>
 std::vector<Number> values(const at::Tensor& tensor) {
@@ -46,7 +46,7 @@ TEST(TorchZip, PlainStateDictOfEveryProtocol) {
   for (const char* const name :
        {"plain.pth", "plain_protocol3.pth", "plain_protocol4.pth", "plain_protocol5.pth"}) {
     SCOPED_TRACE(name);
-    const TensorMap read = read_torch_zip(fixture(name));
+    const TensorMap read = read_torch_zip(fixture("torch_zip") / name);
     ASSERT_EQ(read.size(), 4U);
     EXPECT_EQ(read.at("layer.weight").sizes(), (std::vector<std::int64_t>{2, 3}));
     EXPECT_EQ(values<float>(read.at("layer.weight")), (std::vector<float>{0, 1, 2, 3, 4, 5}));
@@ -58,7 +58,7 @@ TEST(TorchZip, PlainStateDictOfEveryProtocol) {
 }
 
 TEST(TorchZip, LightningStateDictStandsAlone) {
-  const TensorMap read = read_torch_zip(fixture("lightning.ckpt"));
+  const TensorMap read = read_torch_zip(fixture("torch_zip/lightning.ckpt"));
   EXPECT_EQ(read.size(), 17U);
   EXPECT_FALSE(read.contains("types.complex"));  // A storage type that leaf has no use for.
   EXPECT_EQ(doubles(read.at("nested.deep")), Doubles{9});
@@ -66,7 +66,7 @@ TEST(TorchZip, LightningStateDictStandsAlone) {
 }
 
 TEST(TorchZip, StridesOffsetsAndSharedStorages) {
-  const TensorMap read = read_torch_zip(fixture("lightning.ckpt"));
+  const TensorMap read = read_torch_zip(fixture("torch_zip/lightning.ckpt"));
   const at::Tensor base = at::arange(24, at::kFloat);
   EXPECT_TRUE(at::equal(read.at("shared.first"), base.slice(0, 0, 12).view({3, 4})));
   EXPECT_TRUE(at::equal(read.at("shared.second"), base.slice(0, 12, 24).view({3, 4})));
@@ -79,7 +79,7 @@ TEST(TorchZip, StridesOffsetsAndSharedStorages) {
 }
 
 TEST(TorchZip, Dtypes) {
-  const TensorMap read = read_torch_zip(fixture("lightning.ckpt"));
+  const TensorMap read = read_torch_zip(fixture("torch_zip/lightning.ckpt"));
   const auto expect = [&](const std::string& name, at::ScalarType dtype, const Doubles& numbers) {
     SCOPED_TRACE(name);
     EXPECT_EQ(read.at("types." + name).scalar_type(), dtype);
@@ -97,7 +97,7 @@ TEST(TorchZip, Dtypes) {
 }
 
 TEST(TorchZip, NewerTypesAndTensorsWithAttributes) {
-  const TensorMap read = read_torch_zip(fixture("newer_types.pth"));
+  const TensorMap read = read_torch_zip(fixture("torch_zip/newer_types.pth"));
   const auto expect = [&](const std::string& name, at::ScalarType dtype, const Doubles& numbers) {
     SCOPED_TRACE(name);
     EXPECT_EQ(read.at(name).scalar_type(), dtype);
@@ -116,7 +116,7 @@ TEST(TorchZip, NewerTypesAndTensorsWithAttributes) {
 TEST(TorchZip, PassedOverTensorsAreNamed) {
   const test::TemporaryFolder folder;
   log::open_file(folder / "log.txt");
-  read_torch_zip(fixture("newer_types.pth"));
+  read_torch_zip(fixture("torch_zip/newer_types.pth"));
   log::close_file();
   const std::string logged = read_file(folder / "log.txt");
   EXPECT_NE(logged.find("unsupported types passed over: 5 ("), std::string::npos) << logged;
@@ -128,16 +128,16 @@ TEST(TorchZip, PassedOverTensorsAreNamed) {
 
 TEST(TorchZip, CommandsAreNotRun) {
   fs::remove("leaf_ran_a_command");
-  const auto path = fixture("command.pth");
+  const auto path = fixture("torch_zip/command.pth");
   expect_weights_error(path, "posix.system", [&] { read_torch_zip(path); });
-  const TensorMap read = read_torch_zip(fixture("command_inside.pth"));
+  const TensorMap read = read_torch_zip(fixture("torch_zip/command_inside.pth"));
   ASSERT_EQ(read.size(), 1U);
   EXPECT_EQ(doubles(read.at("weight")), (Doubles{1, 1}));
   EXPECT_FALSE(fs::exists("leaf_ran_a_command"));
 }
 
 TEST(TorchZip, TorchScriptArchivesAreReadAsTheirStateDict) {
-  const TensorMap read = read_weights(fixture("torchscript.pt"));
+  const TensorMap read = read_weights(fixture("torch_zip/torchscript.pt"));
   EXPECT_EQ(read.size(), 23U);
   EXPECT_EQ(read.at("visual.conv1.weight").sizes(), (std::vector<std::int64_t>{4, 3, 2, 2}));
   EXPECT_EQ(read.at("visual.conv1.weight").scalar_type(), at::kHalf);
@@ -153,12 +153,12 @@ TEST(TorchZip, TorchScriptArchivesAreReadAsTheirStateDict) {
 }
 
 TEST(TorchZip, WholeModulesAndOldFormatsAreRefused) {
-  expect_weights_error(fixture("whole_module.pth"), "state_dict",
-                       [&] { read_torch_zip(fixture("whole_module.pth")); });
-  expect_weights_error(fixture("before_1_6.pth"), "before version 1.6",
-                       [&] { read_weights(fixture("before_1_6.pth")); });
-  expect_weights_error(fixture("none.pth"), "no such file",
-                       [&] { read_torch_zip(fixture("none.pth")); });
+  expect_weights_error(fixture("torch_zip/whole_module.pth"), "state_dict",
+                       [&] { read_torch_zip(fixture("torch_zip/whole_module.pth")); });
+  expect_weights_error(fixture("torch_zip/before_1_6.pth"), "before version 1.6",
+                       [&] { read_weights(fixture("torch_zip/before_1_6.pth")); });
+  expect_weights_error(fixture("torch_zip/none.pth"), "no such file",
+                       [&] { read_torch_zip(fixture("torch_zip/none.pth")); });
 }
 
 TEST(TorchZip, CraftedTensorIsRead) {
@@ -202,7 +202,7 @@ TEST(TorchZip, CompressionBombsAreRefused) {
 TEST(TorchZip, TruncatedFiles) {
   const test::TemporaryFolder folder;
   const auto path = folder / "cut.pth";
-  const std::string whole = read_file(fixture("plain.pth"));
+  const std::string whole = read_file(fixture("torch_zip/plain.pth"));
   for (std::size_t size = 1; size < whole.size(); size += 97) {
     SCOPED_TRACE(size);
     write_file(path, whole.substr(0, size));
@@ -214,7 +214,7 @@ TEST(TorchZip, TruncatedFiles) {
 TEST(TorchZip, DamagedBytesNeverDoMoreThanThrow) {
   const test::TemporaryFolder folder;
   const auto path = folder / "damaged.pth";
-  const std::string whole = read_file(fixture("lightning.ckpt"));
+  const std::string whole = read_file(fixture("torch_zip/lightning.ckpt"));
   RandomStream random(7, Purpose::kNoise);
   for (int i = 0; i < 300; ++i) {
     std::string damaged = whole;

@@ -14,6 +14,7 @@
 #include "leaf/core/files.h"
 #include "leaf/io/lost_files.h"
 #include "leaf/io/safetensors.h"
+#include "support/fixture.h"
 #include "support/temporary_folder.h"
 
 namespace leaf::io {
@@ -21,8 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::expect_weights_error;
-
-fs::path fixture(const std::string& name) { return fs::path(LEAF_FIXTURES) / "torch_zip" / name; }
+using test::fixture;
 
 class Inner : public torch::nn::Module {
  public:
@@ -209,8 +209,8 @@ TEST(ReadWeights, ByContent) {
   EXPECT_EQ(read_weights(folder / "a.safetensors").size(), 1U);
   fs::copy_file(folder / "a.safetensors", folder / "no_extension");
   EXPECT_EQ(read_weights(folder / "no_extension").size(), 1U);
-  EXPECT_EQ(read_weights(fixture("plain.pth")).size(), 4U);
-  fs::copy_file(fixture("plain.pth"), folder / "misnamed.safetensors");
+  EXPECT_EQ(read_weights(fixture("torch_zip/plain.pth")).size(), 4U);
+  fs::copy_file(fixture("torch_zip/plain.pth"), folder / "misnamed.safetensors");
   EXPECT_EQ(read_weights(folder / "misnamed.safetensors").size(), 4U);
 }
 

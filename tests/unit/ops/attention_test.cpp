@@ -20,7 +20,7 @@
 namespace leaf::ops {
 namespace {
 
-struct Inputs {
+struct AttentionInputs {
   at::Tensor q, k, v;
 };
 
@@ -33,7 +33,7 @@ const std::vector<Sizes> kSizes = {{2, 3, 5, 7, 8},     {1, 1, 1, 64, 1},   {2, 
                                    {1, 2, 130, 97, 24}, {2, 1, 49, 81, 37}, {1, 1, 256, 256, 512}};
 
 /// Parts of one tensor with the heads inside, as the networks have them; `spread` scores.
-Inputs make_inputs(const Sizes& s, double spread = 1) {
+AttentionInputs make_inputs(const Sizes& s, double spread = 1) {
   const auto part = [&](std::int64_t rows, std::uint64_t seed) {
     return at::randn({s.images, rows, s.heads, 3 * s.width},
                      at::make_generator<at::CPUGeneratorImpl>(seed))
@@ -43,7 +43,7 @@ Inputs make_inputs(const Sizes& s, double spread = 1) {
   return {.q = part(s.queries, 1) * spread, .k = part(s.keys, 2), .v = part(s.keys, 3)};
 }
 
-at::Tensor expected(const Inputs& in) {
+at::Tensor expected(const AttentionInputs& in) {
   const auto [q, k, v] =
       std::tuple(in.q.to(at::kDouble), in.k.to(at::kDouble), in.v.to(at::kDouble));
   const double scale = 1 / std::sqrt(static_cast<double>(q.size(3)));
@@ -54,7 +54,7 @@ at::Tensor expected(const Inputs& in) {
 void expect_right(double spread, double tolerance) {
   const c10::InferenceMode inference;
   for (const Sizes& s : kSizes) {
-    const Inputs in = make_inputs(s, spread);
+    const AttentionInputs in = make_inputs(s, spread);
     const at::Tensor mixed = attention(in.q, in.k, in.v);
     ASSERT_EQ(mixed.sizes(), at::IntArrayRef({s.images, s.queries, s.heads * s.width}));
     EXPECT_LE(leaf::test::relative_error(mixed, expected(in)), tolerance)
@@ -73,7 +73,7 @@ TEST(Attention, RunsByOurKernelsForEnoughKeys) {
           seen |= std::string_view(record.name()).starts_with("attention of");
           return std::unique_ptr<at::ObserverContext>();
         }));
-    const Inputs in = make_inputs({2, 8, 64, keys, 48});
+    const AttentionInputs in = make_inputs({2, 8, 64, keys, 48});
     attention(in.q, in.k, in.v);
     at::removeCallback(handle);
     EXPECT_EQ(seen, ours) << keys;
@@ -93,14 +93,14 @@ INSTANTIATE_TEST_SUITE_P(Attention, AttentionOnEachTarget, test::all_targets(), 
 
 TEST(Attention, AnyOrderInMemory) {
   const c10::InferenceMode inference;
-  const Inputs in = make_inputs({2, 4, 100, 100, 24});
+  const AttentionInputs in = make_inputs({2, 4, 100, 100, 24});
   const at::Tensor turned = in.q.transpose(2, 3).contiguous().transpose(2, 3);
   EXPECT_TRUE(at::equal(attention(turned, in.k.contiguous(), in.v), attention(in.q, in.k, in.v)));
 }
 
 TEST(Attention, ThreadsAndTheBatchChangeNoBit) {
   const c10::InferenceMode inference;
-  const Inputs in = make_inputs({3, 2, 150, 150, 40});
+  const AttentionInputs in = make_inputs({3, 2, 150, 150, 40});
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
   const at::Tensor one = attention(in.q, in.k, in.v);
@@ -117,7 +117,7 @@ TEST(Attention, NanAndInfinitySpreadAsInThePlainPath) {
   for (const float value :
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     for (const int which : {0, 1, 2}) {
-      Inputs in = make_inputs({2, 2, 70, 70, 16});
+      AttentionInputs in = make_inputs({2, 2, 70, 70, 16});
       const at::Tensor neighbour = attention(in.q, in.k, in.v)[0];
       at::Tensor t = (which == 0 ? in.q : which == 1 ? in.k : in.v);
       t[1][1][20][3] = value;
@@ -131,7 +131,7 @@ TEST(Attention, NanAndInfinitySpreadAsInThePlainPath) {
 }
 
 TEST(Attention, GradientsAreLibTorchs) {
-  Inputs in = make_inputs({1, 2, 80, 80, 16});
+  AttentionInputs in = make_inputs({1, 2, 80, 80, 16});
   in.q = in.q.contiguous().requires_grad_();
   EXPECT_TRUE(attention(in.q, in.k, in.v).requires_grad());
 }

@@ -12,14 +12,14 @@
 namespace leaf::ops {
 namespace {
 
-constexpr double kEps = 1e-5;
+constexpr double kCudaEps = 1e-5;
 
 TEST(GroupNormMath, OneGroupEqualsTheOperatorAndItsGradient) {
   const at::Tensor x = leaf::test::normal({1, 4, 5, 3}, 1).add(7.0).requires_grad_();
   const at::Tensor gain = leaf::test::normal({4}, 2);
   const at::Tensor offset = leaf::test::normal({4}, 3);
   const at::Tensor grad = leaf::test::normal({1, 4, 5, 3}, 4);
-  const at::Tensor y = at::silu(at::group_norm(x, 1, gain, offset, kEps));
+  const at::Tensor y = at::silu(at::group_norm(x, 1, gain, offset, kCudaEps));
   const at::Tensor dx = torch::autograd::grad({y}, {x}, {grad}).front();
 
   const auto value = [](const at::Tensor& t, std::int64_t i) {
@@ -31,7 +31,7 @@ TEST(GroupNormMath, OneGroupEqualsTheOperatorAndItsGradient) {
     const float d = value(x, i) - shift;
     sums = sums + cuda::Sums{d, d * d};
   }
-  const cuda::Moments m = cuda::moments(sums, 60.F, shift, static_cast<float>(kEps));
+  const cuda::Moments m = cuda::moments(sums, 60.F, shift, static_cast<float>(kCudaEps));
   const auto affine_of = [&](std::int64_t i) {
     return cuda::affine(m, value(gain, i / 15), value(offset, i / 15));
   };
@@ -77,7 +77,7 @@ std::vector<at::Tensor> results(const Case& c, c10::Device device, at::ScalarTyp
                                  leaf_of(leaf::test::normal({c.channels}, 3), rest),
                                  leaf_of(leaf::test::normal({c.images, c.channels}, 4), rest),
                                  leaf_of(leaf::test::normal({c.images, c.channels}, 5), rest)};
-  const at::Tensor y = group_norm_silu(x, c.groups, leaves[1], leaves[2], kEps,
+  const at::Tensor y = group_norm_silu(x, c.groups, leaves[1], leaves[2], kCudaEps,
                                        ScaleShift{.scale = leaves[3], .shift = leaves[4]});
   const at::Tensor direction =
       leaf::test::normal(x.sizes(), 6).to(type).to(device, y.scalar_type());

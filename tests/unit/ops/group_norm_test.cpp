@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 
+#include "conv_layer.h"
 #include "each_target.h"
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
@@ -18,9 +19,12 @@
 namespace leaf::ops {
 namespace {
 
+using test::channels_last;
+using test::normal;
+
 constexpr double kEps = 1e-5;
 
-struct Shape {
+struct NormShape {
   std::int64_t images;
   std::int64_t channels;
   std::int64_t height;
@@ -29,21 +33,13 @@ struct Shape {
 };
 
 // Channels beside the vector widths, one pixel, one channel a group, several blocks of pixels.
-const std::vector<Shape> kShapes = {{1, 32, 5, 7, 32},    {2, 33, 3, 3, 11}, {3, 6, 1, 1, 2},
-                                    {2, 20, 9, 4, 4},     {1, 1, 8, 8, 1},   {2, 64, 40, 31, 32},
-                                    {1, 128, 16, 17, 32}, {4, 7, 1, 5, 1}};
-
-at::Tensor normal(at::IntArrayRef shape, std::uint64_t seed) {
-  return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(seed));
-}
-
-at::Tensor channels_last(const at::Tensor& x) {
-  return x.contiguous(at::MemoryFormat::ChannelsLast);
-}
+const std::vector<NormShape> kNormShapes = {
+    {1, 32, 5, 7, 32}, {2, 33, 3, 3, 11},   {3, 6, 1, 1, 2},      {2, 20, 9, 4, 4},
+    {1, 1, 8, 8, 1},   {2, 64, 40, 31, 32}, {1, 128, 16, 17, 32}, {4, 7, 1, 5, 1}};
 
 /// Everything that the operators take, float32; in_double() is the same on the composed path.
-struct Inputs {
-  explicit Inputs(const Shape& shape)
+struct NormInputs {
+  explicit NormInputs(const NormShape& shape)
       : groups(shape.groups),
         x(channels_last(normal({shape.images, shape.channels, shape.height, shape.width}, 1))),
         weight(normal({shape.channels}, 2)),
@@ -51,8 +47,8 @@ struct Inputs {
         scale(normal({shape.images, shape.channels}, 4)),
         shift(normal({shape.images, shape.channels}, 5)) {}
 
-  Inputs in_double() const {
-    Inputs other = *this;
+  NormInputs in_double() const {
+    NormInputs other = *this;
     for (at::Tensor* t : other.tensors()) {
       *t = t->detach().to(at::kDouble).contiguous();
     }
@@ -69,15 +65,17 @@ struct Inputs {
   at::Tensor shift;
 };
 
-using Operator = std::function<at::Tensor(const Inputs&)>;
+using Operator = std::function<at::Tensor(const NormInputs&)>;
 
-at::Tensor plain(const Inputs& in) { return group_norm(in.x, in.groups, in.weight, in.bias, kEps); }
+at::Tensor plain(const NormInputs& in) {
+  return group_norm(in.x, in.groups, in.weight, in.bias, kEps);
+}
 
-at::Tensor with_silu(const Inputs& in) {
+at::Tensor with_silu(const NormInputs& in) {
   return group_norm_silu(in.x, in.groups, in.weight, in.bias, kEps);
 }
 
-at::Tensor modulated(const Inputs& in) {
+at::Tensor modulated(const NormInputs& in) {
   return group_norm_silu(in.x, in.groups, in.weight, in.bias, kEps,
                          ScaleShift{.scale = in.scale, .shift = in.shift});
 }
@@ -86,7 +84,7 @@ const std::vector<Operator> kOperators = {plain, with_silu, modulated};
 
 /// The gradients of sum(y * direction), one per tensor of `in`; undefined where y does not depend
 /// on it.
-std::vector<at::Tensor> gradients(const Operator& run, Inputs in, const at::Tensor& direction) {
+std::vector<at::Tensor> gradients(const Operator& run, NormInputs in, const at::Tensor& direction) {
   std::vector<at::Tensor> leaves;
   for (at::Tensor* t : in.tensors()) {
     *t = t->detach().requires_grad_();
@@ -116,8 +114,8 @@ void expect_close_gradients(const std::vector<at::Tensor>& ours,
 using GroupNormOnEachTarget = test::EachTarget;
 
 TEST_P(GroupNormOnEachTarget, EqualsTheComposedOperatorsInDouble) {
-  for (const Shape& shape : kShapes) {
-    const Inputs in(shape);
+  for (const NormShape& shape : kNormShapes) {
+    const NormInputs in(shape);
     for (const Operator& run : kOperators) {
       const at::Tensor y = run(in);
       EXPECT_EQ(y.strides(), in.x.strides());
@@ -128,8 +126,8 @@ TEST_P(GroupNormOnEachTarget, EqualsTheComposedOperatorsInDouble) {
 }
 
 TEST_P(GroupNormOnEachTarget, GradientsEqualTheComposedOperatorsInDouble) {
-  for (const Shape& shape : kShapes) {
-    const Inputs in(shape);
+  for (const NormShape& shape : kNormShapes) {
+    const NormInputs in(shape);
     // Not channels-last: what comes back need not be in the order of what went out.
     const at::Tensor direction = normal(in.x.sizes(), 6);
     for (const Operator& run : kOperators) {
@@ -140,7 +138,7 @@ TEST_P(GroupNormOnEachTarget, GradientsEqualTheComposedOperatorsInDouble) {
 }
 
 TEST_P(GroupNormOnEachTarget, SiluHoldsFromEndToEnd) {
-  Inputs in({.images = 1, .channels = 16, .height = 40, .width = 40, .groups = 1});
+  NormInputs in({.images = 1, .channels = 16, .height = 40, .width = 40, .groups = 1});
   in.weight = at::full_like(in.weight, 40);  // from about -160 to 160
   const at::Tensor ours = with_silu(in).to(at::kDouble);
   const at::Tensor expected = at::silu(plain(in).to(at::kDouble));
@@ -153,7 +151,7 @@ TEST_P(GroupNormOnEachTarget, SiluHoldsFromEndToEnd) {
 INSTANTIATE_TEST_SUITE_P(GroupNorm, GroupNormOnEachTarget, test::all_targets(), test::target_name);
 
 TEST(GroupNorm, OneModulationServesAllImages) {
-  Inputs in({.images = 2, .channels = 8, .height = 3, .width = 3, .groups = 2});
+  NormInputs in({.images = 2, .channels = 8, .height = 3, .width = 3, .groups = 2});
   in.scale = in.scale.narrow(0, 0, 1);
   in.shift = in.shift.narrow(0, 0, 1);
   EXPECT_LE(leaf::test::relative_error(modulated(in), modulated(in.in_double())), 1e-6);
@@ -161,7 +159,7 @@ TEST(GroupNorm, OneModulationServesAllImages) {
 
 TEST(GroupNorm, LargeMeansCostNoDigits) {
   for (const double mean : {1e3, 1e5}) {
-    Inputs in({.images = 2, .channels = 64, .height = 24, .width = 24, .groups = 8});
+    NormInputs in({.images = 2, .channels = 64, .height = 24, .width = 24, .groups = 8});
     in.x = in.x + mean;
     const at::Tensor expected = with_silu(in.in_double());
     EXPECT_LE(leaf::test::relative_error(with_silu(in), expected), 1e-6) << mean;
@@ -175,7 +173,7 @@ TEST(GroupNorm, LargeMeansCostNoDigits) {
 }
 
 TEST(GroupNorm, ConstantMapsGiveTheBias) {
-  Inputs in({.images = 1, .channels = 8, .height = 16, .width = 16, .groups = 2});
+  NormInputs in({.images = 1, .channels = 8, .height = 16, .width = 16, .groups = 2});
   in.x = channels_last(at::full_like(in.x, 1234.567));
   const at::Tensor expected = in.bias.view({1, 8, 1, 1}).expand_as(in.x);
   EXPECT_TRUE(at::allclose(plain(in), expected, 1e-5, 1e-5));
@@ -184,7 +182,7 @@ TEST(GroupNorm, ConstantMapsGiveTheBias) {
 TEST(GroupNorm, WhatIsNotFiniteSpoilsItsGroupAlone) {
   using Limits = std::numeric_limits<float>;
   for (const float bad : {Limits::infinity(), -Limits::infinity(), Limits::quiet_NaN()}) {
-    Inputs in({.images = 2, .channels = 8, .height = 5, .width = 5, .groups = 4});
+    NormInputs in({.images = 2, .channels = 8, .height = 5, .width = 5, .groups = 4});
     in.x[1][3][2][2] = bad;
     for (const Operator& run : kOperators) {
       const at::Tensor spoilt = run(in).isnan();
@@ -196,7 +194,7 @@ TEST(GroupNorm, WhatIsNotFiniteSpoilsItsGroupAlone) {
 }
 
 TEST(GroupNorm, TheNumberOfThreadsChangesNothing) {
-  const Inputs in({.images = 1, .channels = 48, .height = 64, .width = 64, .groups = 16});
+  const NormInputs in({.images = 1, .channels = 48, .height = 64, .width = 64, .groups = 16});
   const at::Tensor direction = normal(in.x.sizes(), 6);
   const int before = at::get_num_threads();
   const auto run_with = [&](int threads) {
@@ -214,7 +212,7 @@ TEST(GroupNorm, TheNumberOfThreadsChangesNothing) {
 }
 
 TEST(GroupNorm, KeepsNoGraphWhereNoneIsWanted) {
-  Inputs in({.images = 1, .channels = 8, .height = 3, .width = 3, .groups = 2});
+  NormInputs in({.images = 1, .channels = 8, .height = 3, .width = 3, .groups = 2});
   EXPECT_FALSE(with_silu(in).requires_grad());
   in.weight.requires_grad_();
   EXPECT_TRUE(with_silu(in).requires_grad());
@@ -227,7 +225,7 @@ TEST(GroupNorm, KeepsNoGraphWhereNoneIsWanted) {
 }
 
 TEST(GroupNorm, RefusesSecondDerivatives) {
-  Inputs in({.images = 1, .channels = 8, .height = 3, .width = 3, .groups = 2});
+  NormInputs in({.images = 1, .channels = 8, .height = 3, .width = 3, .groups = 2});
   in.x.requires_grad_();
   EXPECT_THROW(torch::autograd::grad({plain(in).sum()}, {in.x}, {}, /*retain_graph=*/true,
                                      /*create_graph=*/true),
@@ -235,17 +233,17 @@ TEST(GroupNorm, RefusesSecondDerivatives) {
 }
 
 TEST(GroupNorm, OtherLayoutsAndAutocastTakeTheComposedPath) {
-  const Inputs in({.images = 2, .channels = 16, .height = 6, .width = 5, .groups = 4});
-  Inputs contiguous = in;
+  const NormInputs in({.images = 2, .channels = 16, .height = 6, .width = 5, .groups = 4});
+  NormInputs contiguous = in;
   contiguous.x = in.x.contiguous();
   EXPECT_TRUE(at::equal(with_silu(contiguous),
                         at::silu(at::group_norm(contiguous.x, 4, in.weight, in.bias, kEps))));
-  Inputs narrow = in;
+  NormInputs narrow = in;
   narrow.x = in.x.narrow(2, 1, 4);  // neither order is dense
   EXPECT_LE(leaf::test::relative_error(with_silu(narrow), with_silu(narrow.in_double())), 1e-5);
 
   const AutocastGuard autocast(c10::kCPU, Precision::kBFloat16);
-  Inputs half = in;
+  NormInputs half = in;
   half.x = in.x.to(at::kBFloat16);
   EXPECT_TRUE(at::equal(modulated(half),
                         at::silu(at::addcmul(in.shift.view({2, 16, 1, 1}),

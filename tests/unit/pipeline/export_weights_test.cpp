@@ -16,14 +16,13 @@
 #include "support/images.h"
 #include "support/small_networks.h"
 #include "support/temporary_folder.h"
+#include "support/text.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
 namespace {
 
-void expect_contains(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << part << " in: " << text;
-}
+using test::expect_contains;
 
 class ExportWeights : public ::testing::Test {
  protected:

@@ -19,10 +19,13 @@
 #include "support/images.h"
 #include "support/small_networks.h"
 #include "support/temporary_folder.h"
+#include "support/text.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
 namespace {
+
+using test::expect_contains;
 
 using io::TensorMap;
 using Names = std::vector<std::string>;
@@ -95,10 +98,6 @@ class ImportWeights : public ::testing::Test {
   TrainingModel model_;
   TensorMap unet_, narrow_unet_, autoencoder_, latent_encoder_;
 };
-
-void expect_contains(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << part << " in: " << text;
-}
 
 }  // namespace
 

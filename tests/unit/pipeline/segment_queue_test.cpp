@@ -21,7 +21,7 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-Segmenter make_segmenter() {
+Segmenter small_segmenter() {
   ModelDescription description;
   description.autoencoder = test::small_kl();
   description.unet = test::small_unet();
@@ -53,7 +53,7 @@ at::Tensor probability_of(SegmentQueue& queue, const QueuedImage& image) {
 }  // namespace
 
 TEST(SegmentQueue, ManyThreadsGetTheMasksOfOne) {
-  const Segmenter segmenter = make_segmenter();
+  const Segmenter segmenter = small_segmenter();
   std::atomic<std::size_t> largest = 0;
   std::atomic<std::size_t> images = 0;
   SegmentQueue queue(segmenter, {.batch_size = 3, .on_batch = [&](std::size_t size) {
@@ -83,7 +83,7 @@ TEST(SegmentQueue, ManyThreadsGetTheMasksOfOne) {
 }
 
 TEST(SegmentQueue, RefusesWhatIsBeyondItsCapacity) {
-  const Segmenter segmenter = make_segmenter();
+  const Segmenter segmenter = small_segmenter();
   SegmentQueue queue(segmenter, {.capacity = 1});
   const std::string bytes = picture_file(1);
   std::promise<void> begun;
@@ -103,7 +103,7 @@ TEST(SegmentQueue, RefusesWhatIsBeyondItsCapacity) {
 }
 
 TEST(SegmentQueue, WhatIsLateIsNotSegmented) {
-  const Segmenter segmenter = make_segmenter();
+  const Segmenter segmenter = small_segmenter();
   std::atomic<int> batches = 0;
   SegmentQueue queue(segmenter, {.batch_size = 2,
                                  .max_wait = 1h,  // for a second image, which never comes
@@ -119,7 +119,7 @@ TEST(SegmentQueue, WhatIsLateIsNotSegmented) {
 }
 
 TEST(SegmentQueue, FailuresAreTheirImagesOwn) {
-  const Segmenter segmenter = make_segmenter();
+  const Segmenter segmenter = small_segmenter();
   SegmentQueue queue(segmenter, {});
   try {
     probability_of(queue, queued("no picture", "notes"));
@@ -136,7 +136,7 @@ TEST(SegmentQueue, FailuresAreTheirImagesOwn) {
 }
 
 TEST(SegmentQueue, RefusesOptionsThatDoNotGoTogether) {
-  const Segmenter segmenter = make_segmenter();
+  const Segmenter segmenter = small_segmenter();
   SegmentQueueOptions tiles;
   tiles.mask.tiling = Tiling{};
   EXPECT_THROW(SegmentQueue(segmenter, tiles), ConfigError);

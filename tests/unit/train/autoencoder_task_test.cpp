@@ -6,6 +6,7 @@
 #include "leaf/io/weights.h"
 #include "leaf/train/build_model.h"
 #include "models/autoencoder.h"
+#include "support/equal_tensors.h"
 #include "support/images.h"
 #include "support/small_networks.h"
 #include "support/temporary_folder.h"
@@ -15,7 +16,9 @@ namespace leaf {
 namespace fs = std::filesystem;
 namespace {
 
-Config small_config(ModelInit init = ModelInit::kPretrained) {
+using test::expect_equal;
+
+Config autoencoder_config(ModelInit init = ModelInit::kPretrained) {
   Config config;
   config.task = Task::kAutoencoder;
   config.model.init = init;
@@ -27,14 +30,6 @@ Config small_config(ModelInit init = ModelInit::kPretrained) {
 
 /// The autoencoder's weights in a task's state.
 io::TensorMap weights(TrainingTask& task) { return io::strip_prefix(task.state(), "vae."); }
-
-void expect_equal(const io::TensorMap& ours, const io::TensorMap& expected) {
-  ASSERT_EQ(ours.size(), expected.size());
-  for (const auto& [name, tensor] : expected) {
-    ASSERT_TRUE(ours.contains(name)) << name;
-    EXPECT_TRUE(at::equal(ours.at(name), tensor)) << name;
-  }
-}
 
 void expect_starts_from(const Config& config, const io::TensorMap& expected) {
   expect_equal(weights(*make_autoencoder_task(config, c10::kCPU)), expected);
@@ -51,7 +46,7 @@ io::TensorMap saved(TrainingTask& task) {
 
 TEST(AutoencoderTask, StartsWhereASegmentationModelWould) {
   const test::TemporaryFolder folder;
-  Config other = small_config(ModelInit::kRandom);
+  Config other = autoencoder_config(ModelInit::kRandom);
   other.seed += 1;
   const TrainingModel model = build_model(other);
   const io::TensorMap expected = io::state_dict(*model.autoencoder);
@@ -64,7 +59,7 @@ TEST(AutoencoderTask, StartsWhereASegmentationModelWould) {
   io::write_safetensors(folder / "a.safetensors", halves[0]);
   io::write_safetensors(folder / "b.safetensors", halves[1]);
 
-  Config config = small_config();
+  Config config = autoencoder_config();
   for (const fs::path& path : {folder / "start", folder / "start" / "vae"}) {
     config.model.autoencoder_weights = {path};
     expect_starts_from(config, expected);
@@ -77,14 +72,14 @@ TEST(AutoencoderTask, StartsWhereASegmentationModelWould) {
 }
 
 TEST(AutoencoderTask, StartsAtRandomWhereNothingIsNamed) {
-  const auto random = make_autoencoder_task(small_config(ModelInit::kRandom), c10::kCPU);
-  expect_starts_from(small_config(), weights(*random));
+  const auto random = make_autoencoder_task(autoencoder_config(ModelInit::kRandom), c10::kCPU);
+  expect_starts_from(autoencoder_config(), weights(*random));
 }
 
 TEST(AutoencoderTask, AResumeKeepsTheMeasuredScale) {
   const test::TemporaryFolder folder;
   test::write_pair(folder.path(), "0001");
-  const Config config = small_config(ModelInit::kRandom);
+  const Config config = autoencoder_config(ModelInit::kRandom);
   const data::Pair pair{
       .image = folder / "images/0001.png", .mask = folder / "masks/0001.png", .name = "0001"};
   const data::Dataset dataset({pair}, config.data);
@@ -101,7 +96,7 @@ TEST(AutoencoderTask, AResumeKeepsTheMeasuredScale) {
 
 TEST(AutoencoderTask, ASamplesNoiseDoesNotDependOnTheBatch) {
   const at::NoGradGuard no_gradients;
-  const auto task = make_autoencoder_task(small_config(ModelInit::kRandom), c10::kCPU);
+  const auto task = make_autoencoder_task(autoencoder_config(ModelInit::kRandom), c10::kCPU);
   const at::Tensor images = test::images(2, 16, 16);
   const at::Tensor masks = (images.narrow(1, 0, 1) > 0.5).to(at::kFloat);
   // The sum over the samples of a batch of the reconstruction's error.

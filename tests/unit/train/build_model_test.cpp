@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Config small_config(ModelInit init = ModelInit::kRandom) {
+Config model_config(ModelInit init = ModelInit::kRandom) {
   Config config;
   config.model.init = init;
   config.model.autoencoder = test::small_kl();
@@ -67,7 +67,7 @@ TEST(Describe, ChannelsFollowFromTheLatent) {
 }
 
 TEST(BuildModel, RandomWeightsFollowFromTheSeed) {
-  Config config = small_config();
+  Config config = model_config();
   const TrainingModel model = build_model(config);
   expect_equal(model, build_model(config));
   expect_copied(*model.latent_encoder, *model.autoencoder);
@@ -78,7 +78,7 @@ TEST(BuildModel, RandomWeightsFollowFromTheSeed) {
 }
 
 TEST(BuildModel, MissingWeightsNameTheKey) {
-  const Config config = small_config(ModelInit::kPretrained);
+  const Config config = model_config(ModelInit::kPretrained);
   const auto message = test::message_of<ConfigError>([&] { build_model(config); });
   EXPECT_NE(message.find("ModelSection::autoencoder_weights"), std::string::npos) << message;
   EXPECT_NE(message.find("ModelSection::init: random"), std::string::npos) << message;
@@ -86,7 +86,7 @@ TEST(BuildModel, MissingWeightsNameTheKey) {
 
 TEST(BuildModel, FilesThatAreNotThereAreNamed) {
   const test::TemporaryFolder folder;
-  Config config = small_config(ModelInit::kPretrained);
+  Config config = model_config(ModelInit::kPretrained);
   config.model.autoencoder_weights = {folder / "vae.safetensors"};
   const auto message = test::message_of<WeightsError>([&] { build_model(config); });
   EXPECT_NE(message.find("vae.safetensors"), std::string::npos) << message;
@@ -96,7 +96,7 @@ TEST(BuildModel, PathsThatAreNotThereNameTheirKey) {
   const test::TemporaryFolder folder;
   const fs::path gone = folder / "gone";
   const auto expect = [&](const std::string& key, auto&& set) {
-    Config config = small_config(ModelInit::kPretrained);
+    Config config = model_config(ModelInit::kPretrained);
     config.alignment.teacher = "vit_tiny_patch16_224";
     set(config);
     const auto message = test::message_of<WeightsError>([&] {
@@ -116,10 +116,10 @@ TEST(BuildModel, PathsThatAreNotThereNameTheirKey) {
 
 TEST(BuildModel, StartsFromAPretrainedFolder) {
   const test::TemporaryFolder folder;
-  const TrainingModel saved = build_model(small_config());
+  const TrainingModel saved = build_model(model_config());
   nn::initialise(*saved.latent_encoder, 99);  // no longer a copy of the autoencoder's
   save_model(folder / "model", saved);
-  Config config = small_config(ModelInit::kPretrained);
+  Config config = model_config(ModelInit::kPretrained);
   config.model.pretrained = folder / "model";
   config.seed += 1;
   expect_equal(build_model(config), saved);
@@ -127,9 +127,9 @@ TEST(BuildModel, StartsFromAPretrainedFolder) {
 
 TEST(BuildModel, DrawsAndCopiesWhatHasNoWeights) {
   const test::TemporaryFolder folder;
-  const TrainingModel saved = build_model(small_config());
+  const TrainingModel saved = build_model(model_config());
   save_autoencoder(folder / "start", *saved.autoencoder, saved.description.autoencoder);
-  Config config = small_config(ModelInit::kPretrained);
+  Config config = model_config(ModelInit::kPretrained);
   config.model.autoencoder_weights = {folder / "start"};
   expect_equal(build_model(config), saved);  // the same seed draws the same U-Net
   config.seed += 1;
@@ -140,10 +140,10 @@ TEST(BuildModel, DrawsAndCopiesWhatHasNoWeights) {
 
 TEST(BuildModel, TakesDiffusersAutoencoderForBothEncoders) {
   const test::TemporaryFolder folder;
-  const TrainingModel saved = build_model(small_config());
+  const TrainingModel saved = build_model(model_config());
   io::write_safetensors(folder / "vae.safetensors",
                         io::to_diffusers_autoencoder(io::state_dict(*saved.autoencoder)));
-  Config config = small_config(ModelInit::kPretrained);
+  Config config = model_config(ModelInit::kPretrained);
   config.model.autoencoder_weights = {folder / "vae.safetensors"};
   expect_equal(build_model(config), saved);
   config.model.latent_encoder_weights = folder / "vae.safetensors";
@@ -152,7 +152,7 @@ TEST(BuildModel, TakesDiffusersAutoencoderForBothEncoders) {
 
 TEST(BuildModel, TakesAnAutoencoderInTwoFiles) {
   const test::TemporaryFolder folder;
-  Config config = small_config();
+  Config config = model_config();
   config.model.autoencoder = {.type = models::AutoencoderType::kTiny, .latent_channels = 4};
   const TrainingModel saved = build_model(config);
   const io::TensorMap weights = io::state_dict(*saved.autoencoder);
@@ -185,13 +185,13 @@ TEST(BuildModel, TakesAnAutoencoderInTwoFiles) {
 
 TEST(BuildModel, TheAverageOfAPublishedCheckpointIsPreferred) {
   const test::TemporaryFolder folder;
-  const TrainingModel saved = build_model(small_config());
+  const TrainingModel saved = build_model(model_config());
   save_model(folder / "model", saved);
   io::TensorMap average = io::state_dict(*saved.unet);
   average["out.2.bias"] = average["out.2.bias"] + 1;
   fs::create_directory(folder / "model/unet_ema");
   io::write_safetensors(folder / "model/unet_ema" / io::kDiffusersWeights, average);
-  Config config = small_config(ModelInit::kPretrained);
+  Config config = model_config(ModelInit::kPretrained);
   config.model.pretrained = folder / "model";
   EXPECT_EQ(test::differences(*build_model(config).unet, *saved.unet),
             std::vector<std::string>{"out.2.bias"});
@@ -199,8 +199,8 @@ TEST(BuildModel, TheAverageOfAPublishedCheckpointIsPreferred) {
 
 TEST(BuildModel, EveryNetworkThatDoesNotFitIsNamed) {
   const test::TemporaryFolder folder;
-  save_model(folder / "model", build_model(small_config()));
-  Config config = small_config(ModelInit::kPretrained);
+  save_model(folder / "model", build_model(model_config()));
+  Config config = model_config(ModelInit::kPretrained);
   config.model.pretrained = folder / "model";
   config.model.autoencoder.ch = 64;
   config.model.unet.model_channels = 64;
@@ -213,9 +213,9 @@ TEST(BuildModel, EveryNetworkThatDoesNotFitIsNamed) {
 
 TEST(BuildModel, WeightsOfAnotherNetworkAreNamed) {
   const test::TemporaryFolder folder;
-  const TrainingModel saved = build_model(small_config());
+  const TrainingModel saved = build_model(model_config());
   io::write_safetensors(folder / "unet.safetensors", io::state_dict(*saved.unet));
-  Config config = small_config(ModelInit::kPretrained);
+  Config config = model_config(ModelInit::kPretrained);
   config.model.autoencoder_weights = {folder / "unet.safetensors"};
   const auto message = test::message_of<WeightsError>([&] { build_model(config); });
   EXPECT_NE(message.find("U-Net (CompVis, LEAF)"), std::string::npos) << message;
@@ -231,9 +231,9 @@ TEST(BuildModel, WidensAnUnconditionalUNet) {
   const io::TensorMap weights = io::state_dict(*narrow);
   io::write_safetensors(folder / "unet.safetensors", weights);
 
-  const TrainingModel start = build_model(small_config());
+  const TrainingModel start = build_model(model_config());
   save_autoencoder(folder / "start", *start.autoencoder, start.description.autoencoder);
-  Config config = small_config(ModelInit::kPretrained);
+  Config config = model_config(ModelInit::kPretrained);
   config.model.autoencoder_weights = {folder / "start"};
   config.model.unet_weights = folder / "unet.safetensors";
   const io::TensorMap built = io::state_dict(*build_model(config).unet);
@@ -245,7 +245,7 @@ TEST(BuildModel, WidensAnUnconditionalUNet) {
 }
 
 TEST(BuildTeacher, IsNullWithoutAlignment) {
-  Config config = small_config();
+  Config config = model_config();
   config.alignment.teacher = "none";
   EXPECT_EQ(build_teacher(config), nullptr);
   config.alignment.teacher = "vit_tiny_patch16_224";
@@ -254,7 +254,7 @@ TEST(BuildTeacher, IsNullWithoutAlignment) {
 }
 
 TEST(BuildTeacher, IsFrozen) {
-  Config config = small_config();
+  Config config = model_config();
   config.alignment.teacher = "vit_tiny_patch16_224";
   const auto teacher = build_teacher(config);
   ASSERT_NE(teacher, nullptr);
@@ -265,7 +265,7 @@ TEST(BuildTeacher, IsFrozen) {
 }
 
 TEST(BuildTeacher, MissingWeightsNameTheKey) {
-  Config config = small_config(ModelInit::kPretrained);
+  Config config = model_config(ModelInit::kPretrained);
   config.alignment.teacher = "vit_tiny_patch16_224";
   const auto message = test::message_of<ConfigError>([&] { build_teacher(config); });
   EXPECT_NE(message.find("AlignmentSection::weights"), std::string::npos) << message;

@@ -7,6 +7,7 @@
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "support/equal_tensors.h"
 #include "support/images.h"
 #include "support/small_networks.h"
 #include "support/temporary_folder.h"
@@ -14,6 +15,8 @@
 namespace leaf {
 namespace fs = std::filesystem;
 namespace {
+
+using test::expect_equal;
 
 Checkpoint make_checkpoint(std::int64_t step, std::int64_t size = 8) {
   const auto seed = static_cast<std::uint64_t>(step);
@@ -26,14 +29,6 @@ Checkpoint make_checkpoint(std::int64_t step, std::int64_t size = 8) {
                       {"projector.0.bias", test::normal({2, 3}, seed + 1)}},
           .optimizer = {{"unet.out.2.weight.exp_avg", test::normal({size}, seed + 2)},
                         {"unet.out.2.weight.updates", at::full({}, 7.0F)}}};
-}
-
-void expect_equal(const io::TensorMap& ours, const io::TensorMap& expected) {
-  ASSERT_EQ(ours.size(), expected.size());
-  for (const auto& [name, tensor] : expected) {
-    ASSERT_TRUE(ours.contains(name)) << name;
-    EXPECT_TRUE(at::equal(ours.at(name), tensor)) << name;
-  }
 }
 
 std::vector<std::string> entries(const fs::path& folder) {
