@@ -98,6 +98,14 @@ void fill_error(const httplib::Request& /*request*/, httplib::Response& response
   }
 }
 
+void show_page(const httplib::Request& /*request*/, httplib::Response& response) {
+  response.set_header("Content-Security-Policy",
+                      "default-src 'none'; connect-src 'self'; img-src blob: data:; "
+                      "style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+                      "frame-ancestors 'self'; base-uri 'none'; form-action 'none'");
+  response.set_content(embedded("page.html"), "text/html; charset=utf-8");
+}
+
 std::string log_line(const Exchange& exchange) {
   return str("request method=", exchange.method.empty() ? "-" : printable(exchange.method),
              " path=", exchange.path.empty() ? "-" : printable(exchange.path),
@@ -135,13 +143,7 @@ void Service::add_routes() {
   server_.set_error_handler(httplib::Server::Handler(fill_error));
   server_.set_default_headers(
       {{"X-Content-Type-Options", "nosniff"}, {"Cache-Control", "no-store"}});
-  server_.Get(kPagePath, [](const Request&, Response& response) {
-    response.set_header("Content-Security-Policy",
-                        "default-src 'none'; connect-src 'self'; img-src blob: data:; "
-                        "style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-                        "frame-ancestors 'self'; base-uri 'none'; form-action 'none'");
-    response.set_content(embedded("page.html"), "text/html; charset=utf-8");
-  });
+  server_.Get(kPagePath, show_page);
   server_.Get(kHealthPath, [this](const Request&, Response& response) {
     response.status = stopping_ ? kUnavailable : 200;
     response.set_content(json_text({{"status", stopping_ ? "stopping" : "ok"}}), kJson);

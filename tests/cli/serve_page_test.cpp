@@ -12,7 +12,6 @@ namespace {
 
 using nlohmann::json;
 using test::Serving;
-using test::TinyProject;
 
 /// Runs behind the page's own script: gives it an image, moves its sliders, and tells what it saw.
 constexpr const char* kProbe = R"js(<script>
@@ -129,8 +128,7 @@ class ServePage : public ::testing::TestWithParam<int> {
 };
 
 TEST_P(ServePage, ShowsTheMaskOfAnImage) {
-  const TinyProject project;
-  project.with_model();
+  const test::ServedModel project;
   const Serving serving(project);
   const std::string image = read_file(project / "data/images/0001.png");
   const json expected = json::parse(serving.segment(image, "?output=json&name=0001.png").body);

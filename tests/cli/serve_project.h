@@ -14,9 +14,18 @@
 #include <thread>
 #include <vector>
 
+#include "infer_project.h"
+#include "leaf/data/image_io.h"
 #include "tiny_project.h"
 
 namespace leaf::test {
+
+struct ServedModel : TinyProject {
+  ServedModel() { with_model(); }
+};
+
+/// A small image's file.
+inline std::string served_image() { return data::encode_png(phantom(1, 40, 56)); }
 
 /// leaf_serve with model/ of a project, on a port of its own; ended at the end of the scope.
 class Serving {
@@ -54,6 +63,8 @@ class Serving {
     EXPECT_TRUE(result) << httplib::to_string(result.error());
     return result ? *result : httplib::Response();
   }
+
+  bool is_healthy() const { return get("/health").status == 200; }
 
   /// What GET /metrics says once it has that line; a request is counted after its answer.
   std::string metrics_with(const std::string& line) const {

@@ -163,8 +163,7 @@ TEST(Serve, ManyClientsGetTheirOwnMasks) {
 }
 
 TEST(Serve, SaysWhatItServes) {
-  const TinyProject project;
-  project.with_model();
+  const test::ServedModel project;
   const Serving serving(project);
   EXPECT_EQ(json::parse(serving.get("/health").body), json({{"status", "ok"}}));
   const json model = json::parse(serving.get("/model").body);
@@ -182,8 +181,7 @@ TEST(Serve, HelpAndWrongUsage) {
   test::expect_help("leaf_serve",
                     {"--model", "--host", "--port", "--token-file", "--batch-size", "--max-wait-ms",
                      "--queue", "--max-bytes", "--timeout", "--max-pixels", "--seed", "--noise"});
-  const TinyProject project;
-  project.with_model();
+  const test::ServedModel project;
   write_file(project / "short.txt", "secret\n");
   const auto refused = [&](std::vector<std::string> words, const std::vector<std::string>& parts) {
     words.insert(words.end(), {"--model", project.path("model")});
