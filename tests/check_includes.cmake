@@ -16,7 +16,7 @@ set(uses_leaf.h ${uses_report} report)
 set(uses_apps ${uses_train} train report)
 
 # The one place where a library may be included; torch/torch.h (17 s to compile) has none.
-set(libraries yaml-cpp opencv2 png.h jpeglib.h tiffio.h webp dcmtk kainjow spdlog CLI utf8proc.h nifti2_io.h torch/torch.h)
+set(libraries yaml-cpp opencv2 png.h jpeglib.h tiffio.h webp dcmtk kainjow spdlog CLI httplib.h utf8proc.h nifti2_io.h torch/torch.h)
 set(place_of_yaml-cpp "^src/config/")
 set(place_of_opencv2 "^src/(data|metrics)/|^tests/unit/data/")
 foreach(library png.h jpeglib.h tiffio.h webp)
@@ -28,6 +28,7 @@ set(place_of_kainjow "^src/report/")
 set(place_of_spdlog "^src/core/")
 set(place_of_utf8proc.h "^src/core/")
 set(place_of_CLI "^apps/|^tests/unit/apps/")
+set(place_of_httplib.h "^apps/leaf_serve/|^tests/(cli|unit/apps)/")
 set(place_of_torch/torch.h "^$")
 
 set(wrong "")

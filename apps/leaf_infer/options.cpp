@@ -1,27 +1,13 @@
 #include "leaf_infer/options.h"
 
 #include <CLI/CLI.hpp>
-#include <charconv>
-#include <cstdint>
 
+#include "common/segmenter_options.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 
 namespace leaf::apps {
 namespace {
-
-std::int64_t parse_batch_size(const std::string& text) {
-  if (text == "auto") {
-    return kAutoBatch;
-  }
-  std::int64_t size = 0;
-  const char* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, size);
-  if (parsed.ec != std::errc() || parsed.ptr != end || size < 1 || size > 1024) {
-    throw ConfigError(str("--batch-size '", text, "' is neither auto nor a number from 1 to 1024"));
-  }
-  return size;
-}
 
 void add_work_options(CLI::App& app, InferOptions& o) {
   app.add_option("--model", o.model, "Model folder, or run folder (its best, else its last)")
@@ -39,10 +25,7 @@ void add_work_options(CLI::App& app, InferOptions& o) {
   app.add_option("--output-size", o.output_size,
                  "Size of the masks: original (the image's) or model (as validation scores them)")
       ->capture_default_str();
-  app.add_option("--max-pixels", o.segmenter.limits.max_pixels,
-                 "Images of more pixels are refused before they are decoded")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  add_picture_options(app, o.segmenter);
   app.add_option("--max-voxels", o.inference.volumes.limits.max_voxels,
                  "Volumes of more voxels are refused before they are read")
       ->check(CLI::PositiveNumber)
@@ -52,10 +35,7 @@ void add_work_options(CLI::App& app, InferOptions& o) {
          "Volumes: the axis of the file that slices lie one behind the other along, i, j or "
          "k, or auto: that of the largest distance between voxels")
       ->capture_default_str();
-  app.add_option(
-         "--batch-size", o.batch_size,
-         "Images, slices, or tiles, that the network sees at once, or auto: what fits the memory")
-      ->capture_default_str();
+  add_batch_size_option(app, o.batch_size);
   app.add_flag("--skip-existing", o.inference.skip_existing,
                "Leave images alone whose mask is there, of this model and these settings [off]");
   app.add_flag("--recursive,!--no-recursive", o.recursive,
@@ -68,15 +48,7 @@ void add_work_options(CLI::App& app, InferOptions& o) {
 }
 
 void add_mask_options(CLI::App& app, InferOptions& o) {
-  app.add_option("--seed", o.segmenter.seed, "Seed of the starting noise")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--noise", o.noise,
-                 "Starting noise: normal (a draw by seed and the image's name) or zeros")
-      ->capture_default_str();
-  app.add_option("--num-inference-steps", o.segmenter.num_inference_steps,
-                 "Denoising steps [those that the model was validated with]")
-      ->check(CLI::Range(1, 1000));
+  add_noise_options(app, o.segmenter, o.noise);
   auto* seeds = app.add_option("--seeds", o.inference.mask.seeds,
                                "Noise samples: the mask is that of their ensemble, and "
                                "uncertainty/NAME.png its entropy (65535: one bit)")

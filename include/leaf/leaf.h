@@ -2,6 +2,7 @@
 
 // All of leaf::leaf: what a program needs that segments, evaluates and converts. Training adds
 // leaf/config/load.h, leaf/train/build_model.h and leaf/train/trainer.h of leaf::training.
+#include "leaf/core/base64.h"
 #include "leaf/core/cpu_allocator.h"
 #include "leaf/core/device.h"
 #include "leaf/core/enum_names.h"
@@ -17,6 +18,7 @@
 #include "leaf/data/dataset.h"
 #include "leaf/data/image_io.h"
 #include "leaf/data/intensity.h"
+#include "leaf/data/label_maps.h"
 #include "leaf/data/maps.h"
 #include "leaf/data/mask_census.h"
 #include "leaf/data/mask_values.h"
@@ -44,6 +46,7 @@
 #include "leaf/metrics/tables.h"
 #include "leaf/metrics/wilcoxon.h"
 #include "leaf/models/model_config.h"
+#include "leaf/pipeline/contour_files.h"
 #include "leaf/pipeline/evaluation.h"
 #include "leaf/pipeline/export_weights.h"
 #include "leaf/pipeline/folder_inference.h"
@@ -51,6 +54,7 @@
 #include "leaf/pipeline/import_weights.h"
 #include "leaf/pipeline/model.h"
 #include "leaf/pipeline/segment_file.h"
+#include "leaf/pipeline/segment_queue.h"
 #include "leaf/pipeline/segment_volume.h"
 #include "leaf/pipeline/segmenter.h"
 #include "leaf/pipeline/verify.h"

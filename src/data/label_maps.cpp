@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
 
 namespace leaf::data {
@@ -58,22 +59,23 @@ at::Tensor volume_values(const at::Tensor& labels, const MaskClasses& classes) {
   return at::stack(layers);
 }
 
-void write_label_map(const std::filesystem::path& path, const at::Tensor& labels,
-                     const MaskClasses& classes) {
+std::string encode_label_map(const at::Tensor& labels, const MaskClasses& classes) {
   if (!classes.by_value()) {
-    write_png(path, labels.ne(0).to(at::kByte).mul_(kLargestByte));
-    return;
+    return encode_png(labels.ne(0).to(at::kByte).mul_(kLargestByte));
   }
   const at::Tensor map = classes.several() ? labels : labels.ne(0).to(at::kByte);
   const std::vector<std::int64_t> values = written_values(classes);
   const at::Tensor written = values_of(map, values);
   if (classes.are_colours) {
-    write_png(path, coloured(written));
-  } else if (*std::max_element(values.begin(), values.end()) <= kLargestByte) {
-    write_png(path, written.to(at::kByte));
-  } else {
-    write_png(path, written.to(at::kInt));
+    return encode_png(coloured(written));
   }
+  const bool bytes = *std::max_element(values.begin(), values.end()) <= kLargestByte;
+  return encode_png(written.to(bytes ? at::kByte : at::kInt));
+}
+
+void write_label_map(const std::filesystem::path& path, const at::Tensor& labels,
+                     const MaskClasses& classes) {
+  write_file(path, encode_label_map(labels, classes));
 }
 
 }  // namespace leaf::data

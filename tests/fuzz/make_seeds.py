@@ -179,10 +179,21 @@ def checkpoint_seeds():
     yield "other_step", json.dumps({**state, "step": -7}).encode()
 
 
+def http_request_seeds():
+    """The body's type, the query, the body."""
+    form = (b'--limit\r\nContent-Disposition: form-data; name="other"\r\n\r\nx\r\n--limit\r\n\r\nno headers\r\n'
+            b'--limit\r\ncontent-disposition: form-data; name="image"; filename="a \\"b\\".png"\r\n'
+            b'Content-Type: image/png\r\n\r\nbytes\r\n--limit--\r\n')
+    yield "form", b"multipart/form-data; boundary=limit\noutput=json&threshold=0.5\n" + form
+    yield "quoted", b'Multipart/Form-Data; charset=utf-8; boundary="limit"\nname=0001.png&orientation=displayed\n' + form
+    yield "plain", b"image/png\noutput=coco&name=a&name=b\nbytes"
+
+
 SEEDS = {"safetensors": safetensors_seeds, "torch_zip": torch_zip_seeds, "pickle": pickle_seeds, "json": json_seeds,
          "shard_index": shard_index_seeds, "recognise": recognise_seeds, "config": config_seeds,
          "csv": csv_seeds, "model_folder": model_folder_seeds, "checkpoint": checkpoint_seeds,
-         "picture": picture_seeds, "dicom": dicom_seeds, "volume": volume_seeds}
+         "picture": picture_seeds, "dicom": dicom_seeds, "volume": volume_seeds,
+         "http_request": http_request_seeds}
 
 if __name__ == "__main__":
     shutil.rmtree(HERE / "seeds", ignore_errors=True)

@@ -20,12 +20,13 @@ void checkpoint(std::string_view bytes);
 void picture(std::string_view bytes);
 void dicom(std::string_view bytes);
 void volume(std::string_view bytes);
+void http_request(std::string_view bytes);
 
 struct Target {
   const char* name;  ///< of its folder in seeds/ too
   void (*run)(std::string_view bytes);
 };
-inline constexpr std::array<Target, 13> kTargets{{{"safetensors", &safetensors},
+inline constexpr std::array<Target, 14> kTargets{{{"safetensors", &safetensors},
                                                   {"torch_zip", &torch_zip},
                                                   {"pickle", &pickle},
                                                   {"json", &json},
@@ -37,6 +38,7 @@ inline constexpr std::array<Target, 13> kTargets{{{"safetensors", &safetensors},
                                                   {"checkpoint", &checkpoint},
                                                   {"picture", &picture},
                                                   {"dicom", &dicom},
-                                                  {"volume", &volume}}};
+                                                  {"volume", &volume},
+                                                  {"http_request", &http_request}}};
 
 }  // namespace leaf::fuzz

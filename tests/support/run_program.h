@@ -71,6 +71,9 @@ class Program {
     return 0;
   }
 
+  /// What it has written to stdout so far.
+  std::string output() const { return text("out"); }
+
   /// Waits for its end; to be called once.
   Outcome wait() const {
     int status = 0;

@@ -29,8 +29,12 @@ const MapWriter* find_map_writer(const std::string& name, const std::string& wha
 void write_map(const std::filesystem::path& path, const at::Tensor& values,
                const MapWriter& writer);
 
-/// Writes numbers of 0 to 65535, int32 [H,W], as a grey PNG of 16 bits, atomically. Throws
-/// DataError for larger ones, FileError when writing fails.
+/// The bytes of a grey PNG of 16 bits of numbers of 0 to 65535, int32 [H,W]. Throws DataError for
+/// larger ones.
+std::string encode_labels(const at::Tensor& labels);
+
+/// Writes that file, atomically. Throws DataError, naming the file, for larger numbers, FileError
+/// when writing fails.
 void write_labels(const std::filesystem::path& path, const at::Tensor& labels);
 
 }  // namespace leaf::data

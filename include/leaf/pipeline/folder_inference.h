@@ -10,6 +10,7 @@
 #include "leaf/core/enum_names.h"
 #include "leaf/data/maps.h"
 #include "leaf/data/volume.h"
+#include "leaf/pipeline/contour_files.h"
 #include "leaf/pipeline/segment_file.h"
 #include "leaf/pipeline/segmenter.h"
 
@@ -47,15 +48,6 @@ inline EnumNames<OverlayStyle> enum_names(OverlayStyle /*tag*/) {
   return {{OverlayStyle::kNone, "none"},
           {OverlayStyle::kOutline, "outline"},
           {OverlayStyle::kFilled, "filled"}};
-}
-
-/// kCoco: NAME.json, COCO's polygons and run lengths. kGeoJson: NAME.geojson, polygons with holes
-/// (docs/inference.md).
-enum class ContourFormat { kNone, kCoco, kGeoJson };
-inline EnumNames<ContourFormat> enum_names(ContourFormat /*tag*/) {
-  return {{ContourFormat::kNone, "none"},
-          {ContourFormat::kCoco, "coco"},
-          {ContourFormat::kGeoJson, "geojson"}};
 }
 
 /// A batch size that fits the memory: Segmenter::images_at_once(), halved where the memory does not

@@ -81,11 +81,11 @@ struct Wanted {
   bool rgb = false;
 };
 
-/// Prepares an image that was read.
+/// Of an image that was read by the segmenter's image_options().
 PreparedFile prepare_image(const Segmenter& segmenter, const data::LoadedImage& image,
                            const Wanted& wanted = {});
 
-/// Reads a file and prepares it.
+/// Reads a file.
 PreparedFile prepare_file(const Segmenter& segmenter, const std::filesystem::path& image,
                           const Wanted& wanted = {});
 

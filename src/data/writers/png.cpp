@@ -27,13 +27,21 @@ std::string encode_16(const at::Tensor& values) {
 
 }  // namespace
 
-void write_labels(const std::filesystem::path& path, const at::Tensor& labels) {
+std::string encode_labels(const at::Tensor& labels) {
   constexpr int kMost = 65535;
   const int most = labels.max().item<int>();
   if (most > kMost) {
-    throw DataError(str("'", path.string(), "' cannot hold ", most, " labels, only ", kMost));
+    throw DataError(str("a PNG cannot hold ", most, " labels, only ", kMost));
   }
-  write_file(path, encode_png(labels));
+  return encode_png(labels);
+}
+
+void write_labels(const std::filesystem::path& path, const at::Tensor& labels) {
+  try {
+    write_file(path, encode_labels(labels));
+  } catch (const DataError& error) {
+    throw DataError(str("'", path.string(), "': ", error.what()));
+  }
 }
 
 MapWriter png8_writer() { return {"8", ".png", encode_8}; }

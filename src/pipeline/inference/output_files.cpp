@@ -4,10 +4,8 @@
 
 #include <string>
 
-#include "coco.h"
 #include "data/dicom/segmentation.h"
 #include "data/transforms.h"
-#include "geojson.h"
 #include "leaf/core/files.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
@@ -16,6 +14,7 @@
 #include "leaf/data/maps.h"
 #include "leaf/data/postprocess.h"
 #include "leaf/data/volume.h"
+#include "leaf/pipeline/contour_files.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -90,12 +89,6 @@ void write_overlay(const fs::path& path, const PreparedFile& file, const at::Ten
   data::write_jpeg(path, style == OverlayStyle::kFilled
                              ? data::filled_class_overlay(picture, mask, classes)
                              : data::class_overlay(picture, mask, classes));
-}
-
-std::string contours_text(const std::string& file_name, const at::Tensor& mask,
-                          const data::MaskClasses& classes, ContourFormat format) {
-  return format == ContourFormat::kGeoJson ? geojson(mask, classes)
-                                           : coco_json(file_name, mask, classes);
 }
 
 }  // namespace

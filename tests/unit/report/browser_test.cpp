@@ -1,15 +1,15 @@
 // The pages in a browser: they sort, filter and open cases, fit a phone, and ask nobody for
 // anything.
 
+#include "support/browser.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "leaf/core/files.h"
-#include "leaf/core/strings.h"
 #include "report_fixture.h"
 #include "support/temporary_folder.h"
 
@@ -55,65 +55,14 @@ setTimeout(() => {
 }, 500);
 </script></body>)js";
 
-/// A window is never narrower than 500 pixels, a frame may be.
-constexpr const char* kAround = R"html(<!DOCTYPE html><body><script>
-addEventListener("message", (event) => {
-  const note = document.createElement("pre");
-  note.textContent = "SEEN" + encodeURIComponent(event.data) + "NEES";
-  document.body.append(note);
-});
-</script><iframe src="probe.html" style="border:0;height:800px;width:)html";
-
-std::string browser() {
-  for (const char* name :
-       {"/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"}) {
-    if (std::filesystem::exists(name)) {
-      return name;
-    }
-  }
-  return "";
-}
-
-std::string output_of(const std::string& command) {
-  std::FILE* pipe = ::popen(command.c_str(), "r");
-  std::string output;
-  char buffer[4096];
-  for (std::size_t got = 0; (got = std::fread(buffer, 1, sizeof(buffer), pipe)) > 0;) {
-    output.append(buffer, got);
-  }
-  ::pclose(pipe);
-  return output;
-}
-
-std::string decoded(const std::string& text) {
-  std::string result;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%') {
-      result += static_cast<char>(std::stoi(text.substr(i + 1, 2), nullptr, 16));
-      i += 2;
-    } else {
-      result += text[i];
-    }
-  }
-  return result;
-}
-
 /// What the probe sees of a page in a window of this width; null where it says nothing.
 json probe(const std::filesystem::path& page, int width) {
   std::string content = read_file(page);
   content.replace(content.rfind("</body>"), 7, kProbe);
   const test::TemporaryFolder folder;
   write_file(folder / "probe.html", content);
-  write_file(folder / "around.html", str(kAround, width, "px\"></iframe></body>"));
-  const std::string dom = output_of(
-      str("timeout 100 ", browser(), " --headless --no-sandbox --disable-gpu --no-first-run ",
-          "--user-data-dir='", (folder / "profile").string(), "' --window-size=1300,800 ",
-          "--virtual-time-budget=3000 --dump-dom 'file://", (folder / "around.html").string(),
-          "' 2>/dev/null"));
-  const auto begin = dom.rfind("SEEN%7B");
-  const auto end = dom.rfind("NEES</pre>");
-  return begin == std::string::npos ? json()
-                                    : json::parse(decoded(dom.substr(begin + 4, end - begin - 4)));
+  write_file(folder / "around.html", test::page_around("probe.html", width));
+  return test::seen_in_browser("file://" + (folder / "around.html").string());
 }
 
 std::vector<double> numbers(const json& texts) {
@@ -129,7 +78,7 @@ std::vector<double> numbers(const json& texts) {
 class Browser : public ::testing::TestWithParam<int> {
  protected:
   void SetUp() override {
-    if (browser().empty()) {
+    if (test::browser().empty()) {
       GTEST_SKIP() << "no Chromium: apt-get install chromium";
     }
   }

@@ -1,0 +1,123 @@
+#include "leaf_serve/connection.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+namespace leaf::apps {
+
+using namespace std::chrono_literals;
+
+Connection::Connection(int socket, std::chrono::milliseconds timeout,
+                       std::function<bool()> stopping)
+    : socket_(socket),
+      timeout_(timeout),
+      stopping_(std::move(stopping)),
+      read_deadline_(Clock::now() + timeout) {}
+
+Connection::~Connection() { ::close(socket_); }
+
+/// Waits until the socket is ready.
+bool Connection::wait(short events, Clock::time_point deadline) const {
+  constexpr std::chrono::milliseconds kSlice = 100ms;  // between two questions whether to stop
+  for (;;) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    if (left <= 0ms) {
+      return false;
+    }
+    pollfd descriptor{.fd = socket_, .events = events, .revents = 0};
+    const int ready = ::poll(&descriptor, 1, static_cast<int>(std::min(left, kSlice).count()));
+    if (ready > 0) {
+      return true;
+    }
+    const bool failed = ready < 0 && errno != EINTR;
+    if (failed || (received_ == 0 && stopping_())) {
+      return false;
+    }
+  }
+}
+
+bool Connection::is_readable() const { return begin_ < end_ || wait(POLLIN, read_deadline_); }
+
+bool Connection::is_writable() const {
+  return wait(POLLOUT, status_ == 0 ? read_deadline_ : write_deadline_);
+}
+
+/// Fills the empty buffer; false where nothing comes any more.
+bool Connection::fill() {
+  if (!wait(POLLIN, read_deadline_)) {
+    return false;
+  }
+  const ssize_t count = ::recv(socket_, buffer_.data(), buffer_.size(), 0);
+  begin_ = 0;
+  end_ = static_cast<std::size_t>(std::max<ssize_t>(0, count));
+  received_ += end_;
+  return count >= 0;
+}
+
+ssize_t Connection::read(char* to, std::size_t size) {
+  if (begin_ == end_ && !fill()) {
+    return -1;
+  }
+  const std::size_t count = std::min(size, end_ - begin_);
+  if (!count_head({buffer_.data() + begin_, count})) {
+    return -1;
+  }
+  std::memcpy(to, buffer_.data() + begin_, count);
+  begin_ += count;
+  return static_cast<ssize_t>(count);
+}
+
+/// Request line and headers end with an empty line. False where they are too long.
+bool Connection::count_head(std::string_view bytes) {
+  for (std::size_t i = 0; i < bytes.size() && in_head_; ++i) {
+    ++head_bytes_;
+    ++line_bytes_;
+    if (bytes[i] == '\n') {
+      in_head_ = line_bytes_ > 2;
+      line_bytes_ = 0;
+    }
+  }
+  return !head_too_long();
+}
+
+ssize_t Connection::write(const char* from, std::size_t size) {
+  note_status({from, size});
+  if (!is_writable()) {
+    return -1;
+  }
+  const ssize_t count = ::send(socket_, from, size, MSG_NOSIGNAL);
+  sent_ += static_cast<std::size_t>(std::max<ssize_t>(0, count));
+  return count;
+}
+
+/// The first answer's status, but for "100 Continue"; the time for it to be taken begins.
+void Connection::note_status(std::string_view bytes) {
+  constexpr std::string_view kBegin = "HTTP/1.1 ";
+  constexpr int kFirstFinal = 200;
+  if (status_ != 0 || !bytes.starts_with(kBegin)) {
+    return;
+  }
+  int status = 0;
+  std::from_chars(bytes.data() + kBegin.size(), bytes.data() + bytes.size(), status);
+  if (status >= kFirstFinal) {
+    status_ = status;
+    write_deadline_ = Clock::now() + timeout_;
+  }
+}
+
+void Connection::drain() {
+  const auto deadline = Clock::now() + std::min<std::chrono::milliseconds>(timeout_, 5s);
+  ::shutdown(socket_, SHUT_WR);
+  while (wait(POLLIN, deadline) && ::recv(socket_, buffer_.data(), buffer_.size(), 0) > 0) {
+  }
+}
+
+}  // namespace leaf::apps
