@@ -29,8 +29,9 @@ void add_noise_options(CLI::App& app, SegmenterOptions& options, std::string& no
 }
 
 void add_batch_size_option(CLI::App& app, std::string& batch_size) {
-  app.add_option("--batch-size", batch_size,
-                 "Images, slices, or tiles, that the network sees at once, or auto: what fits the memory")
+  app.add_option(
+         "--batch-size", batch_size,
+         "Images, slices, or tiles, that the network sees at once, or auto: what fits the memory")
       ->capture_default_str();
 }
 
