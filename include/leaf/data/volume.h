@@ -95,7 +95,7 @@ class Volume {
   ValueSpan span() const;
 
   /// The header of a NIfTI-1 or NIfTI-2 file of this geometry, in the machine's byte order; what a
-  /// mask's file keeps of it is in write_nifti(). Empty: it is made from the geometry.
+  /// mask's file keeps of it is in write_volume(). Empty: it is made from the geometry.
   virtual std::string nifti_header() const { return {}; }
 
   /// The DICOM frames that the voxels are of, one for each place along k; of other formats none.

@@ -1,6 +1,5 @@
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -166,18 +165,24 @@ void add_probabilities(const fs::path& folder, std::vector<MaskPair>& pairs) {
   }
 }
 
-/// Throws ConfigError where lengths or parts of volumes are asked for: slices are no images to
-/// measure them in.
-void check_volumes(const std::vector<MaskPair>& pairs, const metrics::MetricGroups& groups) {
-  const auto volume = std::find_if(
-      pairs.begin(), pairs.end(), [](const MaskPair& pair) { return data::is_volume(pair.truth); });
-  if (volume != pairs.end() &&
-      (groups.has(metrics::MetricGroup::kBoundary) || groups.has(metrics::MetricGroup::kObjects))) {
-    throw ConfigError(
-        str("'", volume->truth.string(),
-            "' is a volume, whose voxels are counted; outlines and objects are "
-            "measured in images alone: leave boundary and objects out of the metrics"));
+/// Of a volume voxels are counted: slices are no images to measure outlines and objects in.
+metrics::ScoreOptions scoring_of(const MaskPair& pair, const metrics::ScoreOptions& scoring) {
+  if (!data::is_volume(pair.truth)) {
+    return scoring;
   }
+  metrics::ScoreOptions counting = scoring;
+  counting.groups = {};
+  if (scoring.groups.has(metrics::MetricGroup::kProbability)) {
+    counting.groups.add(metrics::MetricGroup::kProbability);
+  }
+  if (scoring.groups.has(metrics::MetricGroup::kBoundary) ||
+      scoring.groups.has(metrics::MetricGroup::kObjects)) {
+    log::warn_once("volumes are counted",
+                   str("'", pair.truth.string(),
+                       "' is a volume, whose voxels are counted; outlines and objects are measured "
+                       "in images alone; so it is with others"));
+  }
+  return counting;
 }
 
 }  // namespace
@@ -214,14 +219,14 @@ ScoredPixels load_masks(const MaskPair& pair, const data::MaskOptions& options) 
 
 Evaluation evaluate_masks(const std::vector<MaskPair>& pairs, const data::MaskOptions& options,
                           const metrics::ScoreOptions& scoring, const OnProgress& on_progress) {
-  check_volumes(pairs, scoring.groups);
   Censuses censuses(pairs.size());
   Evaluation result;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const ScoredPixels pixels = load(pairs[i], options, i, &censuses);
-    result.scores.push_back(
-        score_labels(pairs[i].name, pixels.prediction, pixels.truth, options.classes, scoring,
-                     planes(pixels.probability, options.classes), pixels.ignored));
+    result.scores.push_back(score_labels(pairs[i].name, pixels.prediction, pixels.truth,
+                                         options.classes, scoring_of(pairs[i], scoring),
+                                         planes(pixels.probability, options.classes),
+                                         pixels.ignored));
     if (pixels.probability && !options.classes.several()) {
       result.curves.add(*pixels.probability, pixels.truth, pixels.ignored);
     }

@@ -194,7 +194,7 @@ class FolderInference {
         return;
       }
     } catch (const DataError& failure) {
-      fail(loaded.report, failure);
+      fail(inputs_[loaded.index], loaded.report, failure);
     }
     loaded.report.milliseconds = 1000 * watch.seconds();
     hand_on(std::move(loaded), {});
