@@ -210,7 +210,7 @@ TEST(ServeLimits, WrongHeadsAreRefused) {
 /// closed, and the server goes on.
 TEST(ServeLimits, BrokenRequestsBreakNothing) {
   const ServedModel project;
-  const Serving serving(project, {"--timeout", "0.3", "--quiet"});
+  const Serving serving(project, {"--quiet"});
   const std::string form =
       "--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\n\r\n" +
       served_image().substr(0, 200) + "\r\n--b--\r\n";
