@@ -21,7 +21,7 @@ void on_signal(int number) {
   if (g_interrupted.exchange(true) && number != SIGHUP) {
     ::_exit(kExitInterrupted);
   }
-  constexpr std::string_view kNotice = "\ninterrupted: saving (again to stop at once)\n";
+  constexpr std::string_view kNotice = "\ninterrupted: ending in order (again to stop at once)\n";
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, kNotice.data(), kNotice.size());
 }
 

@@ -145,8 +145,8 @@ TEST(Interrupt, TheFirstIsNotedTheSecondEnds) {
     std::raise(signal);
     std::exit(!before && interrupted() ? 5 : 6);
   };
-  EXPECT_EXIT(once(SIGINT), testing::ExitedWithCode(5), "interrupted: saving");
-  EXPECT_EXIT(once(SIGTERM), testing::ExitedWithCode(5), "interrupted: saving");
+  EXPECT_EXIT(once(SIGINT), testing::ExitedWithCode(5), "interrupted: ending in order");
+  EXPECT_EXIT(once(SIGTERM), testing::ExitedWithCode(5), "interrupted: ending in order");
   const auto twice = [] {
     handle_interrupts();
     std::raise(SIGINT);
