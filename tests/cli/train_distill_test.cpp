@@ -47,7 +47,7 @@ TEST(Distill, ALightModelRunsWhereverOthersDo) {
                                    project.path("data/images"), "--output", project.path("masks")})
           .exit_code,
       0);
-  EXPECT_EQ(project.json("masks/summary.json")["failed"], 0);
+  EXPECT_EQ(project.json("masks/summary.json")["totals"]["failed"], 0);
   ASSERT_EQ(
       test::run_cpu("leaf_eval", {"--model", project.path("run"), "--config",
                                   project.path("config.yaml"), "--output", project.path("scores")})
