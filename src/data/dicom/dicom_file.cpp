@@ -178,7 +178,7 @@ DicomFile::DicomFile(std::string_view bytes, std::int64_t most_bytes)
 void DicomFile::decode(DcmPixelData& pixels, bool first_frame_only) {
   if (!DcmCodecList::canChangeCoding(syntax_.getXfer(), EXS_LittleEndianExplicit)) {
     throw DataError(str("its transfer syntax ", syntax_.getXferName(), " (", syntax_.getXferID(),
-                        ") is not decoded; decompress it, for example with gdcmconv --raw"));
+                        ") is not decoded; decompress it, for example with gdcmconv"));
   }
   check_coded_size(pixels, syntax_, *data_set_);
   if (first_frame_only) {

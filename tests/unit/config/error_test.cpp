@@ -71,7 +71,7 @@ TEST_F(ConfigFiles, WrongTypesAndRanges) {
   EXPECT_EQ(
       error_of("data: {dataset: isic}"),
       "refuge.yaml:1: data.dataset expects one of folder, cvc-clinicdb, isic2018, qata-cov19, "
-      "refuge2, not 'isic'");
+      "refuge2, nnunet, not 'isic'");
 }
 
 TEST_F(ConfigFiles, WrongShapes) {

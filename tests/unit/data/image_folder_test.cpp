@@ -34,10 +34,10 @@ TEST(ImageFolder, SaysWhatIsPassedOver) {
 
 TEST(ImageFolder, AFolderWithoutImagesSaysWhatItHolds) {
   const test::TemporaryFolder folder;
-  test::touch(folder / "a.dcm");
-  test::touch(folder / "b.dcm");
+  test::touch(folder / "a.mha");
+  test::touch(folder / "b.mha");
   const std::string message = test::message_of<DataError>([&] { find_images(folder.path()); });
-  EXPECT_NE(message.find("; it holds 2 .dcm"), std::string::npos) << message;
+  EXPECT_NE(message.find("; it holds 2 .mha"), std::string::npos) << message;
 }
 
 TEST(ImageFolder, EarlierResultsAreNotEntered) {
