@@ -223,8 +223,8 @@ int compare_models(const BenchOptions& options, const Runtime& runtime) {
   }
   std::cout << result.title << "\n\n"
             << report::model_table(result) << "\nalso in '" << options.results.string()
-            << "': models.csv, models.svg" << (result.models.size() > 1 ? ", differences.png" : "")
-            << std::endl;
+            << "': models.md, models.csv, models.svg"
+            << (result.models.size() > 1 ? ", differences.png" : "") << std::endl;
   return kExitSuccess;
 }
 

@@ -18,14 +18,9 @@ std::vector<Pair> with_slices(const std::vector<Pair>& pairs, SliceAxis axis) {
       throw DataError(str("mask '", pair.mask.string(), "' is no volume, as its image '",
                           pair.image.string(), "' is; pair the right files"));
     }
-    const std::int64_t slices = open_volume(pair.image, {.axis = axis})->slices();
-    const std::int64_t of_mask = open_volume(pair.mask, {.axis = axis})->slices();
-    if (slices != of_mask) {
-      throw DataError(str("mask '", pair.mask.string(), "' has ", of_mask,
-                          " slices but its image '", pair.image.string(), "' has ", slices,
-                          "; pair the right files"));
-    }
-    for (std::int64_t i = 0; i < slices; ++i) {
+    const auto image = open_volume(pair.image, {.axis = axis});
+    require_same_place(*open_volume(pair.mask, {.axis = axis}), *image);
+    for (std::int64_t i = 0; i < image->slices(); ++i) {
       result.push_back(pair);
       result.back().name = slice_name(pair.name, i);
       result.back().slice = i;

@@ -131,6 +131,10 @@ bool is_volume(const std::filesystem::path& path);
 std::unique_ptr<Volume> open_volume(const std::filesystem::path& path,
                                     const VolumeOptions& options = {});
 
+/// Throws DataError, naming both, unless two volumes have the same voxels at the same places, to
+/// half a voxel: their slices belong together then.
+void require_same_place(const Volume& one, const Volume& other);
+
 /// The path without ".nii.gz", or else without its extension: what names are made of.
 std::filesystem::path without_extension(const std::filesystem::path& path);
 

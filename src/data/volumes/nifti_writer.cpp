@@ -94,7 +94,14 @@ std::string with_voxels(Header header, Stored stored) {
   header.cal_max = header.cal_min = 0;
   header.intent_code = NIFTI_INTENT_NONE;
   header.intent_p1 = header.intent_p2 = header.intent_p3 = 0;
-  std::fill(std::begin(header.intent_name), std::end(header.intent_name), '\0');
+  // Converters write names, dates and files of patients into these.
+  const auto clear = [](auto& text) { std::fill(std::begin(text), std::end(text), '\0'); };
+  clear(header.intent_name);
+  clear(header.descrip);
+  clear(header.aux_file);
+  if constexpr (requires { header.db_name; }) {  // NIfTI-1 alone
+    clear(header.db_name);
+  }
   return std::string(reinterpret_cast<const char*>(&header), sizeof header);
 }
 

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "data/picture_bytes.h"
@@ -25,6 +26,37 @@ const std::vector<VolumeReader>& all_volume_readers() {
 }
 
 namespace {
+
+/// "512x512x40"
+std::string size_text(const VolumeGeometry& geometry) {
+  return str(geometry.size[0], "x", geometry.size[1], "x", geometry.size[2]);
+}
+
+double smallest_spacing(const VolumeGeometry& geometry) {
+  return std::min(
+      {spacing_along(geometry, 0), spacing_along(geometry, 1), spacing_along(geometry, 2)});
+}
+
+/// Where a voxel lies by one matrix, less where it lies by another, in mm: the largest distance at
+/// the eight corners of the volume, which no other voxel exceeds.
+double distance_apart(const VolumeGeometry& one, const VolumeGeometry& other) {
+  double largest = 0;
+  for (unsigned corner = 0; corner < 8; ++corner) {
+    std::array<double, 4> place{0, 0, 0, 1};
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      place[axis] = (corner >> axis & 1U) != 0 ? static_cast<double>(one.size[axis] - 1) : 0;
+    }
+    std::array<double, 3> step{};
+    for (std::size_t row = 0; row < 3; ++row) {
+      for (std::size_t column = 0; column < 4; ++column) {
+        step[row] += (one.affine[row][column] - other.affine[row][column]) * place[column];
+      }
+    }
+    const double distance = std::hypot(step[0], step[1], step[2]);
+    largest = distance > largest || std::isnan(distance) ? distance : largest;
+  }
+  return largest;
+}
 
 /// Runs `action`; a reason alone, and trouble with memory, become a DataError that names the file.
 template <typename Action>
@@ -130,6 +162,24 @@ std::unique_ptr<Volume> open_volume(const fs::path& path, const VolumeOptions& o
     check_size(size.width, size.height, options.limits.slice);
     return volume;
   });
+}
+
+void require_same_place(const Volume& one, const Volume& other) {
+  const auto refuse = [&](const std::string& difference) {
+    throw DataError(str("'", one.name(), "' and '", other.name(), "' ", difference,
+                        "; pair the right files, or give both the same header"));
+  };
+  if (one.geometry().size != other.geometry().size) {
+    refuse(
+        str("have ", size_text(one.geometry()), " and ", size_text(other.geometry()), " voxels"));
+  }
+  const double apart = distance_apart(one.geometry(), other.geometry());
+  if (!(apart <= smallest_spacing(one.geometry()) / 2)) {
+    refuse(str("lie up to ", fixed(apart, 2), " mm apart by their headers"));
+  }
+  if (one.slicing() != other.slicing()) {
+    refuse("are sliced along different axes, since two of their spacings are nearly the same");
+  }
 }
 
 fs::path without_extension(const fs::path& path) {

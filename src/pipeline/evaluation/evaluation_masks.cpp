@@ -107,6 +107,13 @@ void add(data::MaskCensus& census, std::size_t index, const data::Mask& mask) {
   census.add(index, mask.remarks, mask.labels.any().item<bool>());
 }
 
+/// Throws DataError for two volumes that are not of the same voxels.
+void require_same_volume(const fs::path& path, const fs::path& truth) {
+  if (data::is_volume(path) && data::is_volume(truth)) {
+    data::require_same_place(*data::open_volume(path), *data::open_volume(truth));
+  }
+}
+
 /// Throws DataError when a picture has not the truth's size.
 void require_size(const fs::path& path, const at::Tensor& pixels, const fs::path& truth_path,
                   const at::Tensor& truth) {
@@ -128,6 +135,7 @@ ScoredPixels load(const MaskPair& pair, const data::MaskOptions& options, std::s
                   Censuses* censuses) {
   data::MaskOptions of_predictions = options;
   of_predictions.ignore_value = data::kNoIgnoreValue;
+  require_same_volume(pair.prediction, pair.truth);
   const data::Mask prediction = load_displayed(pair.prediction, of_predictions);
   const data::Mask truth = load_displayed(pair.truth, options);
   if (censuses != nullptr) {

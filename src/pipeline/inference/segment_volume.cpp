@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "data/picture_bytes.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "pipeline/mask_codec.h"
@@ -20,10 +21,12 @@ class SliceSegmenter {
       : segmenter_(segmenter), volume_(volume), name_(name), options_(options), work_(work) {
     const data::ImageSize size = volume.slice_size();
     const std::vector<std::int64_t> shape{volume.slices(), size.height, size.width};
-    result_.labels = at::empty(shape, at::kByte);
-    if (work.probability) {
-      result_.probability = at::empty(shape, at::kFloat);
-    }
+    data::name_memory_errors(volume.name(), [&] {
+      result_.labels = at::empty(shape, at::kByte);
+      if (work.probability) {
+        result_.probability = at::empty(shape, at::kFloat);
+      }
+    });
   }
 
   VolumeSegmentation run() {

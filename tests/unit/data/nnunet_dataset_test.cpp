@@ -196,7 +196,7 @@ TEST_F(Nnunet, WhatIsNotReadIsNamed) {
   expect_refusal("a channel in a file of its own");
   std::filesystem::remove(folder_ / "imagesTr/a_0001.nii.gz");
   test::write_axial(folder_ / "labelsTr/c.nii.gz", at::ones({3, 6, 4}, at::kByte));
-  expect_refusal("has 3 slices but its image");
+  expect_refusal("voxels; pair the right files");
   std::filesystem::remove(folder_ / "labelsTr/c.nii.gz");
   expect_refusal("1 of 3 images have no label");
   std::filesystem::remove(folder_ / "imagesTr/c_0000.nii.gz");

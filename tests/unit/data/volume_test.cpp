@@ -289,4 +289,38 @@ TEST(Volumes, AreKnownByTheirNames) {
   EXPECT_EQ(slice_name("a/b", 3), "a/b#3");
 }
 
+TEST(Volumes, AMasksFileTellsNoNames) {
+  const test::TemporaryFolder folder;
+  std::string bytes = read_file(kFixtures / "type-u1-le.nii");
+  constexpr std::size_t kDescription = 148, kAuxiliary = 228, kDatabase = 14;  // in NIfTI-1
+  for (const std::size_t offset : {kDescription, kAuxiliary, kDatabase}) {
+    bytes.replace(offset, 3, "DOE");
+  }
+  write_file(folder / "named.nii", bytes);
+  const auto volume = open_volume(folder / "named.nii");
+  const ImageSize size = volume->slice_size();
+  write_volume(folder / "mask.nii", *volume,
+               at::zeros({volume->slices(), size.height, size.width}, at::kByte));
+  EXPECT_EQ(read_file(folder / "mask.nii").find("DOE"), std::string::npos);
+}
+
+TEST(Volumes, PairsLieAtTheSamePlace) {
+  const auto volume = [](std::array<std::int64_t, 3> size, std::array<double, 3> spacing) {
+    return test::PlainVolume(test::axial_geometry(size, spacing));
+  };
+  const auto image = volume({40, 50, 30}, {1, 1, 3});
+  EXPECT_NO_THROW(require_same_place(image, volume({40, 50, 30}, {1, 1, 3.01})));
+  const auto error = [&](const Volume& mask) {
+    return test::message_of<DataError>([&] { require_same_place(mask, image); });
+  };
+  EXPECT_NE(error(volume({40, 50, 31}, {1, 1, 3})).find("40x50x31 and 40x50x30 voxels"),
+            std::string::npos);
+  EXPECT_NE(error(volume({40, 50, 30}, {1, 1, 3.1})).find("2.90 mm apart"), std::string::npos);
+  const auto even = volume({40, 50, 30}, {1, 1, 1});
+  EXPECT_NE(test::message_of<DataError>([&] {
+              require_same_place(even, volume({40, 50, 30}, {1.012, 1, 1}));
+            }).find("different axes"),
+            std::string::npos);
+}
+
 }  // namespace leaf::data
