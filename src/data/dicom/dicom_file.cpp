@@ -122,19 +122,25 @@ void check_decoded_size(DcmDataset& data_set) {
   }
 }
 
-/// DCMTK puts a frame of another size into the buffer as it comes.
-void check_coded_size(DcmPixelData& pixels, const DcmXfer& syntax, DcmDataset& data_set) {
+/// Nothing where there is none; the decoder says what is wrong.
+DcmPixelSequence* compressed_pixels(DcmPixelData& pixels, const DcmXfer& syntax) {
   DcmPixelSequence* sequence = nullptr;
-  DcmPixelItem* fragment = nullptr;
+  pixels.getEncapsulatedRepresentation(syntax.getXfer(), nullptr, sequence);
+  return sequence;
+}
+
+/// DCMTK puts a frame of another size into the buffer as it comes.
+void check_coded_size(DcmObject& fragment, DcmDataset& data_set) {
   Uint8* bytes = nullptr;
-  if (syntax.getXfer() == EXS_RLELossless ||
-      pixels.getEncapsulatedRepresentation(syntax.getXfer(), nullptr, sequence).bad() ||
-      sequence->getItem(fragment, 1).bad() || fragment->getUint8Array(bytes).bad() ||
-      bytes == nullptr) {
-    return;  // the decoder says what is wrong
+  auto* item = dynamic_cast<DcmPixelItem*>(&fragment);
+  if (item == nullptr || item->getUint8Array(bytes).bad() || bytes == nullptr) {
+    return;
   }
-  const auto [width, height] =
-      coded_size({reinterpret_cast<const char*>(bytes), fragment->getLength()});
+  const std::string_view stream(reinterpret_cast<const char*>(bytes), item->getLength());
+  if (!stream.starts_with("\xFF\xD8")) {  // the rest of a frame
+    return;
+  }
+  const auto [width, height] = coded_size(stream);
   const std::int64_t columns = whole_number(data_set, DCM_Columns).value_or(0);
   const std::int64_t rows = whole_number(data_set, DCM_Rows).value_or(0);
   if (width != 0 && (width != columns || height != rows)) {
@@ -143,7 +149,29 @@ void check_coded_size(DcmPixelData& pixels, const DcmXfer& syntax, DcmDataset& d
   }
 }
 
+/// The same for the frames that are decoded.
+void check_coded_sizes(DcmPixelData& pixels, const DcmXfer& syntax, DcmDataset& data_set,
+                       bool first_frame_only) {
+  DcmPixelSequence* sequence = compressed_pixels(pixels, syntax);
+  if (syntax.getXfer() == EXS_RLELossless || sequence == nullptr) {
+    return;
+  }
+  DcmObject* fragment = sequence->nextInContainer(nullptr);  // the table of offsets
+  while (fragment != nullptr && (fragment = sequence->nextInContainer(fragment)) != nullptr) {
+    check_coded_size(*fragment, data_set);
+    if (first_frame_only) {
+      return;
+    }
+  }
+}
+
 }  // namespace
+
+std::int64_t most_unpacked(std::int64_t pixels) {
+  constexpr std::int64_t kLeast = 64'000'000;
+  constexpr std::int64_t kBytesPerPixel = 8;
+  return std::max(kLeast, kBytesPerPixel * std::min(pixels, std::int64_t{1} << 40));
+}
 
 DicomFile::DicomFile(std::string_view bytes, std::int64_t most_bytes)
     : data_set_(std::make_unique<DcmDataset>()), syntax_(EXS_Unknown) {
@@ -180,7 +208,7 @@ void DicomFile::decode(DcmPixelData& pixels, bool first_frame_only) {
     throw DataError(str("its transfer syntax ", syntax_.getXferName(), " (", syntax_.getXferID(),
                         ") is not decoded; decompress it, for example with gdcmconv"));
   }
-  check_coded_size(pixels, syntax_, *data_set_);
+  check_coded_sizes(pixels, syntax_, *data_set_, first_frame_only);
   if (first_frame_only) {
     data_set_->putAndInsertString(DCM_NumberOfFrames, "1");
   }
@@ -206,6 +234,11 @@ DcmPixelData& DicomFile::pixel_data() {
                              : str("it is a DICOM file without pixels (", kind, ")"));
   }
   return *pixels;
+}
+
+std::int64_t DicomFile::fragments() {
+  DcmPixelSequence* sequence = compressed_pixels(pixel_data(), syntax_);
+  return sequence == nullptr ? 0 : static_cast<std::int64_t>(sequence->card()) - 1;
 }
 
 std::string_view DicomFile::pixels(bool first_frame_only) {

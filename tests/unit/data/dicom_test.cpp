@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "data/dicom/dicom_file.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
@@ -317,6 +318,18 @@ TEST(Dicom, WhatIsNotDecodedIsNamed) {
   expect_refused(
       header + little(0x00107FE0, 4) + "OB" + little(0, 2) + little(0xFFFFFFFF, 4) + fragments,
       "JPEG 2000 (Lossless only) (1.2.840.10008.1.2.4.90) is not decoded");
+}
+
+TEST(Dicom, EveryFrameHasTheSizeOfTheHeader) {
+  std::string bytes = read_file(std::filesystem::path(LEAF_FIXTURES) / "dicom/jpegls-frames.dcm");
+  const std::size_t last = bytes.rfind("\xFF\xF7");  // its frame header: length, bits, height
+  ASSERT_NE(last, bytes.npos);
+  bytes[last + 6] = static_cast<char>(bytes[last + 6] + 100);
+  dicom::DicomFile file(bytes, dicom::most_unpacked(1000));
+  const std::string message = test::message_of<DataError>([&] { file.pixels(false); });
+  EXPECT_NE(message.find("its header states 20x13 pixels, its frame 20x113"), std::string::npos)
+      << message;
+  EXPECT_EQ(decode_picture(bytes, "a.dcm").pages, 3) << "the first is as it was";
 }
 
 TEST(Dicom, FilesWithoutEndingAreImages) {
