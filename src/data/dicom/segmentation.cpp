@@ -159,11 +159,12 @@ void put_pixels(DcmDataset& data_set, const at::Tensor& labels, const MaskClasse
 }  // namespace
 
 void write_segmentation(const std::filesystem::path& path, const std::vector<DicomFrame>& sources,
-                        const at::Tensor& labels, const MaskClasses& classes) {
+                        const at::Tensor& labels, const MaskClasses& classes,
+                        const VolumeLimits& limits) {
   if (sources.empty()) {
     throw DataError("a DICOM segmentation is made of DICOM files alone");
   }
-  const Sources read = read_sources(sources, labels.size(1), labels.size(2));
+  const Sources read = read_sources(sources, labels.size(1), labels.size(2), limits);
   require_dictionary();
   DcmFileFormat file;
   DcmDataset& data_set = *file.getDataset();

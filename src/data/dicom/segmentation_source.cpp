@@ -1,7 +1,6 @@
 #include "segmentation_source.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "data/picture_bytes.h"
 #include "leaf/core/error.h"
@@ -15,13 +14,13 @@ namespace {
   throw DataError(str("no DICOM segmentation of '", file.string(), "': ", reason));
 }
 
-std::unique_ptr<DicomFile> open(const std::filesystem::path& file) {
+std::unique_ptr<DicomFile> open(const std::filesystem::path& file, std::int64_t most_bytes) {
   const std::string bytes = read_picture_bytes(file);
   if (!has_preamble(bytes)) {
     refuse(file, "it is no DICOM file");
   }
   try {
-    return std::make_unique<DicomFile>(bytes, std::numeric_limits<std::int64_t>::max());
+    return std::make_unique<DicomFile>(bytes, most_bytes);
   } catch (const DataError& error) {
     refuse(file, error.what());
   }
@@ -65,13 +64,15 @@ bool Sources::have_geometry() const {
 }
 
 Sources read_sources(const std::vector<DicomFrame>& sources, std::int64_t height,
-                     std::int64_t width) {
+                     std::int64_t width, const VolumeLimits& limits) {
+  const std::int64_t most_bytes =
+      most_unpacked(std::max(limits.max_voxels, limits.slice.max_pixels));
   Sources read;
   std::unique_ptr<DicomFile> file;
   const std::filesystem::path* open_path = nullptr;
   for (const DicomFrame& source : sources) {
     if (open_path == nullptr || *open_path != source.file) {
-      file = open(source.file);
+      file = open(source.file, most_bytes);
       open_path = &source.file;
       check_size_of(file->data_set(), source.file, height, width);
     }
@@ -81,7 +82,7 @@ Sources read_sources(const std::vector<DicomFrame>& sources, std::int64_t height
     }
     read.frames.push_back(std::move(facts));
     if (read.first == nullptr) {
-      read.first = open(source.file);
+      read.first = open(source.file, most_bytes);
     }
     const std::string study = text(file->data_set(), DCM_StudyInstanceUID);
     if (study != text(read.first->data_set(), DCM_StudyInstanceUID)) {
