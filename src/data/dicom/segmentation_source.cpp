@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "data/picture_bytes.h"
+#include "frame_picture.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "structure.h"
@@ -26,7 +27,8 @@ std::unique_ptr<DicomFile> open(const std::filesystem::path& file, std::int64_t 
   }
 }
 
-FrameFacts facts_of(DcmDataset& data_set, std::int64_t frame) {
+FrameFacts facts_of(DicomFile& file, std::int64_t frame) {
+  DcmDataset& data_set = file.data_set();
   FrameFacts facts;
   facts.class_uid = text(data_set, DCM_SOPClassUID);
   facts.instance_uid = text(data_set, DCM_SOPInstanceUID);
@@ -41,6 +43,9 @@ FrameFacts facts_of(DcmDataset& data_set, std::int64_t frame) {
   facts.spacing = text(measures, DCM_PixelSpacing);
   facts.thickness = text(measures, DCM_SliceThickness);
   facts.slice_spacing = text(measures, DCM_SpacingBetweenSlices);
+  facts.lossy = is_lossy(file);
+  facts.lossy_ratio = text(data_set, DCM_LossyImageCompressionRatio);
+  facts.lossy_method = text(data_set, DCM_LossyImageCompressionMethod);
   return facts;
 }
 
@@ -76,7 +81,7 @@ Sources read_sources(const std::vector<DicomFrame>& sources, std::int64_t height
       open_path = &source.file;
       check_size_of(file->data_set(), source.file, height, width);
     }
-    FrameFacts facts = facts_of(file->data_set(), source.frame);
+    FrameFacts facts = facts_of(*file, source.frame);
     if (facts.class_uid.empty() || facts.instance_uid.empty() || facts.series_uid.empty()) {
       refuse(source.file, "it has no SOP class, SOP instance or series UID to refer to");
     }

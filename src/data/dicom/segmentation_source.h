@@ -21,6 +21,9 @@ struct FrameFacts {
   std::string spacing;
   std::string thickness;
   std::string slice_spacing;
+  bool lossy = false;
+  std::string lossy_ratio;
+  std::string lossy_method;
 };
 
 /// All sources of a segmentation.
