@@ -106,6 +106,12 @@ TEST(InferDicom, AFolderIsAVolumeWhereThatIsAskedFor) {
       {{-0.75, 0, 0, -10}, {0, -0.5, 0, -20}, {0, 0, 2.5, 0}}};
   EXPECT_EQ(mask->geometry().affine, affine);
   EXPECT_TRUE(fs::exists(project / "out/dicom-seg/scan.dcm"));
+  for (const char* dots : {"in/scan/.", "in/scan/sub/.."}) {  // as "." and ".." are
+    fs::create_directories(project / "in/scan/sub");
+    ASSERT_EQ(infer(project, {dots}, "dots", {"--dicom-series"}).exit_code, 0) << dots;
+    EXPECT_TRUE(fs::remove(project / "dots/scan.nii.gz")) << dots;
+    fs::remove_all(project / "dots");
+  }
   const auto records = test::audit_records(project, "out");
   ASSERT_EQ(records.size(), 1U);
   EXPECT_EQ(records[0]["slices"], 3);

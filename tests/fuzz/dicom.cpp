@@ -4,6 +4,7 @@
 #include <string>
 
 #include "leaf/core/error.h"
+#include "leaf/data/image_io.h"
 #include "leaf/data/picture.h"
 #include "targets.h"
 
@@ -22,6 +23,7 @@ void leaf::fuzz::dicom(std::string_view bytes) {
         picture.bits < 1 || picture.bits > 32 || picture.pages < 1) {
       std::abort();
     }
+    data::decode_image(file, "input", {.intensity = {}, .limits = {.max_pixels = kPixels}});
   } catch (const DataError&) {
   }
 }

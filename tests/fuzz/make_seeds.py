@@ -147,9 +147,16 @@ def picture_seeds():
 
 def dicom_seeds():
     """What follows the preamble and "DICM"."""
-    for path in sorted((PROJECT / "tests/fixtures/dicom").glob("*.dcm")):
+    folder = PROJECT / "tests/fixtures/dicom"
+    for path in sorted(folder.glob("*.dcm")):
         if path.stat().st_size < 4000:
             yield path.stem, path.read_bytes()[132:]
+    for name, change, to in (
+            ("palette", b"US\6\0" + struct.pack("<3H", 256, 0, 16), b"UL\14\0" + struct.pack("<3I", 65536, 0, 16)),
+            ("MONOCHROME2-SIGMOID", b"400\\1500", b"1.7e308 ")):
+        content = (folder / f"{name}.dcm").read_bytes()[132:]
+        assert change in content
+        yield f"{name}-vast", content.replace(change, to)
 
 
 def model_folder_seeds():

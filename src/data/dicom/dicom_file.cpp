@@ -2,8 +2,6 @@
 
 #include <dcmtk/dcmdata/dccodec.h>
 #include <dcmtk/dcmdata/dcistrmb.h>
-#include <dcmtk/dcmdata/dcpixseq.h>
-#include <dcmtk/dcmdata/dcpxitem.h>
 #include <dcmtk/dcmdata/dcrledrg.h>
 #include <dcmtk/dcmjpeg/djdecode.h>
 #include <dcmtk/dcmjpls/djdecode.h>
@@ -16,6 +14,7 @@
 #include <filesystem>
 #include <limits>
 
+#include "compressed_pixels.h"
 #include "data/readers/reader.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
@@ -89,61 +88,13 @@ std::string inflate_all(std::string_view packed, std::int64_t most_bytes) {
   return unpacked;
 }
 
-/// Width and height in the frame header of a JPEG or JPEG-LS stream; zeros where there is none.
-std::array<std::int64_t, 2> coded_size(std::string_view stream) {
-  const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(stream[at]); };
-  const auto word = [&](std::size_t at) { return std::int64_t{byte(at)} << 8 | byte(at + 1); };
-  for (std::size_t at = 2; at + 9 < stream.size() && byte(at) == 0xFF;) {
-    const int marker = byte(at + 1);
-    if (marker == 0xFF) {  // a fill byte
-      ++at;
-      continue;
-    }
-    constexpr std::array kOther = {0xC4, 0xC8, 0xCC};  // tables
-    const bool is_frame = (marker >= 0xC0 && marker <= 0xCF &&
-                           std::find(kOther.begin(), kOther.end(), marker) == kOther.end()) ||
-                          marker == 0xF7;
-    if (is_frame) {
-      return {word(at + 7), word(at + 5)};
-    }
-    at += 2 + static_cast<std::size_t>(word(at + 2));
-  }
-  return {0, 0};
-}
-
-/// DCMTK counts decoded bytes in 32 bits.
-void check_decoded_size(DcmDataset& data_set) {
-  double bytes = 2;  // of a sample
-  for (const DcmTagKey& tag : {DCM_Rows, DCM_Columns, DCM_SamplesPerPixel, DCM_NumberOfFrames}) {
-    bytes *= static_cast<double>(whole_number(data_set, tag).value_or(1));
-  }
-  if (bytes > std::numeric_limits<std::int32_t>::max()) {
-    throw DataError(str("its pixels take more than 2 GB when they are decompressed"));
-  }
-}
-
-/// DCMTK puts a frame of another size into the buffer as it comes.
-void check_coded_size(DcmPixelData& pixels, const DcmXfer& syntax, DcmDataset& data_set) {
-  DcmPixelSequence* sequence = nullptr;
-  DcmPixelItem* fragment = nullptr;
-  Uint8* bytes = nullptr;
-  if (syntax.getXfer() == EXS_RLELossless ||
-      pixels.getEncapsulatedRepresentation(syntax.getXfer(), nullptr, sequence).bad() ||
-      sequence->getItem(fragment, 1).bad() || fragment->getUint8Array(bytes).bad() ||
-      bytes == nullptr) {
-    return;  // the decoder says what is wrong
-  }
-  const auto [width, height] =
-      coded_size({reinterpret_cast<const char*>(bytes), fragment->getLength()});
-  const std::int64_t columns = whole_number(data_set, DCM_Columns).value_or(0);
-  const std::int64_t rows = whole_number(data_set, DCM_Rows).value_or(0);
-  if (width != 0 && (width != columns || height != rows)) {
-    refuse_damaged(
-        str("its header states ", columns, "x", rows, " pixels, its frame ", width, "x", height));
-  }
-}
-
 }  // namespace
+
+std::int64_t most_unpacked(std::int64_t pixels) {
+  constexpr std::int64_t kLeast = 64'000'000;
+  constexpr std::int64_t kBytesPerPixel = 8;
+  return std::max(kLeast, kBytesPerPixel * std::min(pixels, std::int64_t{1} << 40));
+}
 
 DicomFile::DicomFile(std::string_view bytes, std::int64_t most_bytes)
     : data_set_(std::make_unique<DcmDataset>()), syntax_(EXS_Unknown) {
@@ -180,7 +131,7 @@ void DicomFile::decode(DcmPixelData& pixels, bool first_frame_only) {
     throw DataError(str("its transfer syntax ", syntax_.getXferName(), " (", syntax_.getXferID(),
                         ") is not decoded; decompress it, for example with gdcmconv"));
   }
-  check_coded_size(pixels, syntax_, *data_set_);
+  check_coded_sizes(pixels, syntax_, *data_set_, first_frame_only);
   if (first_frame_only) {
     data_set_->putAndInsertString(DCM_NumberOfFrames, "1");
   }
@@ -206,6 +157,11 @@ DcmPixelData& DicomFile::pixel_data() {
                              : str("it is a DICOM file without pixels (", kind, ")"));
   }
   return *pixels;
+}
+
+std::int64_t DicomFile::fragments() {
+  DcmPixelSequence* sequence = compressed_pixels(pixel_data(), syntax_);
+  return sequence == nullptr ? 0 : static_cast<std::int64_t>(sequence->card()) - 1;
 }
 
 std::string_view DicomFile::pixels(bool first_frame_only) {

@@ -12,6 +12,10 @@
 
 namespace leaf::data::dicom {
 
+/// The bytes that a compressed data set with that many pixels may take: it holds them and little
+/// more.
+std::int64_t most_unpacked(std::int64_t pixels);
+
 /// A DICOM file in memory, its structure checked before DCMTK reads it. For one thread at a time.
 class DicomFile {
  public:
@@ -24,6 +28,9 @@ class DicomFile {
 
   /// Throws DataError for a file without pixels.
   void require_pixels() { pixel_data(); }
+
+  /// Of the compressed pixels, the table of offsets not counted: at least one for each frame.
+  std::int64_t fragments();
 
   /// The pixels of all frames, or of the first alone, one behind the other; compressed ones are
   /// decoded once. Attributes that describe them may change with that. Throws DataError for a file

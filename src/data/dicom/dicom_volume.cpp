@@ -1,6 +1,5 @@
 #include <ATen/ATen.h>
 
-#include <limits>
 #include <memory>
 #include <mutex>
 
@@ -20,7 +19,7 @@ namespace {
 /// A folder with the files of a series, one a slice, or with one file of all slices.
 class DicomVolume final : public Volume {
  public:
-  DicomVolume(const fs::path& folder, dicom::Series series, const PictureLimits& limits)
+  DicomVolume(const fs::path& folder, dicom::Series series, const VolumeLimits& limits)
       : Volume(folder.string(), series.geometry, slicing_of(series.geometry, SliceAxis::kK)),
         limits_(limits) {
     for (dicom::PlacedFrame& frame : series.frames) {
@@ -41,19 +40,21 @@ class DicomVolume final : public Volume {
 
   Picture read_stored(const DicomFrame& frame) const {
     if (frames_.front().file != frames_.back().file) {
-      dicom::DicomFile file(read_file(frame.file), kAnySize);
-      return dicom::read_frame(file, frame.frame, true, limits_);
+      dicom::DicomFile file = open(frame);
+      return dicom::read_frame(file, frame.frame, true, limits_.slice);
     }
     const std::lock_guard lock(mutex_);  // all frames are in one file, which is decoded once
     if (!file_) {
-      file_ = std::make_unique<dicom::DicomFile>(read_file(frame.file), kAnySize);
+      file_ = std::make_unique<dicom::DicomFile>(open(frame));
     }
-    return dicom::read_frame(*file_, frame.frame, slices() == 1, limits_);
+    return dicom::read_frame(*file_, frame.frame, slices() == 1, limits_.slice);
   }
 
-  static constexpr std::int64_t kAnySize = std::numeric_limits<std::int64_t>::max();
+  dicom::DicomFile open(const DicomFrame& frame) const {
+    return {read_file(frame.file), dicom::most_unpacked(limits_.max_voxels)};
+  }
 
-  PictureLimits limits_;
+  VolumeLimits limits_;
   std::vector<DicomFrame> frames_;  ///< along k
   mutable std::mutex mutex_;
   mutable std::unique_ptr<dicom::DicomFile> file_;
@@ -66,15 +67,15 @@ bool takes(const fs::path& path) {
 
 std::unique_ptr<Volume> open(const fs::path& folder, const VolumeOptions& options) {
   if (options.axis == SliceAxis::kI || options.axis == SliceAxis::kJ) {
-    throw DataError("a DICOM series is cut along its own slices alone; leave the axis at auto or k");
+    throw DataError(
+        "a DICOM series is cut along its own slices alone; leave the axis at auto or k");
   }
-  dicom::Series series =
-      dicom::put_in_order(dicom::read_placed_frames(folder, options.limits.slice));
+  dicom::Series series = dicom::put_in_order(dicom::read_placed_frames(folder, options.limits));
   check_volume(series.geometry, options.limits);
   if (!series.remark.empty()) {
     log::warn(str("'", folder.string(), "': ", series.remark));
   }
-  return std::make_unique<DicomVolume>(folder, std::move(series), options.limits.slice);
+  return std::make_unique<DicomVolume>(folder, std::move(series), options.limits);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "lookup_table.h"
 
@@ -22,16 +23,34 @@ std::optional<DisplayCurve> curve_of(const LookupTable& table) {
   return curve;
 }
 
-/// The standard's function SIGMOID.
-DisplayCurve sigmoid(double centre, double width) {
+/// The standard's function SIGMOID from the low to the high end of a curve.
+std::vector<double> sigmoid(const DisplayCurve& ends, double centre, double width) {
   constexpr int kSteps = 1024;
-  constexpr double kReach = 3;  // beyond which it is flat
-  DisplayCurve curve{.low = centre - kReach * width, .high = centre + kReach * width, .levels = {}};
+  std::vector<double> levels;
   for (int i = 0; i <= kSteps; ++i) {
-    const double value = curve.low + (curve.high - curve.low) * i / kSteps;
-    curve.levels.push_back(kWhite / (1 + std::exp(-4 * (value - centre) / width)));
+    const double value = ends.low + (ends.high - ends.low) * i / kSteps;
+    levels.push_back(kWhite / (1 + std::exp(-4 * (value - centre) / width)));
   }
-  return curve;
+  return levels;
+}
+
+DisplayCurve ends_of(const std::string& function, double centre, double width) {
+  if (function == "SIGMOID") {
+    constexpr double kReach = 3;  // beyond which it is flat
+    return {.low = centre - kReach * width, .high = centre + kReach * width};
+  }
+  if (function == "LINEAR_EXACT") {
+    return {.low = centre - width / 2, .high = centre + width / 2};
+  }
+  // LINEAR: of whole numbers, `width` of them from black to white.
+  const double low = centre - 0.5 - (width - 1) / 2;
+  return {.low = low, .high = low + width - 1};
+}
+
+/// False where levels between the ends would be no numbers.
+bool is_computable(const DisplayCurve& ends) {
+  const double span = ends.high - ends.low;
+  return std::isfinite(ends.low) && std::isfinite(ends.high) && (span == 0 || std::isnormal(span));
 }
 
 std::optional<DisplayCurve> window_of(DcmItem& item) {
@@ -41,15 +60,14 @@ std::optional<DisplayCurve> window_of(DcmItem& item) {
   if (!centre || !width || *width <= 0 || (function != "LINEAR_EXACT" && *width < 1)) {
     return std::nullopt;
   }
+  DisplayCurve curve = ends_of(function, *centre, *width);
+  if (!is_computable(curve)) {
+    return std::nullopt;
+  }
   if (function == "SIGMOID") {
-    return sigmoid(*centre, *width);
+    curve.levels = sigmoid(curve, *centre, *width);
   }
-  if (function == "LINEAR_EXACT") {
-    return DisplayCurve{.low = *centre - *width / 2, .high = *centre + *width / 2};
-  }
-  // LINEAR: of whole numbers, `width` of them from black to white.
-  const double low = *centre - 0.5 - (*width - 1) / 2;
-  return DisplayCurve{.low = low, .high = low + *width - 1};
+  return curve;
 }
 
 }  // namespace

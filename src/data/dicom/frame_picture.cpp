@@ -26,6 +26,8 @@ void read_spacing(DcmDataset& data_set, std::int64_t frame, PictureGeometry& geo
   }
 }
 
+}  // namespace
+
 bool is_lossy(DicomFile& file) {
   switch (file.transfer_syntax().getXfer()) {
     case EXS_JPEGProcess1:
@@ -36,8 +38,6 @@ bool is_lossy(DicomFile& file) {
       return text(file.data_set(), DCM_LossyImageCompression) == "01";
   }
 }
-
-}  // namespace
 
 Picture read_frame(DicomFile& file, std::int64_t frame, bool first_frame_only,
                    const PictureLimits& limits) {

@@ -9,6 +9,9 @@
 
 namespace leaf::data::dicom {
 
+/// True where pixels were compressed with loss, now or before.
+bool is_lossy(DicomFile& file);
+
 /// A frame (from 0) as a picture: grey values rescaled to what they mean (Hounsfield units, say),
 /// MONOCHROME1 turned round, colours as RGB. Of a file that is read for its first frame alone the
 /// others are not decoded. Throws DataError, whose message is the reason alone.

@@ -61,7 +61,10 @@ void read_grey(const StoredFrame& stored, DcmDataset& data_set, std::int64_t fra
   picture.bits = scale.table
                      ? scale.table->bits
                      : std::max<std::int64_t>(1, layout.stored - (layout.is_signed ? 1 : 0));
-  picture.shown = find_display(data_set, frame, layout.is_signed);
+  const double least = std::min(scale.slope * static_cast<double>(lowest),
+                                scale.slope * static_cast<double>(highest)) +
+                       scale.intercept;
+  picture.shown = find_display(data_set, frame, layout.is_signed || least < 0);
   const bool dark_is_large = layout.photometric == "MONOCHROME1";
   const double sum = scale.slope * static_cast<double>(lowest + highest) + 2 * scale.intercept;
   if (dark_is_large && picture.shown) {

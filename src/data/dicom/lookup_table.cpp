@@ -20,7 +20,10 @@ std::optional<LookupTable> find_table(DcmItem& item, const DcmTagKey& descriptor
     return std::nullopt;
   }
   constexpr std::int64_t kRange = 65536;
-  const std::int64_t count = *stated == 0 ? kRange : (*stated + kRange) % kRange;
+  const std::int64_t count = *stated > 0 ? *stated : *stated + kRange;  // 0 means 65536
+  if (count < 1 || count > kRange) {
+    refuse_damaged(str("a lookup table states ", *stated, " entries"));
+  }
   LookupTable table;
   table.first = whole_number(item, descriptor, 1).value_or(0);
   if (is_signed && table.first >= kRange / 2) {

@@ -148,7 +148,6 @@ void put_pixels(DcmDataset& data_set, const at::Tensor& labels, const MaskClasse
   number(DCM_BitsStored, 1);
   number(DCM_HighBit, 0);
   number(DCM_PixelRepresentation, 0);
-  put(data_set, DCM_LossyImageCompression, "00");
   const auto segments = static_cast<std::int64_t>(classes.list.size()) - 1;
   put(data_set, DCM_NumberOfFrames, str(segments * labels.size(0)));
   const std::vector<Uint8> bits = packed(labels, classes);
@@ -156,14 +155,28 @@ void put_pixels(DcmDataset& data_set, const at::Tensor& labels, const MaskClasse
                                           static_cast<unsigned long>(bits.size())));
 }
 
+/// A segmentation of a picture that lost something is one that did.
+void put_losses(DcmDataset& data_set, const Sources& sources) {
+  const auto lossy = std::find_if(sources.frames.begin(), sources.frames.end(),
+                                  [](const FrameFacts& facts) { return facts.lossy; });
+  if (lossy == sources.frames.end()) {
+    put(data_set, DCM_LossyImageCompression, "00");
+    return;
+  }
+  put(data_set, DCM_LossyImageCompression, "01");
+  put_unless_empty(data_set, DCM_LossyImageCompressionRatio, lossy->lossy_ratio);
+  put_unless_empty(data_set, DCM_LossyImageCompressionMethod, lossy->lossy_method);
+}
+
 }  // namespace
 
 void write_segmentation(const std::filesystem::path& path, const std::vector<DicomFrame>& sources,
-                        const at::Tensor& labels, const MaskClasses& classes) {
+                        const at::Tensor& labels, const MaskClasses& classes,
+                        const VolumeLimits& limits) {
   if (sources.empty()) {
     throw DataError("a DICOM segmentation is made of DICOM files alone");
   }
-  const Sources read = read_sources(sources, labels.size(1), labels.size(2));
+  const Sources read = read_sources(sources, labels.size(1), labels.size(2), limits);
   require_dictionary();
   DcmFileFormat file;
   DcmDataset& data_set = *file.getDataset();
@@ -177,6 +190,7 @@ void write_segmentation(const std::filesystem::path& path, const std::vector<Dic
   put_references(data_set, read);
   put_frames(data_set, read, classes.list.size() - 1);
   put_pixels(data_set, labels, classes);
+  put_losses(data_set, read);
   replace_file(path, [&](const std::filesystem::path& temporary) {
     errno = 0;
     if (file.saveFile(temporary.c_str(), EXS_LittleEndianExplicit).bad()) {

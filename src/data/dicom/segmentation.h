@@ -14,8 +14,10 @@ namespace leaf::data::dicom {
 /// background and a frame for each segment and source, as uint8 [frames,H,W] has their labels. It
 /// belongs to the patient and the study of the first source, refers to every source frame, and has
 /// their positions where all state one. Throws DataError for sources that are no DICOM files, are
-/// of another size, or have no identifiers to refer to; FileError when the file cannot be written.
+/// of another size, unpack to more than the limits allow, or have no identifiers to refer to;
+/// FileError when the file cannot be written.
 void write_segmentation(const std::filesystem::path& path, const std::vector<DicomFrame>& sources,
-                        const at::Tensor& labels, const MaskClasses& classes);
+                        const at::Tensor& labels, const MaskClasses& classes,
+                        const VolumeLimits& limits = {});
 
 }  // namespace leaf::data::dicom

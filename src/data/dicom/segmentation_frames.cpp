@@ -7,12 +7,6 @@
 namespace leaf::data::dicom {
 namespace {
 
-void put_unless_empty(DcmItem& item, const DcmTagKey& tag, const std::string& value) {
-  if (!value.empty()) {
-    put(item, tag, value);
-  }
-}
-
 void put_dimension(DcmItem& item, const std::string& organization, const DcmTagKey& attribute,
                    const DcmTagKey& group) {
   put(item, DCM_DimensionOrganizationUID, organization);
@@ -84,6 +78,12 @@ void require(const OFCondition& condition) {
 
 void put(DcmItem& item, const DcmTagKey& tag, const std::string& value) {
   require(item.putAndInsertString(tag, value.c_str()));
+}
+
+void put_unless_empty(DcmItem& item, const DcmTagKey& tag, const std::string& value) {
+  if (!value.empty()) {
+    put(item, tag, value);
+  }
 }
 
 DcmItem& item_of(DcmItem& item, const DcmTagKey& sequence, std::size_t index) {

@@ -10,6 +10,7 @@ namespace leaf::data::dicom {
 void require(const OFCondition& condition);
 
 void put(DcmItem& item, const DcmTagKey& tag, const std::string& value);
+void put_unless_empty(DcmItem& item, const DcmTagKey& tag, const std::string& value);
 
 /// The item of a sequence with that index, made where it is not there.
 DcmItem& item_of(DcmItem& item, const DcmTagKey& sequence, std::size_t index = 0);

@@ -1,9 +1,9 @@
 #include "segmentation_source.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "data/picture_bytes.h"
+#include "frame_picture.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "structure.h"
@@ -15,19 +15,20 @@ namespace {
   throw DataError(str("no DICOM segmentation of '", file.string(), "': ", reason));
 }
 
-std::unique_ptr<DicomFile> open(const std::filesystem::path& file) {
+std::unique_ptr<DicomFile> open(const std::filesystem::path& file, std::int64_t most_bytes) {
   const std::string bytes = read_picture_bytes(file);
   if (!has_preamble(bytes)) {
     refuse(file, "it is no DICOM file");
   }
   try {
-    return std::make_unique<DicomFile>(bytes, std::numeric_limits<std::int64_t>::max());
+    return std::make_unique<DicomFile>(bytes, most_bytes);
   } catch (const DataError& error) {
     refuse(file, error.what());
   }
 }
 
-FrameFacts facts_of(DcmDataset& data_set, std::int64_t frame) {
+FrameFacts facts_of(DicomFile& file, std::int64_t frame) {
+  DcmDataset& data_set = file.data_set();
   FrameFacts facts;
   facts.class_uid = text(data_set, DCM_SOPClassUID);
   facts.instance_uid = text(data_set, DCM_SOPInstanceUID);
@@ -42,6 +43,9 @@ FrameFacts facts_of(DcmDataset& data_set, std::int64_t frame) {
   facts.spacing = text(measures, DCM_PixelSpacing);
   facts.thickness = text(measures, DCM_SliceThickness);
   facts.slice_spacing = text(measures, DCM_SpacingBetweenSlices);
+  facts.lossy = is_lossy(file);
+  facts.lossy_ratio = text(data_set, DCM_LossyImageCompressionRatio);
+  facts.lossy_method = text(data_set, DCM_LossyImageCompressionMethod);
   return facts;
 }
 
@@ -65,23 +69,25 @@ bool Sources::have_geometry() const {
 }
 
 Sources read_sources(const std::vector<DicomFrame>& sources, std::int64_t height,
-                     std::int64_t width) {
+                     std::int64_t width, const VolumeLimits& limits) {
+  const std::int64_t most_bytes =
+      most_unpacked(std::max(limits.max_voxels, limits.slice.max_pixels));
   Sources read;
   std::unique_ptr<DicomFile> file;
   const std::filesystem::path* open_path = nullptr;
   for (const DicomFrame& source : sources) {
     if (open_path == nullptr || *open_path != source.file) {
-      file = open(source.file);
+      file = open(source.file, most_bytes);
       open_path = &source.file;
       check_size_of(file->data_set(), source.file, height, width);
     }
-    FrameFacts facts = facts_of(file->data_set(), source.frame);
+    FrameFacts facts = facts_of(*file, source.frame);
     if (facts.class_uid.empty() || facts.instance_uid.empty() || facts.series_uid.empty()) {
       refuse(source.file, "it has no SOP class, SOP instance or series UID to refer to");
     }
     read.frames.push_back(std::move(facts));
     if (read.first == nullptr) {
-      read.first = open(source.file);
+      read.first = open(source.file, most_bytes);
     }
     const std::string study = text(file->data_set(), DCM_StudyInstanceUID);
     if (study != text(read.first->data_set(), DCM_StudyInstanceUID)) {

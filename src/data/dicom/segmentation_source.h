@@ -21,6 +21,9 @@ struct FrameFacts {
   std::string spacing;
   std::string thickness;
   std::string slice_spacing;
+  bool lossy = false;
+  std::string lossy_ratio;
+  std::string lossy_method;
 };
 
 /// All sources of a segmentation.
@@ -33,9 +36,9 @@ struct Sources {
 };
 
 /// Reads the files, one after the other. Throws DataError, naming the file, for one that is no
-/// DICOM file, is of another size than height x width, has no identifiers, or belongs to another
-/// study than the first.
+/// DICOM file, is of another size than height x width, unpacks to more than the limits allow, has
+/// no identifiers, or belongs to another study than the first.
 Sources read_sources(const std::vector<DicomFrame>& sources, std::int64_t height,
-                     std::int64_t width);
+                     std::int64_t width, const VolumeLimits& limits);
 
 }  // namespace leaf::data::dicom

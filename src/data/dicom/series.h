@@ -36,8 +36,8 @@ Series put_in_order(std::vector<PlacedFrame> frames);
 
 /// The frames of the DICOM files of a folder, which must be of one series, or of one file of
 /// several frames. Files without pixels are left out. Throws DataError, whose message is the reason
-/// alone.
+/// alone, also for more frames than the limits or a file's pixels allow.
 std::vector<PlacedFrame> read_placed_frames(const std::filesystem::path& folder,
-                                            const PictureLimits& limits);
+                                            const VolumeLimits& limits);
 
 }  // namespace leaf::data::dicom

@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <optional>
 
+#include "data/readers/reader.h"
+#include "data/volumes/volume_reader.h"
 #include "dicom_file.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
@@ -57,14 +58,26 @@ PlacedFrame unplaced(std::int64_t frame) {
           .position = {0, 0, static_cast<double>(frame)}};
 }
 
-PlacedFile read_file_frames(const fs::path& path, const PictureLimits& limits) {
-  DicomFile file(read_file(path), std::numeric_limits<std::int64_t>::max());
+/// A header may state any number of frames.
+void check_frames(DicomFile& file, const PixelLayout& layout, const VolumeLimits& limits) {
+  check_voxels({layout.width, layout.height, layout.frames}, limits);
+  if (!file.transfer_syntax().isEncapsulated()) {
+    const StoredFrame last(layout, file.pixels(false), layout.frames - 1);
+  } else if (const std::int64_t fragments = file.fragments(); fragments < layout.frames) {
+    refuse_damaged(str("it states ", layout.frames, " frames, and its pixels are ", fragments,
+                       fragments == 1 ? " fragment" : " fragments"));
+  }
+}
+
+PlacedFile read_file_frames(const fs::path& path, const VolumeLimits& limits) {
+  DicomFile file(read_file(path), most_unpacked(limits.max_voxels));
   DcmDataset& data_set = file.data_set();
   PlacedFile placed{.series = text(data_set, DCM_SeriesInstanceUID), .frames = {}};
   if (!data_set.tagExists(DCM_PixelData)) {
     return placed;
   }
-  const PixelLayout layout = describe_pixels(data_set, limits);
+  const PixelLayout layout = describe_pixels(data_set, limits.slice);
+  check_frames(file, layout, limits);
   for (std::int64_t i = 0; i < layout.frames; ++i) {
     std::optional<PlacedFrame> frame = place_of(data_set, i);
     if (!frame && layout.frames == 1) {
@@ -78,7 +91,7 @@ PlacedFile read_file_frames(const fs::path& path, const PictureLimits& limits) {
 }
 
 /// The same, errors naming the file.
-PlacedFile read_named(const fs::path& path, const PictureLimits& limits) {
+PlacedFile read_named(const fs::path& path, const VolumeLimits& limits) {
   try {
     return read_file_frames(path, limits);
   } catch (const DataError& error) {
@@ -88,7 +101,7 @@ PlacedFile read_named(const fs::path& path, const PictureLimits& limits) {
 
 }  // namespace
 
-std::vector<PlacedFrame> read_placed_frames(const fs::path& folder, const PictureLimits& limits) {
+std::vector<PlacedFrame> read_placed_frames(const fs::path& folder, const VolumeLimits& limits) {
   std::vector<PlacedFrame> frames;
   std::string series;
   bool is_stack = false;

@@ -121,7 +121,8 @@ class Cursor {
 
 class StructureCheck {
  public:
-  explicit StructureCheck(std::string_view data_set) : cursor_(data_set) {}
+  explicit StructureCheck(std::string_view data_set)
+      : cursor_(data_set), padding_(data_set.find_last_not_of('\0') + 1) {}
 
   std::size_t run(const Encoding& encoding) {
     elements(cursor_.bytes().size(), /*delimited=*/false, encoding, 0);
@@ -136,7 +137,7 @@ class StructureCheck {
       refuse_damaged(str("its sequences are nested deeper than ", kDeepest, " items"));
     }
     std::uint32_t before = 0;
-    while (cursor_.at() < end && (depth > 0 || !only_padding_is_left())) {
+    while (cursor_.at() < end && (depth > 0 || cursor_.at() < padding_)) {
       const Element element = cursor_.head(end, encoding);
       if (delimited && element.tag == kItemEnd) {
         return;
@@ -210,12 +211,8 @@ class StructureCheck {
     }
   }
 
-  bool only_padding_is_left() const {
-    const std::string_view rest = cursor_.bytes().substr(cursor_.at());
-    return rest.front() == '\0' && rest.find_first_not_of('\0') == rest.npos;
-  }
-
   Cursor cursor_;
+  std::size_t padding_;  ///< where nothing but zeros follows
   int elements_ = 0;
   int disorder_ = 0;
 };

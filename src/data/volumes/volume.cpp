@@ -106,19 +106,23 @@ void check_affine(const VolumeGeometry& geometry) {
 
 }  // namespace
 
-void check_volume(const VolumeGeometry& geometry, const VolumeLimits& limits) {
+void check_voxels(const std::array<std::int64_t, 3>& size, const VolumeLimits& limits) {
   std::int64_t most = limits.max_voxels;
-  for (const std::int64_t size : geometry.size) {
-    if (size < 1) {
-      refuse_damaged(str("its header states ", size, " voxels along an axis"));
+  for (const std::int64_t count : size) {
+    if (count < 1) {
+      refuse_damaged(str("its header states ", count, " voxels along an axis"));
     }
-    most /= size;
+    most /= count;
   }
   if (most < 1) {
-    throw DataError(str("it has ", geometry.size[0], "x", geometry.size[1], "x", geometry.size[2],
+    throw DataError(str("it has ", size[0], "x", size[1], "x", size[2],
                         " voxels, and the limit is ", limits.max_voxels,
                         "; crop it, or raise the limit (VolumeLimits::max_voxels)"));
   }
+}
+
+void check_volume(const VolumeGeometry& geometry, const VolumeLimits& limits) {
+  check_voxels(geometry.size, limits);
   check_affine(geometry);
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -19,7 +21,11 @@ struct VolumeReader {
 
 const std::vector<VolumeReader>& all_volume_readers();
 
-/// Throws DataError, whose message is the reason alone, unless a volume is one to read.
+/// Throws DataError, whose message is the reason alone, for axes of no voxels and for more voxels
+/// than the limit.
+void check_voxels(const std::array<std::int64_t, 3>& size, const VolumeLimits& limits);
+
+/// The same for a volume whose axes lie in no space.
 void check_volume(const VolumeGeometry& geometry, const VolumeLimits& limits);
 
 /// Distance in mm between voxels along an axis of the file, 0 to 2.

@@ -48,6 +48,18 @@ std::set<fs::path> masks_beside_images(const std::vector<fs::path>& images) {
   return masks;
 }
 
+/// The folder's own name, also where the path ends in dots.
+fs::path folder_name(const fs::path& folder) {
+  const fs::path last = folder.filename();
+  const bool is_named = !last.empty() && last != "." && last != "..";
+  const fs::path name = is_named ? last : resolved(folder).filename();
+  if (name.empty()) {
+    throw DataError(str("folder '", folder.string(),
+                        "' has no name for the mask of its DICOM files; move them into one"));
+  }
+  return name;
+}
+
 /// The folders of DICOM files in the place of their files.
 void add_series(const fs::path& folder, std::vector<fs::path>& images,
                 std::vector<InferenceInput>& inputs) {
@@ -62,7 +74,7 @@ void add_series(const fs::path& folder, std::vector<fs::path>& images,
   for (const fs::path& each : series) {
     const fs::path name = each.lexically_relative(folder);
     const bool is_top = name.empty() || name == ".";
-    inputs.push_back({each, is_top ? fs::absolute(each).lexically_normal().filename() : name});
+    inputs.push_back({each, is_top ? folder_name(each) : name});
   }
 }
 

@@ -153,7 +153,7 @@ void write_outputs(const FolderInferenceOptions& options, const data::MaskClasse
   }
   if (options.dicom_seg) {
     data::dicom::write_segmentation(path(dicom_seg(options)), {{.file = input.image}},
-                                    stored.mask.unsqueeze(0), classes);
+                                    stored.mask.unsqueeze(0), classes, options.volumes.limits);
   }
   data::write_label_map(mask_path(options, input), stored.mask, classes);
 }
@@ -174,9 +174,9 @@ void write_volume_outputs(const FolderInferenceOptions& options, const data::Mas
                        entropy(result.probability));
   }
   if (options.dicom_seg) {
-    data::dicom::write_segmentation(path_of(options, dicom_seg(options), input),
-                                    volume.dicom_frames(),
-                                    data::as_voxels(result.labels, volume.slicing()), classes);
+    data::dicom::write_segmentation(
+        path_of(options, dicom_seg(options), input), volume.dicom_frames(),
+        data::as_voxels(result.labels, volume.slicing()), classes, options.volumes.limits);
   }
   data::write_volume(mask_path(options, input), volume,
                      data::volume_values(result.labels, classes));

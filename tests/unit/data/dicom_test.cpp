@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "data/dicom/dicom_file.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
@@ -166,6 +167,34 @@ TEST(Dicom, LookupTables) {
   short_table.raw(0x00283006, "US", little(0, 2));
   item.sequence(0x00283010, {short_table});
   expect_refused(dicom_file(item), "lookup table of 3 entries");
+  for (const std::uint64_t count : {65536U, 70000U}) {  // more than the standard's 16 bits hold
+    DicomItem wide = table;
+    wide.raw(0x00283002, "UL", little(count, 4) + little(0, 4) + little(16, 4));
+    meaning.sequence(0x00283000, {wide});
+    expect_refused(dicom_file(meaning), std::to_string(count) + " entries");
+  }
+}
+
+TEST(Dicom, AVoiTableIsOfRescaledValues) {
+  const DicomItem table =
+      DicomItem()
+          .raw(0x00283002, "US", little(3, 2) + little(65536 - 1000, 2) + little(8, 2))
+          .raw(0x00283006, "US", little(0, 2) + little(100, 2) + little(255, 2));
+  DicomItem item = grey_dicom(1, 4, {0, 24, 25, 26});
+  item.text(kIntercept, "DS", "-1024").sequence(0x00283010, {table});
+  EXPECT_EQ(shown(item), (std::vector<int>{0, 0, 100, 255}));
+}
+
+TEST(Dicom, AWindowBeyondAllNumbersIsNone) {
+  DicomItem item = grey_dicom(1, 2, {0, 65535});
+  item.text(kCentre, "DS", "1e308").text(kWidth, "DS", "1.7e308");
+  for (const char* function : {"LINEAR", "LINEAR_EXACT", "SIGMOID"}) {
+    item.text(0x00281056, "CS", function);
+    EXPECT_EQ(shown(item), (std::vector<int>{0, 255})) << function;
+  }
+  item.text(0x00281056, "CS", "LINEAR_EXACT");
+  item.text(kCentre, "DS", "5e-311").text(kWidth, "DS", "1e-310");
+  EXPECT_EQ(shown(item), (std::vector<int>{0, 255}));
 }
 
 TEST(Dicom, Colours) {
@@ -270,6 +299,10 @@ TEST(Dicom, HostileStructureIsRefused) {
   expect_refused(dicom_start() + endless, "(0028,0010) states 4294967280 bytes");
   expect_refused(dicom_start() + little(0x00100028, 4) + "ZZ" + std::string(20, '\1'),
                  "no value representation");
+  // Zeros are padding, unless something follows: looking for it at each of a million elements takes
+  // hours.
+  expect_refused(dicom_start("1.2.840.10008.1.2") + std::string(8'100'000, '\0') + '\1',
+                 "more than a million elements");
   expect_refused(dicom_start("1.2.3.4.5"), "transfer syntax '1.2.3.4.5' is unknown");
   expect_refused(dicom_start().substr(0, 132), "states no transfer syntax");
   expect_refused(dicom_start("1.2.840.10008.1.2.1.99") + "no deflate stream", "damaged");
@@ -285,6 +318,18 @@ TEST(Dicom, WhatIsNotDecodedIsNamed) {
   expect_refused(
       header + little(0x00107FE0, 4) + "OB" + little(0, 2) + little(0xFFFFFFFF, 4) + fragments,
       "JPEG 2000 (Lossless only) (1.2.840.10008.1.2.4.90) is not decoded");
+}
+
+TEST(Dicom, EveryFrameHasTheSizeOfTheHeader) {
+  std::string bytes = read_file(std::filesystem::path(LEAF_FIXTURES) / "dicom/jpegls-frames.dcm");
+  const std::size_t last = bytes.rfind("\xFF\xF7");  // its frame header: length, bits, height
+  ASSERT_NE(last, bytes.npos);
+  bytes[last + 6] = static_cast<char>(bytes[last + 6] + 100);
+  dicom::DicomFile file(bytes, dicom::most_unpacked(1000));
+  const std::string message = test::message_of<DataError>([&] { file.pixels(false); });
+  EXPECT_NE(message.find("its header states 20x13 pixels, its frame 20x113"), std::string::npos)
+      << message;
+  EXPECT_EQ(decode_picture(bytes, "a.dcm").pages, 3) << "the first is as it was";
 }
 
 TEST(Dicom, FilesWithoutEndingAreImages) {

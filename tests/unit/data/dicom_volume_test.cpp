@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
@@ -31,6 +32,22 @@ DicomItem slice_at(double z, const std::string& directions = kAxial) {
 
 void add(const TemporaryFolder& folder, const std::string& name, const DicomItem& item) {
   write_file(folder / name, test::dicom_file(item));
+}
+
+/// A raw deflate stream, as of a compressed data set.
+std::string deflated(std::string bytes) {
+  z_stream stream{};
+  constexpr int kRaw = -15;
+  deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kRaw, 9, Z_DEFAULT_STRATEGY);
+  std::string packed(deflateBound(&stream, bytes.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(bytes.data());
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_out = static_cast<uInt>(packed.size());
+  deflate(&stream, Z_FINISH);
+  packed.resize(stream.total_out);
+  deflateEnd(&stream);
+  return packed;
 }
 
 std::string error_of(const TemporaryFolder& folder) {
@@ -108,6 +125,33 @@ TEST(DicomVolume, WhatIsNoSeriesIsRefused) {
   expect(slice_at(2).text(0x00280030, "DS", "0.5\\0.5"), "the distance of their pixels");
   expect(slice_at(2).remove(0x00200032), "does not state where its slice lies");
   expect(slice_at(2).remove(0x00280010), "does not state Rows");
+}
+
+TEST(DicomVolume, FramesThatAreNotThereAreRefused) {
+  const TemporaryFolder folder;
+  DicomItem item = slice_at(1);
+  add(folder, "a", item.text(0x00280008, "IS", "2147483647"));
+  EXPECT_NE(error_of(folder).find("3x2x2147483647 voxels, and the limit is"), std::string::npos);
+  add(folder, "a", item.text(0x00280008, "IS", "100000000"));
+  EXPECT_NE(error_of(folder).find("12 bytes, too few for 100000000 frames"), std::string::npos);
+  const std::string fragments = test::little(0xE000FFFE, 4) + test::little(0, 4) +
+                                test::little(0xE000FFFE, 4) + test::little(4, 4) + "code" +
+                                test::little(0xE0DDFFFE, 4) + test::little(0, 4);
+  write_file(folder / "a", test::dicom_file(item.remove(0x7FE00010), "1.2.840.10008.1.2.5") +
+                               test::little(0x00107FE0, 4) + "OB" + test::little(0, 2) +
+                               test::little(0xFFFFFFFF, 4) + fragments);
+  EXPECT_NE(error_of(folder).find("100000000 frames, and its pixels are 1 fragment"),
+            std::string::npos);
+}
+
+TEST(DicomVolume, WhatUnpacksBeyondTheLimitIsRefused) {
+  const TemporaryFolder folder;
+  // Zeros behind a slice's elements.
+  const std::string bytes = deflated(slice_at(1).bytes() + std::string(70'000'000, '\0'));
+  write_file(folder / "a", test::dicom_start("1.2.840.10008.1.2.1.99") + bytes);
+  const std::string message = test::message_of<DataError>(
+      [&] { open_volume(folder / "", {.limits = {.max_voxels = 1000}}); });
+  EXPECT_NE(message.find("unpacks to more than"), std::string::npos) << message;
 }
 
 }  // namespace leaf::data

@@ -121,6 +121,25 @@ TEST(Segmentation, OfASeriesHasItsGeometryAndEveryClass) {
   EXPECT_EQ(text(*segment, DCM_SegmentAlgorithmType), "AUTOMATIC");
 }
 
+TEST(Segmentation, OfALossyImageSaysSo) {
+  const test::TemporaryFolder folder;
+  const at::Tensor labels = some_labels(2, kHeight, kWidth, 2);
+  DicomItem lossy = source_item(2);
+  lossy.text(0x00282110, "CS", "01")
+      .text(0x00282112, "DS", "12.5")
+      .text(0x00282114, "CS", "ISO_10918_1");
+  write_file(folder / "a", test::dicom_file(source_item(1)));
+  write_file(folder / "b", test::dicom_file(lossy));
+  write_segmentation(folder / "seg.dcm", {{.file = folder / "a"}, {.file = folder / "b"}}, labels,
+                     {});
+  DicomFile file = open(folder / "seg.dcm");
+  EXPECT_EQ(text(file.data_set(), DCM_LossyImageCompression), "01");
+  EXPECT_EQ(text(file.data_set(), DCM_LossyImageCompressionRatio), "12.5");
+  EXPECT_EQ(text(file.data_set(), DCM_LossyImageCompressionMethod), "ISO_10918_1");
+  write_segmentation(folder / "seg.dcm", {{.file = folder / "a"}}, labels.narrow(0, 0, 1), {});
+  EXPECT_EQ(text(open(folder / "seg.dcm").data_set(), DCM_LossyImageCompression), "00");
+}
+
 TEST(Segmentation, WhatCannotBeReferredToIsRefused) {
   const test::TemporaryFolder folder;
   const at::Tensor labels = some_labels(1, kHeight, kWidth, 2);
