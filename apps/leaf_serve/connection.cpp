@@ -75,15 +75,17 @@ ssize_t Connection::read(char* to, std::size_t size) {
   return static_cast<ssize_t>(count);
 }
 
-/// Request line and headers end with an empty line. False where they are too long.
+/// Request line and headers end with an empty line, which is "\r\n" for httplib: it skips others
+/// and reads on. False where they are too long.
 bool Connection::count_head(std::string_view bytes) {
   for (std::size_t i = 0; i < bytes.size() && in_head_; ++i) {
     ++head_bytes_;
     ++line_bytes_;
     if (bytes[i] == '\n') {
-      in_head_ = line_bytes_ > 2;
+      in_head_ = line_bytes_ != 2 || last_byte_ != '\r';
       line_bytes_ = 0;
     }
+    last_byte_ = bytes[i];
   }
   return !head_too_long();
 }

@@ -73,6 +73,7 @@ class Connection : public httplib::Stream {
   std::size_t sent_ = 0;
   std::size_t head_bytes_ = 0;
   std::size_t line_bytes_ = 0;  ///< of the head's last line
+  char last_byte_ = 0;          ///< of the head
   bool in_head_ = true;
   int status_ = 0;
 };

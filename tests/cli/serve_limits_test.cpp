@@ -192,6 +192,12 @@ TEST(ServeLimits, WrongHeadsAreRefused) {
       status_of("GET /health HTTP/1.1\r\nX: " + std::string(20000, 'a') + "\r\n\r\n").substr(0, 10),
       "HTTP/1.1 4");
   EXPECT_EQ(status_of("GET /" + std::string(1 << 20, 'a')), "HTTP/1.1 431");
+  for (const std::string line : {"\n", "x\n"}) {  // no line of HTTP: the head goes on
+    EXPECT_EQ(status_of("GET /health HTTP/1.1\r\n" + host + line + "X: " + std::string(20000, 'a') +
+                        "\r\n\r\n")
+                  .substr(0, 10),
+              "HTTP/1.1 4");
+  }
   EXPECT_EQ(status_of("POST /segment HTTP/1.1\r\n" + host + "\r\n"), "HTTP/1.1 411");
   EXPECT_EQ(status_of("POST /segment HTTP/1.1\r\n" + host + "Content-Length: -1\r\n\r\n"),
             "HTTP/1.1 400");
