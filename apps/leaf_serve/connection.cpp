@@ -10,6 +10,9 @@
 #include <cstring>
 #include <utility>
 
+#include "leaf/core/strings.h"
+#include "leaf_serve/request.h"
+
 namespace leaf::apps {
 
 using namespace std::chrono_literals;
@@ -63,21 +66,23 @@ bool Connection::fill() {
 }
 
 ssize_t Connection::read(char* to, std::size_t size) {
-  if (begin_ == end_ && !fill()) {
+  const bool open = begin_ < end_ || fill();
+  if (begin_ == end_ && in_head_ && received_ > 0) {
+    throw RequestError(408, "the head of the request ended, or paused too long");
+  }
+  if (!open) {
     return -1;
   }
   const std::size_t count = std::min(size, end_ - begin_);
-  if (!count_head({buffer_.data() + begin_, count})) {
-    return -1;
-  }
+  count_head({buffer_.data() + begin_, count});
   std::memcpy(to, buffer_.data() + begin_, count);
   begin_ += count;
   return static_cast<ssize_t>(count);
 }
 
 /// Request line and headers end with an empty line, which is "\r\n" for httplib: it skips others
-/// and reads on. False where they are too long.
-bool Connection::count_head(std::string_view bytes) {
+/// and reads on.
+void Connection::count_head(std::string_view bytes) {
   for (std::size_t i = 0; i < bytes.size() && in_head_; ++i) {
     ++head_bytes_;
     ++line_bytes_;
@@ -87,7 +92,9 @@ bool Connection::count_head(std::string_view bytes) {
     }
     last_byte_ = bytes[i];
   }
-  return !head_too_long();
+  if (head_bytes_ > kLongestHead) {
+    throw RequestError(431, str("the head of the request is longer than ", kLongestHead, " bytes"));
+  }
 }
 
 ssize_t Connection::write(const char* from, std::size_t size) {

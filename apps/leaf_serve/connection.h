@@ -27,7 +27,9 @@ class Connection : public httplib::Stream {
 
   bool is_readable() const override;
   bool is_writable() const override;
-  /// As recv(): 0 where the client has ended, -1 beyond a limit.
+  /// As recv(): 0 where the client has ended, -1 where nothing came in time. Throws RequestError
+  /// within the head, of which httplib would say that it is no HTTP: 408 where it is not all there
+  /// in time, 431 where it is too long.
   ssize_t read(char* to, std::size_t size) override;
   ssize_t write(const char* from, std::size_t size) override;
   using httplib::Stream::write;
@@ -47,8 +49,6 @@ class Connection : public httplib::Stream {
 
   std::size_t received() const { return received_; }
   std::size_t sent() const { return sent_; }
-  /// Whether what stands before the body was longer than it may.
-  bool head_too_long() const { return head_bytes_ > kLongestHead; }
   /// That of the answer; 0 while there is none.
   int status() const { return status_; }
 
@@ -58,7 +58,7 @@ class Connection : public httplib::Stream {
 
   bool wait(short events, Clock::time_point deadline) const;
   bool fill();
-  bool count_head(std::string_view bytes);
+  void count_head(std::string_view bytes);
   void note_status(std::string_view bytes);
 
   int socket_;

@@ -9,6 +9,7 @@
 #include "leaf/core/log.h"
 #include "leaf/core/stopwatch.h"
 #include "leaf/core/strings.h"
+#include "leaf_serve/request.h"
 
 namespace leaf::apps {
 namespace {
@@ -65,15 +66,14 @@ bool LimitedServer::process_and_close_socket(socket_t socket) {
 void LimitedServer::answer(Connection& connection, Exchange& exchange) {
   try {
     read_and_route(connection, exchange);
+  } catch (const RequestError& refused) {  // while its head was read
+    write_bare_answer(connection, refused.status() == 431 ? "431 Request Header Fields Too Large"
+                                                          : "408 Request Timeout");
   } catch (const std::exception& failure) {  // of httplib; handlers have their own
     log::error(str("a request failed: ", plain_message(failure)));
     if (connection.status() == 0) {
       write_bare_answer(connection, "500 Internal Server Error");
     }
-  }
-  if (connection.status() == 0 && connection.received() > 0) {
-    write_bare_answer(connection, connection.head_too_long() ? "431 Request Header Fields Too Large"
-                                                             : "408 Request Timeout");
   }
 }
 
