@@ -17,10 +17,11 @@ namespace leaf::apps {
 
 using namespace std::chrono_literals;
 
-Connection::Connection(int socket, std::chrono::milliseconds timeout,
+Connection::Connection(int socket, std::chrono::milliseconds timeout, std::size_t max_bytes,
                        std::function<bool()> stopping)
     : socket_(socket),
       timeout_(timeout),
+      max_bytes_(max_bytes),
       stopping_(std::move(stopping)),
       read_deadline_(Clock::now() + timeout) {}
 
@@ -75,9 +76,19 @@ ssize_t Connection::read(char* to, std::size_t size) {
   }
   const std::size_t count = std::min(size, end_ - begin_);
   count_head({buffer_.data() + begin_, count});
+  check_received();
   std::memcpy(to, buffer_.data() + begin_, count);
   begin_ += count;
   return static_cast<ssize_t>(count);
+}
+
+/// The lengths of chunks may add an eighth to a body, as those of 64 bytes do, and 16 KB to any.
+void Connection::check_received() const {
+  constexpr std::size_t kFraming = 16 * 1024;
+  if (received_ > kLongestHead + max_bytes_ + max_bytes_ / 8 + kFraming) {
+    throw RequestError(413, str("the body and the lengths of its chunks are far larger than ",
+                                max_bytes_, " bytes (--max-bytes)"));
+  }
 }
 
 /// Request line and headers end with an empty line, which is "\r\n" for httplib: it skips others

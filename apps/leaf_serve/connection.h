@@ -18,8 +18,10 @@ namespace leaf::apps {
 /// before the body.
 class Connection : public httplib::Stream {
  public:
-  /// `stopping` is asked while nothing has arrived: true ends the wait.
-  Connection(int socket, std::chrono::milliseconds timeout, std::function<bool()> stopping);
+  /// `max_bytes` is the largest body; `stopping` is asked while nothing has arrived: true ends the
+  /// wait.
+  Connection(int socket, std::chrono::milliseconds timeout, std::size_t max_bytes,
+             std::function<bool()> stopping);
   /// Closes the socket.
   ~Connection() override;
   Connection(const Connection&) = delete;
@@ -29,7 +31,8 @@ class Connection : public httplib::Stream {
   bool is_writable() const override;
   /// As recv(): 0 where the client has ended, -1 where nothing came in time. Throws RequestError
   /// within the head, of which httplib would say that it is no HTTP: 408 where it is not all there
-  /// in time, 431 where it is too long.
+  /// in time, 431 where it is too long; and 413 for a body whose chunks' lengths, of which httplib
+  /// tells nobody, are too long.
   ssize_t read(char* to, std::size_t size) override;
   ssize_t write(const char* from, std::size_t size) override;
   using httplib::Stream::write;
@@ -58,11 +61,13 @@ class Connection : public httplib::Stream {
 
   bool wait(short events, Clock::time_point deadline) const;
   bool fill();
+  void check_received() const;
   void count_head(std::string_view bytes);
   void note_status(std::string_view bytes);
 
   int socket_;
   std::chrono::milliseconds timeout_;
+  std::size_t max_bytes_;
   std::function<bool()> stopping_;
   Clock::time_point read_deadline_;
   Clock::time_point write_deadline_{};

@@ -47,7 +47,7 @@ LimitedServer::LimitedServer(const ServerLimits& limits, Hooks hooks)
 
 bool LimitedServer::process_and_close_socket(socket_t socket) {
   const Stopwatch watch;
-  Connection connection(socket, limits_.timeout, hooks_.stopping);
+  Connection connection(socket, limits_.timeout, limits_.max_bytes, hooks_.stopping);
   Exchange exchange;
   answer(connection, exchange);
   exchange.status = connection.status();

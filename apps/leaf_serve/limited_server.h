@@ -14,6 +14,8 @@ namespace leaf::apps {
 struct ServerLimits {
   /// For a request to arrive, and again for its answer to be taken.
   std::chrono::milliseconds timeout{30'000};
+  /// The largest body.
+  std::size_t max_bytes = 32 << 20;
   /// Connections that are served at a time, each by a thread; others wait.
   std::size_t connections = 128;
 };

@@ -143,6 +143,19 @@ TEST(ServeLimits, BodiesHaveALargestSize) {
     endless.end();
     EXPECT_EQ(status_line(endless.answer()), "HTTP/1.1 413");
   }
+  for (const std::string& framing : {std::string(64, '0'), std::string("1\r\nx\r\n")}) {
+    const RawConnection framed(serving.port());
+    std::string chunks;
+    while (chunks.size() < 200'000) {  // of at most 33334 bytes
+      chunks += framing;
+    }
+    framed.send(
+        "POST /segment HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n" +
+        chunks);
+    framed.end();
+    EXPECT_EQ(status_line(framed.answer()), "HTTP/1.1 413") << framing;
+  }
   const std::string bytes = served_image();
   const RawConnection chunked(serving.port());
   std::ostringstream size;
