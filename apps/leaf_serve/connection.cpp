@@ -17,13 +17,21 @@ namespace leaf::apps {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+/// Connections that only wait are not to hold threads for long.
+constexpr std::chrono::milliseconds kHeadTimeout = 5s;
+
+}  // namespace
+
 Connection::Connection(int socket, std::chrono::milliseconds timeout, std::size_t max_bytes,
                        std::function<bool()> stopping)
     : socket_(socket),
       timeout_(timeout),
       max_bytes_(max_bytes),
       stopping_(std::move(stopping)),
-      read_deadline_(Clock::now() + timeout) {}
+      begin_time_(Clock::now()),
+      read_deadline_(begin_time_ + std::min<std::chrono::milliseconds>(timeout, kHeadTimeout)) {}
 
 Connection::~Connection() { ::close(socket_); }
 
@@ -100,6 +108,9 @@ void Connection::count_head(std::string_view bytes) {
     if (bytes[i] == '\n') {
       in_head_ = line_bytes_ != 2 || last_byte_ != '\r';
       line_bytes_ = 0;
+      if (!in_head_) {
+        read_deadline_ = begin_time_ + timeout_;
+      }
     }
     last_byte_ = bytes[i];
   }

@@ -14,8 +14,8 @@
 namespace leaf::apps {
 
 /// A client's connection as httplib reads and writes it, within limits that httplib does not have:
-/// one time for the whole request to arrive, another for the answer to be taken, and so many bytes
-/// before the body.
+/// one time for the head and one for the whole request to arrive, another for the answer to be
+/// taken, and so many bytes before the body.
 class Connection : public httplib::Stream {
  public:
   /// `max_bytes` is the largest body; `stopping` is asked while nothing has arrived: true ends the
@@ -69,6 +69,7 @@ class Connection : public httplib::Stream {
   std::chrono::milliseconds timeout_;
   std::size_t max_bytes_;
   std::function<bool()> stopping_;
+  Clock::time_point begin_time_;
   Clock::time_point read_deadline_;
   Clock::time_point write_deadline_{};
   std::array<char, 16 * 1024> buffer_;

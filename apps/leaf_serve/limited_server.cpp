@@ -9,6 +9,7 @@
 #include "leaf/core/log.h"
 #include "leaf/core/stopwatch.h"
 #include "leaf/core/strings.h"
+#include "leaf_serve/bounded_pool.h"
 #include "leaf_serve/request.h"
 
 namespace leaf::apps {
@@ -40,7 +41,7 @@ void write_bare_answer(Connection& connection, const char* status) {
 LimitedServer::LimitedServer(const ServerLimits& limits, Hooks hooks)
     : limits_(limits), hooks_(std::move(hooks)) {
   // httplib takes the pool and deletes it.
-  new_task_queue = [count = limits.connections] { return new httplib::ThreadPool(count); };
+  new_task_queue = [count = limits.connections] { return new BoundedPool(count); };
   set_tcp_nodelay(true);  // head and body are written apart
   set_socket_options(reuse_address_alone);
 }
