@@ -219,7 +219,12 @@ int Service::bind(int port) {
   return bound;
 }
 
-void Service::serve() { server_.listen_after_bind(); }
+void Service::serve() {
+  if (!server_.listen_after_bind() && !stopping_) {
+    throw Error(str("the system gives no more connections on ", options_.gate.host,
+                    " (no memory, or too many open files): the server has ended; start it again"));
+  }
+}
 
 void Service::stop() {
   stopping_ = true;
