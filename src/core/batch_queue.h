@@ -104,7 +104,7 @@ class BatchQueue {
   void run(Batch batch) {
     try {
       std::vector<Out> outputs = process_(batch.inputs);
-      if (outputs.size() != batch.inputs.size()) {  // before any promise is kept: none is kept twice
+      if (outputs.size() != batch.inputs.size()) {  // else promises would be kept twice
         throw Error(str("a batch of ", batch.inputs.size(), " gave ", outputs.size(), " results"));
       }
       for (std::size_t i = 0; i < batch.results.size(); ++i) {
