@@ -14,12 +14,14 @@
 namespace leaf::apps {
 
 /// A client's connection as httplib reads and writes it, within limits that httplib does not have:
-/// one time for the whole request to arrive, another for the answer to be taken, and so many bytes
-/// before the body.
+/// one time for the head and one for the whole request to arrive, another for the answer to be
+/// taken, and so many bytes before the body.
 class Connection : public httplib::Stream {
  public:
-  /// `stopping` is asked while nothing has arrived: true ends the wait.
-  Connection(int socket, std::chrono::milliseconds timeout, std::function<bool()> stopping);
+  /// `max_bytes` is the largest body; `stopping` is asked while nothing has arrived: true ends the
+  /// wait.
+  Connection(int socket, std::chrono::milliseconds timeout, std::size_t max_bytes,
+             std::function<bool()> stopping);
   /// Closes the socket.
   ~Connection() override;
   Connection(const Connection&) = delete;
@@ -27,7 +29,10 @@ class Connection : public httplib::Stream {
 
   bool is_readable() const override;
   bool is_writable() const override;
-  /// As recv(): 0 where the client has ended, -1 beyond a limit.
+  /// As recv(): 0 where the client has ended, -1 where nothing came in time. Throws RequestError
+  /// within the head, of which httplib would say that it is no HTTP: 408 where it is not all there
+  /// in time, 431 where it is too long; and 413 for a body whose chunks' lengths, of which httplib
+  /// tells nobody, are too long.
   ssize_t read(char* to, std::size_t size) override;
   ssize_t write(const char* from, std::size_t size) override;
   using httplib::Stream::write;
@@ -47,8 +52,6 @@ class Connection : public httplib::Stream {
 
   std::size_t received() const { return received_; }
   std::size_t sent() const { return sent_; }
-  /// Whether what stands before the body was longer than it may.
-  bool head_too_long() const { return head_bytes_ > kLongestHead; }
   /// That of the answer; 0 while there is none.
   int status() const { return status_; }
 
@@ -58,12 +61,15 @@ class Connection : public httplib::Stream {
 
   bool wait(short events, Clock::time_point deadline) const;
   bool fill();
-  bool count_head(std::string_view bytes);
+  void check_received() const;
+  void count_head(std::string_view bytes);
   void note_status(std::string_view bytes);
 
   int socket_;
   std::chrono::milliseconds timeout_;
+  std::size_t max_bytes_;
   std::function<bool()> stopping_;
+  Clock::time_point begin_time_;
   Clock::time_point read_deadline_;
   Clock::time_point write_deadline_{};
   std::array<char, 16 * 1024> buffer_;
@@ -73,6 +79,7 @@ class Connection : public httplib::Stream {
   std::size_t sent_ = 0;
   std::size_t head_bytes_ = 0;
   std::size_t line_bytes_ = 0;  ///< of the head's last line
+  char last_byte_ = 0;          ///< of the head
   bool in_head_ = true;
   int status_ = 0;
 };

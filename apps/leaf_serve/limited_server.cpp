@@ -9,6 +9,8 @@
 #include "leaf/core/log.h"
 #include "leaf/core/stopwatch.h"
 #include "leaf/core/strings.h"
+#include "leaf_serve/bounded_pool.h"
+#include "leaf_serve/request.h"
 
 namespace leaf::apps {
 namespace {
@@ -39,14 +41,14 @@ void write_bare_answer(Connection& connection, const char* status) {
 LimitedServer::LimitedServer(const ServerLimits& limits, Hooks hooks)
     : limits_(limits), hooks_(std::move(hooks)) {
   // httplib takes the pool and deletes it.
-  new_task_queue = [count = limits.connections] { return new httplib::ThreadPool(count); };
+  new_task_queue = [count = limits.connections] { return new BoundedPool(count); };
   set_tcp_nodelay(true);  // head and body are written apart
   set_socket_options(reuse_address_alone);
 }
 
 bool LimitedServer::process_and_close_socket(socket_t socket) {
   const Stopwatch watch;
-  Connection connection(socket, limits_.timeout, hooks_.stopping);
+  Connection connection(socket, limits_.timeout, limits_.max_bytes, hooks_.stopping);
   Exchange exchange;
   answer(connection, exchange);
   exchange.status = connection.status();
@@ -65,15 +67,14 @@ bool LimitedServer::process_and_close_socket(socket_t socket) {
 void LimitedServer::answer(Connection& connection, Exchange& exchange) {
   try {
     read_and_route(connection, exchange);
+  } catch (const RequestError& refused) {  // while its head was read
+    write_bare_answer(connection, refused.status() == 431 ? "431 Request Header Fields Too Large"
+                                                          : "408 Request Timeout");
   } catch (const std::exception& failure) {  // of httplib; handlers have their own
     log::error(str("a request failed: ", plain_message(failure)));
     if (connection.status() == 0) {
       write_bare_answer(connection, "500 Internal Server Error");
     }
-  }
-  if (connection.status() == 0 && connection.received() > 0) {
-    write_bare_answer(connection, connection.head_too_long() ? "431 Request Header Fields Too Large"
-                                                             : "408 Request Timeout");
   }
 }
 

@@ -12,9 +12,13 @@
 namespace leaf::apps {
 
 struct ServerLimits {
-  /// For a request to arrive, and again for its answer to be taken.
+  /// For a request to arrive (of that 5 s at most for its head), and again for its answer to be
+  /// taken.
   std::chrono::milliseconds timeout{30'000};
-  /// Connections that are served at a time, each by a thread; others wait.
+  /// The largest body.
+  std::size_t max_bytes = 32 << 20;
+  /// Connections that are served at a time, each by a thread; one more is accepted, the rest wait
+  /// for that.
   std::size_t connections = 128;
 };
 

@@ -187,7 +187,7 @@ Upload find_upload(std::string_view body, std::string_view content_type) {
 
 std::string noise_name(const std::string& file_name) {
   const std::filesystem::path path = std::filesystem::path(file_name).filename();
-  return data::is_image_file(path) ? path.stem().string() : path.string();
+  return data::has_image_extension(path) ? path.stem().string() : path.string();
 }
 
 }  // namespace leaf::apps

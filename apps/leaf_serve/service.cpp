@@ -126,7 +126,9 @@ Service::Service(const Segmenter& segmenter, const std::filesystem::path& model,
                          .capacity = options.queue,
                          .on_batch = [this](std::size_t images) { metrics_.count_batch(images); }}),
       // Besides the images at work, as many connections as send, wait to be refused or only ask.
-      server_({.timeout = options.timeout, .connections = options.queue + 64},
+      server_({.timeout = options.timeout,
+               .max_bytes = options.gate.max_bytes,
+               .connections = options.queue + 64},
               {.stopping = [this] { return stopping_.load(); },
                .on_exchange = [this](const Exchange& exchange) { count(exchange); }}) {
   add_routes();
@@ -217,7 +219,12 @@ int Service::bind(int port) {
   return bound;
 }
 
-void Service::serve() { server_.listen_after_bind(); }
+void Service::serve() {
+  if (!server_.listen_after_bind() && !stopping_) {
+    throw Error(str("the system gives no more connections on ", options_.gate.host,
+                    " (no memory, or too many open files): the server has ended; start it again"));
+  }
+}
 
 void Service::stop() {
   stopping_ = true;

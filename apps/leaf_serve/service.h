@@ -37,7 +37,8 @@ class Service {
 
   /// Takes a port, 0 for any, from now on; returns it. Throws Error where that fails.
   int bind(int port);
-  /// Serves until stop(); the requests that were begun are answered before it returns.
+  /// Serves until stop(); the requests that were begun are answered before it returns. Throws Error
+  /// where the system gives no more connections.
   void serve();
   /// Ends serve(): new images are refused while those at work are segmented, then nobody is
   /// listened to any more. To be called once, by another thread; nothing before serve() begins.

@@ -13,6 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "leaf/core/error.h"
+#include "leaf/core/strings.h"
+
 namespace leaf {
 
 /// Gathers what several threads submit into batches, which one thread processes: as many as have
@@ -101,8 +104,11 @@ class BatchQueue {
   void run(Batch batch) {
     try {
       std::vector<Out> outputs = process_(batch.inputs);
+      if (outputs.size() != batch.inputs.size()) {  // else promises would be kept twice
+        throw Error(str("a batch of ", batch.inputs.size(), " gave ", outputs.size(), " results"));
+      }
       for (std::size_t i = 0; i < batch.results.size(); ++i) {
-        batch.results[i].set_value(std::move(outputs.at(i)));
+        batch.results[i].set_value(std::move(outputs[i]));
       }
     } catch (...) {
       fail(std::move(batch), std::current_exception());

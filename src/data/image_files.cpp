@@ -17,6 +17,8 @@ namespace {
 
 bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
 
+bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
+
 /// The run of digits at `at`, without leading zeros; `at` moves behind it.
 std::string_view take_number(std::string_view text, std::size_t& at) {
   while (at < text.size() && text[at] == '0') {
@@ -33,14 +35,17 @@ std::string_view take_number(std::string_view text, std::size_t& at) {
 
 ImageSize size_of(const at::Tensor& image) { return {image.size(0), image.size(1)}; }
 
-bool is_image_file(const fs::path& path) {
+bool has_image_extension(const fs::path& path) {
   const std::string extension = to_lower(path.extension().string());
   const auto has_it = [&](const Reader& reader) {
     return std::count(reader.extensions.begin(), reader.extensions.end(), extension) > 0;
   };
-  return !path.filename().string().starts_with('.') &&
-         (std::any_of(all_readers().begin(), all_readers().end(), has_it) ||
-          (!path.has_extension() && dicom::is_dicom_file(path)));  // as scanners write them
+  return !is_hidden(path) && std::any_of(all_readers().begin(), all_readers().end(), has_it);
+}
+
+bool is_image_file(const fs::path& path) {
+  const bool may_be_dicom = !is_hidden(path) && !path.has_extension();  // as scanners write them
+  return has_image_extension(path) || (may_be_dicom && dicom::is_dicom_file(path));
 }
 
 bool natural_less(const std::string& a, const std::string& b) {

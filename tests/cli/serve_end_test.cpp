@@ -1,6 +1,9 @@
 // leaf_serve: how it ends.
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <atomic>
 
@@ -12,6 +15,22 @@ namespace {
 using test::served_image;
 using test::ServedModel;
 using test::Serving;
+
+/// Has accept() fail in another process; false where the system does not let us.
+bool break_listening(pid_t process) {
+  const int handle = static_cast<int>(::syscall(SYS_pidfd_open, process, 0));
+  bool broken = false;
+  for (int number = 3; number < 64 && !broken; ++number) {
+    const int copy = static_cast<int>(::syscall(SYS_pidfd_getfd, handle, number, 0));
+    int listens = 0;
+    socklen_t size = sizeof(listens);
+    broken = copy >= 0 && ::getsockopt(copy, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 &&
+             listens == 1 && ::shutdown(copy, SHUT_RDWR) == 0;
+    ::close(copy);
+  }
+  ::close(handle);
+  return broken;
+}
 
 }  // namespace
 
@@ -75,6 +94,18 @@ TEST(ServeEnd, ASecondSignalEndsAtOnce) {
   }
   serving.send_signal(SIGTERM);
   EXPECT_EQ(serving.wait().exit_code, 130);
+}
+
+TEST(ServeEnd, WithoutConnectionsItFails) {
+  const ServedModel project;
+  Serving serving(project);
+  ASSERT_TRUE(serving.is_healthy());
+  if (!break_listening(serving.pid())) {
+    GTEST_SKIP() << "another process's sockets cannot be reached here";
+  }
+  const auto outcome = serving.wait();
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+  EXPECT_NE(outcome.err.find("no more connections"), std::string::npos) << outcome.err;
 }
 
 }  // namespace leaf

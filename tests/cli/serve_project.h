@@ -77,7 +77,8 @@ class Serving {
     return text;
   }
 
-  void send_signal(int number) const { ::kill(program_.pid(), number); }
+  pid_t pid() const { return program_.pid(); }
+  void send_signal(int number) const { ::kill(pid(), number); }
 
   Outcome wait() {
     ended_ = true;

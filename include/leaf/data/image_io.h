@@ -87,7 +87,11 @@ std::string encode_jpeg(const at::Tensor& image, int quality = 92);
 ImageSize size_of(const at::Tensor& image);
 
 /// True for names that end as those of the formats that are read (.png .jpg .jpeg .tif .tiff .bmp
-/// .webp .dcm), in any case, and for DICOM files without an ending; hidden files are none.
+/// .webp .dcm), in any case; hidden files are none. No file is looked at.
+bool has_image_extension(const std::filesystem::path& path);
+
+/// True for names with such an extension, and for DICOM files without any, which it opens; hidden
+/// files are none.
 bool is_image_file(const std::filesystem::path& path);
 
 /// The image files of a folder (and of all below it) in natural order: 2 before 10. Throws

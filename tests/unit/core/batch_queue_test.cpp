@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "leaf/core/error.h"
+
 namespace leaf {
 namespace {
 
@@ -78,6 +80,25 @@ TEST(BatchQueue, AFailureIsItsOwnInputsAlone) {
   EXPECT_THROW(b.get(), std::runtime_error);
   EXPECT_EQ(c.get(), "3");
   EXPECT_EQ(texts.sizes, (std::vector<std::size_t>{3, 1, 1, 1}));
+}
+
+TEST(BatchQueue, TooFewOrTooManyResultsAreAFailure) {
+  const std::vector<std::vector<int>> wrong{{}, {1}, {1, 2, 3}};
+  for (const std::vector<int>& outputs : wrong) {
+    BatchQueue<int, int> queue({2, kForever}, [&](const std::vector<int>& inputs) {
+      return inputs.size() == 2 || inputs.front() == 7 ? outputs : inputs;
+    });
+    auto a = queue.submit(5);
+    auto b = queue.submit(6);
+    EXPECT_EQ(a.get(), 5);  // by itself
+    EXPECT_EQ(b.get(), 6);
+    if (outputs.size() != 1) {
+      auto c = queue.submit(7);
+      auto d = queue.submit(8);
+      EXPECT_THROW(c.get(), Error);
+      EXPECT_EQ(d.get(), 8);
+    }
+  }
 }
 
 TEST(BatchQueue, WhatWasSubmittedIsProcessedBeforeTheEnd) {

@@ -4,6 +4,7 @@
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/data/image_io.h"
 #include "support/images.h"
 #include "support/temporary_folder.h"
 
@@ -38,6 +39,17 @@ TEST(ImageFolder, AFolderWithoutImagesSaysWhatItHolds) {
   test::touch(folder / "b.mha");
   const std::string message = test::message_of<DataError>([&] { find_images(folder.path()); });
   EXPECT_NE(message.find("; it holds 2 .mha"), std::string::npos) << message;
+}
+
+TEST(ImageFolder, ExtensionsAreAskedForWithoutTheFile) {
+  EXPECT_TRUE(has_image_extension("absent/a.PNG"));
+  for (const char* name : {"a", "a.txt", "a.", ".png", ".a.png", ""}) {
+    EXPECT_FALSE(has_image_extension(name)) << name;
+  }
+  const test::TemporaryFolder folder;
+  write_file(folder / "scan", std::string(128, '\0') + "DICM");
+  EXPECT_TRUE(is_image_file(folder / "scan"));
+  EXPECT_FALSE(has_image_extension(folder / "scan"));
 }
 
 TEST(ImageFolder, EarlierResultsAreNotEntered) {
