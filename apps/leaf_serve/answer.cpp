@@ -21,7 +21,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kPng = "image/png";
-constexpr const char* kJson = "application/json";
 
 std::string encode_probability(const at::Tensor& probability) {
   return data::find_map_writer("8", "probability")->encode(probability);
@@ -101,11 +100,11 @@ Answer make_answer(const SegmentedImage& image, const SegmentQuery& query, const
     case Output::kContours:
       return {contours(ContourFormat::kGeoJson), "application/geo+json"};
     case Output::kCoco:
-      return {contours(ContourFormat::kCoco), kJson};
+      return {contours(ContourFormat::kCoco), kJsonType};
     case Output::kLabels:
       return {data::encode_labels(data::numbered_parts(result.mask)), kPng};
     case Output::kJson:
-      return {everything(result, query, model), kJson};
+      return {everything(result, query, model), kJsonType};
     default:
       return {data::encode_label_map(result.mask, model.classes), kPng};
   }

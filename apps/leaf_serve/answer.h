@@ -8,6 +8,8 @@
 
 namespace leaf::apps {
 
+inline constexpr const char* kJsonType = "application/json";
+
 struct Answer {
   std::string body;
   const char* type = "";  ///< its media type

@@ -23,7 +23,6 @@ using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-constexpr const char* kJson = "application/json";
 constexpr int kUnavailable = 503;
 
 /// Names in messages need not be UTF-8, JSON must be.
@@ -33,7 +32,7 @@ std::string json_text(const Json& json) {
 
 void set_error(httplib::Response& response, int status, const std::string& message) {
   response.status = status;
-  response.set_content(json_text({{"error", message}}), kJson);
+  response.set_content(json_text({{"error", message}}), kJsonType);
   if (status == 401) {
     response.set_header("WWW-Authenticate", "Bearer");
   }
@@ -148,10 +147,10 @@ void Service::add_routes() {
   server_.Get(kPagePath, show_page);
   server_.Get(kHealthPath, [this](const Request&, Response& response) {
     response.status = stopping_ ? kUnavailable : 200;
-    response.set_content(json_text({{"status", stopping_ ? "stopping" : "ok"}}), kJson);
+    response.set_content(json_text({{"status", stopping_ ? "stopping" : "ok"}}), kJsonType);
   });
   server_.Get(kModelPath, [this](const Request&, Response& response) {
-    response.set_content(description_, kJson);
+    response.set_content(description_, kJsonType);
   });
   server_.Get(kMetricsPath, [this](const Request&, Response& response) {
     response.set_content(metrics_.text(queue_.size()), "text/plain; version=0.0.4");

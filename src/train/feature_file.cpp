@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "feature_store.h"
+#include "growing_file.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
-#include "mapped_file.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -135,7 +135,7 @@ class FileStore : public FeatureStore {
       if (!layout_) {
         open();
       }
-      const MappedFile::Lock lock(*file_);
+      const GrowingFile::Lock lock(*file_);
       if (!layout_) {
         write_header(header_for(identity_, features));
       }
@@ -184,7 +184,7 @@ class FileStore : public FeatureStore {
 
   /// None where the file is not one that this program would have written.
   std::optional<Header> read_header() {
-    const MappedFile::Lock lock(*file_);  // nobody is in the middle of writing it
+    const GrowingFile::Lock lock(*file_);  // nobody is in the middle of writing it
     if (file_->size() < kHeaderBytes) {
       return std::nullopt;
     }
@@ -287,7 +287,7 @@ class FileStore : public FeatureStore {
   Hash128 identity_{};
   fs::path path_;
   bool usable_ = true;
-  std::optional<MappedFile> file_;
+  std::optional<GrowingFile> file_;
   std::optional<Layout> layout_;
   std::map<FeatureKey, std::int64_t> places_;  ///< offsets of records
   std::int64_t seen_ = kHeaderBytes;           ///< where the records that are known end

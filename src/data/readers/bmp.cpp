@@ -231,7 +231,7 @@ void unpack_rows(std::string_view bytes, const Header& header, Picture& picture)
   }
 }
 
-Picture decode(std::string_view bytes, const PictureLimits& limits) {
+Picture decode_bmp(std::string_view bytes, const PictureLimits& limits) {
   const Header header = read_header(bytes);
   check_size(header.width, header.height, limits);
   Picture picture;
@@ -256,7 +256,7 @@ Picture decode(std::string_view bytes, const PictureLimits& limits) {
 }  // namespace
 
 Reader bmp_reader() {
-  return {{".bmp"}, [](std::string_view bytes) { return bytes.starts_with("BM"); }, &decode};
+  return {{".bmp"}, [](std::string_view bytes) { return bytes.starts_with("BM"); }, &decode_bmp};
 }
 
 }  // namespace leaf::data

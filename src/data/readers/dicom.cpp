@@ -6,13 +6,13 @@
 namespace leaf::data {
 namespace {
 
-Picture decode(std::string_view bytes, const PictureLimits& limits) {
+Picture decode_dicom(std::string_view bytes, const PictureLimits& limits) {
   dicom::DicomFile file(bytes, dicom::most_unpacked(limits.max_pixels));
   return dicom::read_frame(file, 0, /*first_frame_only=*/true, limits);
 }
 
 }  // namespace
 
-Reader dicom_reader() { return {{".dcm"}, &dicom::has_preamble, &decode}; }
+Reader dicom_reader() { return {{".dcm"}, &dicom::has_preamble, &decode_dicom}; }
 
 }  // namespace leaf::data

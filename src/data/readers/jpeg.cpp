@@ -155,7 +155,7 @@ PictureGeometry geometry_of(const jpeg_decompress_struct& jpeg) {
   return geometry;
 }
 
-Picture decode(std::string_view bytes, const PictureLimits& limits) {
+Picture decode_jpeg(std::string_view bytes, const PictureLimits& limits) {
   JpegFile file(bytes);
   file.attempt([](jpeg_decompress_struct& jpeg) { jpeg_read_header(&jpeg, TRUE); });
   const jpeg_decompress_struct& header = file.jpeg();
@@ -193,7 +193,7 @@ Picture decode(std::string_view bytes, const PictureLimits& limits) {
 Reader jpeg_reader() {
   return {{".jpg", ".jpeg"},
           [](std::string_view bytes) { return bytes.starts_with("\xFF\xD8\xFF"); },
-          &decode};
+          &decode_jpeg};
 }
 
 }  // namespace leaf::data

@@ -176,7 +176,7 @@ std::vector<png_bytep> row_targets(const at::Tensor& samples, bool wide) {
   return rows;
 }
 
-Picture decode(std::string_view bytes, const PictureLimits& limits) {
+Picture decode_png(std::string_view bytes, const PictureLimits& limits) {
   PngFile file(bytes);
   file.attempt([](png_structp png, png_infop info) { png_read_info(png, info); });
   const std::int64_t width = png_get_image_width(file.png(), file.info());
@@ -213,7 +213,7 @@ Picture decode(std::string_view bytes, const PictureLimits& limits) {
 Reader png_reader() {
   return {{".png"},
           [](std::string_view bytes) { return bytes.starts_with("\x89PNG\r\n\x1a\n"); },
-          &decode};
+          &decode_png};
 }
 
 }  // namespace leaf::data

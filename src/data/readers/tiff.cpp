@@ -193,7 +193,7 @@ void interpret(const TiffFile& file, const TiffLayout& layout, Picture& picture)
   }
 }
 
-Picture decode(std::string_view bytes, const PictureLimits& limits) {
+Picture decode_tiff(std::string_view bytes, const PictureLimits& limits) {
   // For strips of 4 inks and alpha in 64 bits each, and for directories.
   constexpr std::int64_t kLeast = 64'000'000;
   constexpr std::int64_t kBytesPerPixel = 40;
@@ -227,7 +227,7 @@ Reader tiff_reader() {
             return bytes.starts_with("II*\0"sv) || bytes.starts_with("MM\0*"sv) ||
                    bytes.starts_with("II+\0"sv) || bytes.starts_with("MM\0+"sv);
           },
-          &decode};
+          &decode_tiff};
 }
 
 }  // namespace leaf::data

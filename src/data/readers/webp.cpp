@@ -46,7 +46,7 @@ int orientation_of(std::string_view bytes) {
   return orientation;
 }
 
-Picture decode(std::string_view bytes, const PictureLimits& limits) {
+Picture decode_webp(std::string_view bytes, const PictureLimits& limits) {
   const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
   WebPDecoderConfig config;
   if (WebPInitDecoderConfig(&config) == 0) {
@@ -81,7 +81,7 @@ Reader webp_reader() {
           [](std::string_view bytes) {
             return bytes.starts_with("RIFF") && bytes.substr(0, 12).ends_with("WEBP");
           },
-          &decode};
+          &decode_webp};
 }
 
 }  // namespace leaf::data

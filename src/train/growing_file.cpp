@@ -1,4 +1,4 @@
-#include "mapped_file.h"
+#include "growing_file.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -21,19 +21,19 @@ namespace {
 
 }  // namespace
 
-MappedFile::MappedFile(const std::filesystem::path& path)
+GrowingFile::GrowingFile(const std::filesystem::path& path)
     : path_(path), descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
   if (descriptor_ < 0) {
     fail(path);
   }
 }
 
-MappedFile::~MappedFile() {
+GrowingFile::~GrowingFile() {
   unmap();
   ::close(descriptor_);
 }
 
-std::int64_t MappedFile::size() const {
+std::int64_t GrowingFile::size() const {
   struct stat status {};
   if (::fstat(descriptor_, &status) != 0) {
     fail(path_);
@@ -42,7 +42,7 @@ std::int64_t MappedFile::size() const {
 }
 
 /// A mapping may be longer than its file: a growing one is mapped a few times, not for each record.
-const char* MappedFile::at(std::int64_t offset, std::int64_t bytes) {
+const char* GrowingFile::at(std::int64_t offset, std::int64_t bytes) {
   if (offset + bytes > mapped_) {
     unmap();
     const std::int64_t length = 2 * (offset + bytes);
@@ -57,7 +57,7 @@ const char* MappedFile::at(std::int64_t offset, std::int64_t bytes) {
   return base_ + offset;
 }
 
-void MappedFile::write(std::int64_t offset, std::string_view bytes) const {
+void GrowingFile::write(std::int64_t offset, std::string_view bytes) const {
   while (!bytes.empty()) {
     const ssize_t written = ::pwrite(descriptor_, bytes.data(), bytes.size(), offset);
     if (written < 0) {
@@ -68,15 +68,15 @@ void MappedFile::write(std::int64_t offset, std::string_view bytes) const {
   }
 }
 
-MappedFile::Lock::Lock(const MappedFile& file) : descriptor_(file.descriptor_) {
+GrowingFile::Lock::Lock(const GrowingFile& file) : descriptor_(file.descriptor_) {
   if (::flock(descriptor_, LOCK_EX) != 0) {
     fail(file.path_);
   }
 }
 
-MappedFile::Lock::~Lock() { ::flock(descriptor_, LOCK_UN); }
+GrowingFile::Lock::~Lock() { ::flock(descriptor_, LOCK_UN); }
 
-void MappedFile::unmap() {
+void GrowingFile::unmap() {
   if (mapped_ > 0) {
     ::munmap(const_cast<char*>(base_), static_cast<std::size_t>(mapped_));
   }

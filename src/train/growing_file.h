@@ -8,12 +8,12 @@ namespace leaf {
 
 /// An open file, made where it is missing, and the mapping of its beginning; both end with the
 /// object. Throws FileError for whatever fails.
-class MappedFile {
+class GrowingFile {
  public:
-  explicit MappedFile(const std::filesystem::path& path);
-  ~MappedFile();
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
+  explicit GrowingFile(const std::filesystem::path& path);
+  ~GrowingFile();
+  GrowingFile(const GrowingFile&) = delete;
+  GrowingFile& operator=(const GrowingFile&) = delete;
 
   std::int64_t size() const;
   /// The bytes from `offset` on; the file must be that long.
@@ -23,7 +23,7 @@ class MappedFile {
   /// Keeps other programs from writing while it lives; ends with the program at the latest.
   class Lock {
    public:
-    explicit Lock(const MappedFile& file);
+    explicit Lock(const GrowingFile& file);
     ~Lock();
     Lock(const Lock&) = delete;
     Lock& operator=(const Lock&) = delete;
