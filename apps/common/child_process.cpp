@@ -37,6 +37,7 @@ pid_t start_program(const std::filesystem::path& program, std::vector<std::strin
   }
   const std::vector<char*> argv = pointers(arguments);
   const std::vector<char*> envp = pointers(variables);
+  const std::string failure = str("error: cannot start '", program.string(), "'\n");
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
   if (child == 0) {
@@ -44,6 +45,7 @@ pid_t start_program(const std::filesystem::path& program, std::vector<std::strin
     ::prctl(PR_SET_PDEATHSIG, signal);
     if (::getppid() == parent) {
       ::execve(program.c_str(), argv.data(), envp.data());
+      static_cast<void>(::write(STDERR_FILENO, failure.data(), failure.size()) + 1);
     }
     ::_exit(kExitSomeFailed);
   }

@@ -1,16 +1,23 @@
 // leaf_experiment: makes a table of many runs of leaf_train and leaf_eval.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <chrono>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
 
 #include "common/child_process.h"
 #include "common/exit_code.h"
 #include "common/interrupt.h"
 #include "common/run_app.h"
 #include "leaf/config/experiment.h"
-#include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/folder_lock.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/segmentation.h"
@@ -89,11 +96,35 @@ const char* text_of(RunState state) {
   return state == RunState::kDone ? "done" : state == RunState::kBegun ? "begun" : "to do";
 }
 
+/// A word as a shell takes it.
+std::string shell_word(const std::string& word) {
+  const bool is_plain = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("_-+=.,:/@%").find(c) != std::string::npos;
+  });
+  if (is_plain) {
+    return word;
+  }
+  std::string quoted = "'";
+  for (const char c : word) {
+    quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  }
+  return quoted + "'";
+}
+
+std::string shell_text(std::vector<std::string> words) {
+  std::transform(words.begin(), words.end(), words.begin(), shell_word);
+  return leaf::join(words, " ");
+}
+
 void show_runs(const Experiment& experiment, const ExperimentRuns& runs) {
+  const auto done = std::count_if(runs.cells().begin(), runs.cells().end(), [&](const auto& cell) {
+    return runs.state(cell) == RunState::kDone;
+  });
+  std::cout << runs.cells().size() << " runs, " << done << " done\n";
   for (const ExperimentCell& cell : runs.cells()) {
     std::cout << name_of(experiment, cell) << ": " << text_of(runs.state(cell)) << "\n  "
-              << leaf::join(runs.training(cell), " ") << "\n  "
-              << leaf::join(runs.evaluation(cell), " ") << "\n";
+              << shell_text(runs.training(cell)) << "\n  " << shell_text(runs.evaluation(cell))
+              << "\n";
   }
 }
 
@@ -109,33 +140,68 @@ int finish(const ExperimentRuns& runs, const ExperimentCell& cell) {
   return trained == leaf::apps::kExitSuccess ? run(runs.evaluation(cell)) : trained;
 }
 
-int run_all(const Experiment& experiment, const ExperimentRuns& runs, const fs::path& folder) {
-  leaf::apps::handle_interrupts();
-  int failed = 0;
-  const std::size_t count = runs.cells().size();
-  for (std::size_t i = 0; i < count && !leaf::apps::interrupted(); ++i) {
-    const ExperimentCell& cell = runs.cells()[i];
-    if (runs.state(cell) == RunState::kDone) {
-      continue;
-    }
-    leaf::log::info(str("run ", i + 1, " of ", count, ": ", name_of(experiment, cell), " (",
-                        cell.folder.string(), ")"));
-    const int code = finish(runs, cell);
-    if (code != leaf::apps::kExitSuccess && !leaf::apps::interrupted()) {
-      leaf::log::error(str("run ", i + 1, " of ", count, " (", name_of(experiment, cell),
-                           ") failed with exit code ", code, "; the same command tries it again"));
-      ++failed;
-    }
-    leaf::report::write_result_table(folder, make_table(experiment, runs));
+enum class Made { kNow, kBefore, kElsewhere, kFailed };
+
+/// Makes a run unless it is done, or another process makes it.
+Made make_run(const Experiment& experiment, const ExperimentRuns& runs, std::size_t index) {
+  const ExperimentCell& cell = runs.cells()[index];
+  const std::string name =
+      str("run ", index + 1, " of ", runs.cells().size(), " (", name_of(experiment, cell), ")");
+  if (runs.state(cell) == RunState::kDone) {
+    return Made::kBefore;
+  }
+  const auto claimed = runs.claim(cell);
+  if (claimed == nullptr) {
+    leaf::log::info(name + " is made by another process");
+    return Made::kElsewhere;
+  }
+  if (runs.state(cell) == RunState::kDone) {  // by another process, a moment ago
+    runs.remove_claim(cell);
+    return Made::kBefore;
+  }
+  leaf::log::info(str(name, ": ", cell.folder.string()));
+  const int code = finish(runs, cell);
+  runs.remove_claim(cell);
+  if (code != leaf::apps::kExitSuccess && !leaf::apps::interrupted()) {
+    leaf::log::error(
+        str(name, " failed with exit code ", code, "; the same command tries it again"));
+    return Made::kFailed;
+  }
+  return Made::kNow;
+}
+
+/// The table of what is done by now, by whatever process.
+void write_table(const Experiment& experiment, const ExperimentRuns& runs, const fs::path& folder) {
+  leaf::make_folder(folder);
+  auto lock = leaf::FolderLock::unless_held(folder);
+  for (; lock == nullptr; lock = leaf::FolderLock::unless_held(folder)) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   leaf::report::write_result_table(folder, make_table(experiment, runs));
+}
+
+int run_all(const Experiment& experiment, const ExperimentRuns& runs, const fs::path& folder) {
+  leaf::apps::handle_interrupts();
+  std::map<Made, int> counts;
+  for (std::size_t i = 0; i < runs.cells().size() && !leaf::apps::interrupted(); ++i) {
+    const Made made = make_run(experiment, runs, i);
+    ++counts[made];
+    if (made == Made::kNow || made == Made::kFailed) {
+      write_table(experiment, runs, folder);
+    }
+  }
+  write_table(experiment, runs, folder);
   std::cout << leaf::read_file(folder / "table.md") << "\ntable: " << folder.string()
             << "/table.md, table.csv, plot.svg\n";
   if (leaf::apps::interrupted()) {
     leaf::log::warn("interrupted; the same command goes on");
     return leaf::apps::kExitInterrupted;
   }
-  return failed > 0 ? leaf::apps::kExitSomeFailed : leaf::apps::kExitSuccess;
+  if (counts[Made::kElsewhere] > 0) {
+    leaf::log::info(str("runs left to other processes: ", counts[Made::kElsewhere],
+                        "; the last to end writes the whole table"));
+  }
+  return counts[Made::kFailed] > 0 ? leaf::apps::kExitSomeFailed : leaf::apps::kExitSuccess;
 }
 
 int run_experiment(const ExperimentOptions& options) {

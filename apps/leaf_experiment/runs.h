@@ -1,11 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "leaf/config/experiment.h"
+#include "leaf/core/folder_lock.h"
 #include "leaf_experiment/options.h"
 
 namespace leaf::apps {
@@ -19,6 +21,12 @@ class ExperimentRuns {
 
   const std::vector<config::ExperimentCell>& cells() const { return cells_; }
   RunState state(const config::ExperimentCell& cell) const;
+
+  /// Keeps a run for this process and those that it starts while the result lives, so that several
+  /// processes make a table together; null when another has it.
+  std::unique_ptr<FolderLock> claim(const config::ExperimentCell& cell) const;
+  /// Once a claimed run is over: removes what claim() locked.
+  void remove_claim(const config::ExperimentCell& cell) const;
 
   /// The command lines of leaf_train and leaf_eval, program first.
   std::vector<std::string> training(const config::ExperimentCell& cell) const;

@@ -8,6 +8,7 @@
 #include "leaf/core/enum_names.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/folder_lock.h"
 #include "leaf/core/log.h"
 #include "leaf/core/precision.h"
 #include "leaf/core/random.h"

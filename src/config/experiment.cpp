@@ -7,6 +7,7 @@
 #include <set>
 
 #include "config/schema.h"
+#include "config/variables.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
@@ -49,7 +50,10 @@ class Reader {
         for (const auto& entry : keys) {
           names.push_back(entry.first);
         }
-        fail(item.first, str("unknown key '", key, "' in ", name, did_you_mean(key, names)));
+        const std::set<std::string> trains{"base", "task", "model", "data", "train"};
+        fail(item.first, str("unknown key '", key, "' in ", name,
+                             trains.contains(key) ? "; this is a configuration of leaf_train"
+                                                  : did_you_mean(key, names)));
       }
       known->second(item.second);
     }
@@ -82,14 +86,22 @@ class Reader {
     return value;
   }
 
-  /// A section of configuration keys as overrides.
+  /// A section of configuration keys as overrides, their paths as in a configuration file.
   std::vector<std::string> overrides(const YAML::Node& node, const std::string& name) const {
     if (!node.IsMap()) {
       fail(node, str(name, " expects configuration keys, as in 'train.learning_rate: 1e-4'"));
     }
+    Config config;
+    const std::vector<Field> fields = schema(config);
     std::vector<std::string> all;
     for (const auto& item : node) {
-      all.push_back(str(text(item.first, name), "=", join(texts(item.second, name), ",")));
+      const std::string key = text(item.first, name);
+      std::vector<std::string> values = texts(item.second, name);
+      if (const Field* field = find_field(fields, key); field != nullptr && field->is_path) {
+        std::transform(values.begin(), values.end(), values.begin(),
+                       [this](const std::string& value) { return full_path(value); });
+      }
+      all.push_back(str(key, "=", join(values, ",")));
     }
     return all;
   }
@@ -99,6 +111,17 @@ class Reader {
   }
 
  private:
+  /// Relative to the file, unless it begins with a variable's value; a value of --set is relative
+  /// to the current folder.
+  std::string full_path(const std::string& value) const {
+    const Expanded expanded = expand_variables(value);
+    if (expanded.text.empty() || expanded.starts_with_variable) {
+      return value;
+    }
+    return escape_variables(
+        fs::absolute(file_.parent_path() / expanded.text).lexically_normal().string());
+  }
+
   fs::path file_;
 };
 
@@ -156,15 +179,38 @@ std::vector<std::uint64_t> read_seeds(const Reader& reader, const YAML::Node& no
 }
 
 /// Metrics are those that a configuration may choose models by.
-void check_metrics(const Reader& reader, const YAML::Node& root, const Experiment& experiment) {
+std::vector<std::string> read_metrics(const Reader& reader, const YAML::Node& node) {
   Config config;
   const std::vector<Field> fields = schema(config);
   const Field* field = find_field(fields, "validation.best_metric");
-  for (const std::string& metric : experiment.metrics) {
+  std::vector<std::string> metrics = reader.texts(node, "metrics");
+  for (const std::string& metric : metrics) {
     try {
       assign(*field, {.items = {metric}}, "metrics");
     } catch (const ConfigError& failure) {
-      reader.fail(root, failure.what());
+      reader.fail(node, failure.what());
+    }
+  }
+  return metrics;
+}
+
+std::string read_split(const Reader& reader, const YAML::Node& node) {
+  std::string split = reader.text(node, "split");
+  if (const std::set<std::string> parts{"train", "validation", "test"}; !parts.contains(split)) {
+    reader.fail(node, str("split '", split, "' is not one of train, validation, test"));
+  }
+  return split;
+}
+
+/// `row`, the node of the row in the file.
+void check_published(const Reader& reader, const YAML::Node& row, const Experiment& experiment,
+                     const std::map<std::string, std::vector<std::string>>& published) {
+  for (const auto& [column, values] : published) {
+    const bool is_column =
+        std::any_of(experiment.columns.begin(), experiment.columns.end(),
+                    [&name = column](const auto& entry) { return entry.name == name; });
+    if (!is_column || values.size() != experiment.metrics.size()) {
+      reader.fail(row["published"], "published needs the name of a column and a number per metric");
     }
   }
 }
@@ -174,24 +220,11 @@ void check(const Reader& reader, const YAML::Node& root, const Experiment& exper
       experiment.seeds.empty() || experiment.metrics.empty()) {
     reader.fail(root, "an experiment needs output, metrics, seeds, columns and rows");
   }
-  if (const std::set<std::string> parts{"train", "validation", "test"};
-      !parts.contains(experiment.split)) {
-    reader.fail(root, str("split '", experiment.split, "' is not one of train, validation, test"));
-  }
-  check_metrics(reader, root, experiment);
   if (experiment.statistic == Statistic::kNoiseDeviation && experiment.noise_seeds < 2) {
-    reader.fail(root, "statistic noise_deviation needs noise_seeds: 2 or more");
+    reader.fail(root["statistic"], "statistic noise_deviation needs noise_seeds: 2 or more");
   }
-  for (const ExperimentRow& row : experiment.rows) {
-    for (const auto& [column, values] : row.published) {
-      const bool is_column =
-          std::any_of(experiment.columns.begin(), experiment.columns.end(),
-                      [&name = column](const auto& entry) { return entry.name == name; });
-      if (!is_column || values.size() != experiment.metrics.size()) {
-        reader.fail(root, str("row '", row.name, "': published needs the name of a column and a ",
-                              "number per metric"));
-      }
-    }
+  for (std::size_t row = 0; row < experiment.rows.size(); ++row) {
+    check_published(reader, root["rows"][row], experiment, experiment.rows[row].published);
   }
 }
 
@@ -203,14 +236,14 @@ Experiment read_experiment(const fs::path& file, bool small) {
       {"seeds", [&](const auto& n) { e.seeds = read_seeds(reader, n); }},
       {"noise_seeds",
        [&](const auto& n) { e.noise_seeds = reader.number<std::int64_t>(n, "noise_seeds"); }},
-      {"split", [&](const auto& n) { e.split = reader.text(n, "split"); }},
+      {"split", [&](const auto& n) { e.split = read_split(reader, n); }},
       {"set", [&](const auto& n) { e.overrides = reader.overrides(n, "set"); }}};
   Reader::Keys keys = of_small;
   keys.insert(
       keys.end(),
       {{"title", [&](const auto& n) { e.title = reader.text(n, "title"); }},
        {"output", [&](const auto& n) { e.output = fs::absolute(reader.path(n, "output")); }},
-       {"metrics", [&](const auto& n) { e.metrics = reader.texts(n, "metrics"); }},
+       {"metrics", [&](const auto& n) { e.metrics = read_metrics(reader, n); }},
        {"statistic", [&](const auto& n) { read_statistic(reader, n, e.statistic); }},
        {"columns",
         [&](const auto& n) {

@@ -2,6 +2,7 @@
 
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/dist_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -62,12 +63,15 @@ class FunctionSink : public spdlog::sinks::base_sink<std::mutex> {
 /// stdout.
 struct Logger {
   spdlog::sink_ptr shown;  ///< stderr, or the program's function
-  std::shared_ptr<spdlog::logger> logger;
   spdlog::sink_ptr file;
+  /// Both of them, which change while other threads write.
+  std::shared_ptr<spdlog::sinks::dist_sink_mt> all =
+      std::make_shared<spdlog::sinks::dist_sink_mt>();
+  std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>("leaf", all);
 
   Logger() : shown(stderr_sink()) {
     shown->set_level(spdlog::level::info);
-    logger = std::make_shared<spdlog::logger>("leaf", shown);
+    all->add_sink(shown);
     logger->set_level(spdlog::level::debug);
     logger->flush_on(spdlog::level::info);
     // A full disk or a closed terminal is reported where results are written.
@@ -76,7 +80,8 @@ struct Logger {
 
   void show_by(spdlog::sink_ptr sink) {
     sink->set_level(shown->level());
-    std::replace(logger->sinks().begin(), logger->sinks().end(), shown, sink);
+    all->remove_sink(shown);
+    all->add_sink(sink);
     shown = std::move(sink);
   }
 };
@@ -120,12 +125,12 @@ void open_file(const std::filesystem::path& path) {
     throw FileError(failure.what());
   }
   instance().file->set_pattern("%Y-%m-%d %H:%M:%S %l: %v");
-  instance().logger->sinks().push_back(instance().file);
+  instance().all->add_sink(instance().file);
 }
 
 void close_file() {
   if (instance().file) {
-    std::erase(instance().logger->sinks(), instance().file);
+    instance().all->remove_sink(instance().file);
     instance().file.reset();
   }
 }

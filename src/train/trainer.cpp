@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include "core/folder_lock.h"
 #include "leaf/core/cpu_allocator.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/folder_lock.h"
 #include "leaf/core/log.h"
 #include "leaf/core/stopwatch.h"
 #include "leaf/core/strings.h"
@@ -24,6 +24,15 @@
 namespace leaf {
 namespace fs = std::filesystem;
 namespace {
+
+/// Copies what is logged into a run's folder while it lives.
+class LogFile {
+ public:
+  explicit LogFile(const fs::path& path) { log::open_file(path); }
+  ~LogFile() { log::close_file(); }
+  LogFile(const LogFile&) = delete;
+  LogFile& operator=(const LogFile&) = delete;
+};
 
 constexpr const char* kOverlays = "overlays";
 
@@ -118,7 +127,7 @@ void Trainer::run_in_folder(const RunStart& start, TrainingResult& result,
   make_folder(folder);
   const FolderLock lock(folder);
   try {
-    log::open_file(folder / "log.txt");
+    const LogFile log_file(folder / "log.txt");
     remove_leftovers(folder);
     group_->wait_for_all();
     const config::Differences changes = find_changes(config_, start.allow_changes);
@@ -128,7 +137,6 @@ void Trainer::run_in_folder(const RunStart& start, TrainingResult& result,
     run_steps(result, callbacks);
   } catch (...) {
     if (!existed && result.steps == 0) {
-      log::close_file();
       remove_folder(folder, new_parents);
     }
     throw;

@@ -6,6 +6,7 @@
 #include "common/exit_code.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/folder_lock.h"
 #include "leaf/core/strings.h"
 #include "train_project.h"
 
@@ -41,6 +42,18 @@ small: {seeds: 1}
   }
   std::string table() const { return read_file(folder / "experiments/table/table.csv"); }
   std::vector<fs::path> runs() const { return list_folder(folder / "experiments/runs"); }
+  /// The names of the folders that a plan shows, in its order.
+  std::vector<std::string> runs_of_plan() const {
+    const std::string plan = run({"--dry-run"}).out;
+    std::vector<std::string> names;
+    const std::string before = "experiments/runs/";
+    for (std::size_t at = plan.find(before); at != std::string::npos;
+         at = plan.find(before, at + 1)) {
+      const std::size_t from = at + before.size();
+      names.push_back(plan.substr(from, plan.find_first_of(" /\n", from) - from));
+    }
+    return names;
+  }
 };
 
 std::size_t count(const std::string& text, const std::string& part) {
@@ -93,6 +106,33 @@ TEST(Experiment, AKilledOneGoesOnToTheSameTable) {
             read_file(whole / "experiments/table-small/table.csv"));
 }
 
+TEST(Experiment, SeveralProcessesMakeOneTable) {
+  const ExperimentProject project;
+  const auto first = project.runs_of_plan();
+  fs::create_directories(project / "experiments/claims" / first.front());
+  {
+    const FolderLock other(project / "experiments/claims" / first.front());
+    const auto outcome = project.run();
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_NE(outcome.err.find("run 1 of 4 (phantoms, x0, seed 1) is made by another process"),
+              std::string::npos)
+        << outcome.err;
+    EXPECT_EQ(project.runs().size(), 3U);
+    EXPECT_NE(project.table().find("x0,phantoms Dice (%),1,"), std::string::npos);
+  }
+  ASSERT_EQ(project.run().exit_code, 0);
+  EXPECT_NE(project.table().find("x0,phantoms Dice (%),2,"), std::string::npos) << project.table();
+}
+
+TEST(Experiment, APlanIsCommandsForAShell) {
+  const ExperimentProject project;
+  std::string text = read_file(project / "table.yaml");
+  text.replace(text.find("output: experiments"), 19, "output: \"it's here\"");
+  write_file(project / "table.yaml", text);
+  const auto plan = project.run({"--dry-run"});
+  EXPECT_NE(plan.out.find("/it'\\''s here/runs/phantoms-"), std::string::npos) << plan.out;
+}
+
 TEST(Experiment, AFailedRunDoesNotStopTheOthers) {
   const ExperimentProject project;
   std::string text = read_file(project / "table.yaml");
@@ -107,10 +147,21 @@ TEST(Experiment, AFailedRunDoesNotStopTheOthers) {
   EXPECT_NE(table.find("noise,phantoms Dice (%),1,"), std::string::npos) << table;
 }
 
+TEST(Experiment, AProgramThatIsMissingIsNamed) {
+  const ExperimentProject project;
+  fs::copy_file(fs::path(LEAF_BIN_DIR) / "leaf_experiment", project / "leaf_experiment");
+  const auto outcome = test::run_program(project.path("leaf_experiment"), project.arguments());
+  EXPECT_EQ(outcome.exit_code, apps::kExitSomeFailed);
+  EXPECT_NE(outcome.err.find("cannot start '"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("/leaf_train'"), std::string::npos) << outcome.err;
+}
+
 TEST(Experiment, AWrongFileIsOneLine) {
   const ExperimentProject project;
   write_file(project / "table.yaml", "outputs: x\n");
   test::expect_usage_error(project.run(), "leaf_experiment", {"unknown key 'outputs'", ":1: "});
+  write_file(project / "table.yaml", "base: x\n");
+  test::expect_usage_error(project.run(), "leaf_experiment", {"a configuration of leaf_train"});
   write_file(project / "table.yaml", "seeds: {a: 1}\n");
   test::expect_usage_error(project.run(), "leaf_experiment", {"table.yaml"});
   write_file(project / "table.yaml",

@@ -4,9 +4,9 @@
 #include <map>
 
 #include "common/exit_code.h"
-#include "core/folder_lock.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/folder_lock.h"
 #include "leaf/pipeline/model.h"
 #include "train_project.h"
 

@@ -87,6 +87,15 @@ TEST_F(ExperimentTest, EqualRunsHaveOneFolder) {
   EXPECT_NE(cells_of(load(kTable), {"train.learning_rate=1e-3"})[0].folder, cells[0].folder);
 }
 
+TEST_F(ExperimentTest, PathsAreRelativeToTheFile) {
+  std::string text = kTable;
+  text.replace(text.find("train.log_steps: 7"), 18,
+               "train.feature_cache_dir: cache, alignment.weights: \"${LEAF_NO_SUCH:-a.pth}\"");
+  EXPECT_EQ(load(text).overrides,
+            (std::vector<std::string>{"train.feature_cache_dir=" + (folder_ / "cache").string(),
+                                      "alignment.weights=" + (folder_ / "a.pth").string()}));
+}
+
 TEST_F(ExperimentTest, WhatIsWrongIsSaidWithItsLine) {
   const auto has = [](const std::string& message, const std::string& part) {
     EXPECT_NE(message.find(part), std::string::npos) << message;
@@ -101,6 +110,9 @@ TEST_F(ExperimentTest, WhatIsWrongIsSaidWithItsLine) {
   has(refusal("title: A table", "statistic: noise_deviation"), "needs noise_seeds");
   has(refusal("title: A table", "statistic: median"), "'median' is not one of mean");
   has(refusal("title: A table", "title: ["), "not valid YAML");
+  has(refusal("title: A table", "split: tst"), "table.yaml:2: split 'tst'");
+  has(refusal("metrics: [dice, iou]", "metrics: dise"), "table.yaml:4: ");
+  has(refusal("{One: [88.5, 79.59]}", "{One: [88.5]}"), "table.yaml:13: ");
 }
 
 TEST_F(ExperimentTest, TheTablesOfThePaperCanBeRun) {
@@ -114,6 +126,18 @@ TEST_F(ExperimentTest, TheTablesOfThePaperCanBeRun) {
       EXPECT_EQ(cells_of(e).size(), expected) << table;
     }
   }
+}
+
+TEST_F(ExperimentTest, TheMiniaturesShareTheirRuns) {
+  const fs::path folder = fs::path(LEAF_SOURCE_DIR) / "configs/miniature";
+  std::set<fs::path> runs;
+  for (const char* table : {"table2", "table3", "table4", "table6", "sdseg"}) {
+    for (const ExperimentCell& cell :
+         cells_of(load_experiment(folder / str(table, ".yaml"), false))) {
+      runs.insert(cell.folder);
+    }
+  }
+  EXPECT_EQ(runs.size(), 36U + 5 + 4 + 2);  // table 4 and a row of each other are of table 2
 }
 
 }  // namespace leaf::config

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 
 namespace leaf {
 
@@ -11,11 +12,15 @@ class FolderLock {
  public:
   /// Throws FileError when another program holds the folder, or it cannot be opened.
   explicit FolderLock(const std::filesystem::path& folder);
+  /// The same, but null when another program holds the folder. Programs that this one starts hold
+  /// it too, and longer where they live longer.
+  static std::unique_ptr<FolderLock> unless_held(const std::filesystem::path& folder);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;
 
  private:
+  explicit FolderLock(int descriptor) : descriptor_(descriptor) {}
   int descriptor_;
 };
 
