@@ -3,11 +3,11 @@
 #include <memory>
 #include <mutex>
 
+#include "data/picture_bytes.h"
 #include "data/volumes/volume_reader.h"
 #include "dicom_file.h"
 #include "frame_picture.h"
 #include "leaf/core/error.h"
-#include "leaf/core/files.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "series.h"
@@ -51,7 +51,7 @@ class DicomVolume final : public Volume {
   }
 
   dicom::DicomFile open(const DicomFrame& frame) const {
-    return {read_file(frame.file), dicom::most_unpacked(limits_.max_voxels)};
+    return {read_picture_bytes(frame.file), dicom::most_unpacked(limits_.max_voxels)};
   }
 
   VolumeLimits limits_;
@@ -67,8 +67,8 @@ bool takes(const fs::path& path) {
 
 std::unique_ptr<Volume> open(const fs::path& folder, const VolumeOptions& options) {
   if (options.axis == SliceAxis::kI || options.axis == SliceAxis::kJ) {
-    throw DataError(
-        "a DICOM series is cut along its own slices alone; leave the axis at auto or k");
+    throw DataError(str("a DICOM series is cut along its own slices alone, not along the axis '",
+                        enum_text(options.axis), "'; set VolumeOptions::axis to auto"));
   }
   dicom::Series series = dicom::put_in_order(dicom::read_placed_frames(folder, options.limits));
   check_volume(series.geometry, options.limits);
