@@ -15,6 +15,7 @@ std::vector<FieldName> field_names() {
                                 {"FolderInferenceOptions::output", "--output"},
                                 {"PictureLimits::max_pixels", "leaf_infer --max-pixels"},
                                 {"VolumeLimits::max_voxels", "leaf_infer --max-voxels"},
+                                {"set VolumeOptions::axis to auto", "give --slice-axis auto"},
                                 {"WatchOptions::folder", "--watch"},
                                 {"SaveOptions::format", "--format"},
                                 {"ImportOptions::description", "--config"},

@@ -14,16 +14,22 @@ namespace {
 namespace fs = std::filesystem;
 
 /// The division of the run that a model folder lies in, if it is of this data set and the
-/// configuration names no other.
+/// configuration has no list of its own.
 std::optional<fs::path> split_of_run(const Config& config, const fs::path& model) {
   const auto run = run_folder_of(model);
   if (!run || config.data.split.strategy == data::SplitStrategy::kManifest) {
     return std::nullopt;
   }
-  const fs::path root = config::load_config(*run / kRunConfig, {}).data.root;
-  return fs::weakly_canonical(root) == fs::weakly_canonical(config.data.root)
-             ? std::optional(*run / kRunSplit)
-             : std::nullopt;
+  const Config of_run = config::load_config(*run / kRunConfig, {});
+  if (fs::weakly_canonical(of_run.data.root) != fs::weakly_canonical(config.data.root)) {
+    return std::nullopt;
+  }
+  if (of_run.data.split != config.data.split || of_run.seed != config.seed) {
+    log::warn(
+        "data.split or seed are not the run's; its own division counts, so that nothing is "
+        "scored that was learned from. For another: data.split.strategy manifest");
+  }
+  return *run / kRunSplit;
 }
 
 }  // namespace
@@ -36,13 +42,22 @@ data::SplitPairs divide(const Config& config, const fs::path& model) {
   return data::split_pairs(config.data, config.seed);
 }
 
+void take_slice_axis(data::DataConfig& data, const Preprocessing& preprocessing) {
+  const data::SliceAxis axis = preprocessing.slice_axis.value_or(data.slice_axis);
+  if (axis != data.slice_axis) {
+    log::info(str("cutting volumes as the model was trained, along '", enum_text(axis),
+                  "', not with data.slice_axis ", enum_text(data.slice_axis)));
+  }
+  data.slice_axis = axis;
+}
+
 std::vector<data::Pair> pairs_of_part(const data::SplitPairs& all, const std::string& split) {
   std::vector<data::Pair> pairs = all.part(parse_enum<data::Split>(split, "--split"));
   if (pairs.empty()) {
     throw ConfigError(str("the ", split, " part is empty (train ", all.train.size(),
                           ", validation ", all.validation.size(), ", test ", all.test.size(),
-                          " images): set data.split.", split == "train" ? "strategy" : split,
-                          " or choose another --split"));
+                          " images): choose another by --split",
+                          split == "train" ? "" : str(", or divide otherwise (data.split)")));
   }
   return pairs;
 }

@@ -12,8 +12,11 @@
 namespace leaf::apps {
 
 /// The parts of a data set: as the run divided it that `model` lies in, if that is of this data set
-/// and the configuration names no other division.
+/// and the configuration has no list of its own (manifest); that data.split says else is warned of.
 data::SplitPairs divide(const Config& config, const std::filesystem::path& model);
+
+/// Volumes are cut as for the model's training, where its folder says how; a difference is logged.
+void take_slice_axis(data::DataConfig& data, const Preprocessing& preprocessing);
 
 /// The pairs of the part `split` (train, validation, test); throws ConfigError when it is empty.
 std::vector<data::Pair> pairs_of_part(const data::SplitPairs& all, const std::string& split);

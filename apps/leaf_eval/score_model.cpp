@@ -64,6 +64,21 @@ std::vector<data::Pair> pairs_of(const Config& config, const fs::path& model,
   return pairs_of_part(all, split);
 }
 
+/// Slices are scored one by one, which is not what people report of volumes.
+void note_slices(const std::vector<data::Pair>& pairs) {
+  std::set<fs::path> volumes;
+  for (const data::Pair& pair : pairs) {
+    if (pair.slice) {
+      volumes.insert(pair.image);
+    }
+  }
+  if (!volumes.empty()) {
+    log::info(str(pairs.size(), " slices of ", volumes.size(),
+                  " volumes are scored one by one; for scores of whole volumes: leaf_infer, then "
+                  "leaf_eval --predictions"));
+  }
+}
+
 /// Says what a model has in place of what the configuration asks for.
 void log_differences(const data::DataConfig& data, const Preprocessing& preprocessing) {
   if (!data.classes.by_value() && preprocessing.classes.by_value()) {
@@ -239,21 +254,23 @@ int score_model(const EvalOptions& o) {
   const Preprocessing preprocessing = load_description(folder).preprocessing;
   check_tuning(o, preprocessing.classes);
   log_differences(config.data, preprocessing);
-  config.data.classes = classes_of(config.data.classes, preprocessing.classes);
+  take_slice_axis(config.data, preprocessing);
+  const data::MaskClasses classes = classes_of(config.data.classes, preprocessing.classes);
+  config.data.classes = classes;
   const auto pairs = pairs_of(config, folder, split, o.tune_threshold);
+  note_slices(pairs);
   const data::Dataset dataset = make_dataset(config.data, pairs, preprocessing);
   const auto columns = columns_of(o, runtime, config, pairs);
   make_folder(output);
   const SegmenterOptions options = segmenter_options(o, runtime, preprocessing, config.validation);
   const Segmenter segmenter = Segmenter::load(folder, options);
   std::future<std::string> hash = std::async(std::launch::async, model_sha256, folder);
-  note_earlier_results(output, files_not_written(o));
   const EvaluationOptions how = evaluation_options(o, config, output);
   Evaluation evaluation = score(segmenter, dataset, how, o.common.quiet);
+  note_earlier_results(output, files_not_written(o));
   const std::string size = std::to_string(preprocessing.resolution);
   const std::string title = str(split, " part at the model's ", size, "x", size);
-  EvaluationFacts facts = facts_of(o, folder, split, segmenter.options(), preprocessing,
-                                   classes_of(config.data.classes, preprocessing.classes));
+  EvaluationFacts facts = facts_of(o, folder, split, segmenter.options(), preprocessing, classes);
   facts.emplace_back("model_sha256", hash.get());
   const EvaluationSummary summary = publish(evaluation, facts, breakdown, title, output);
   write_pages(o,

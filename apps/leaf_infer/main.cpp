@@ -18,6 +18,7 @@
 #include "leaf/core/log.h"
 #include "leaf/core/stopwatch.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/image_io.h"
 #include "leaf/pipeline/folder_inference.h"
 #include "leaf_infer/options.h"
 
@@ -150,11 +151,18 @@ int run(InferOptions& o) {
   o.segmenter.precision = runtime.precision;
   parse_words(o);
   const auto inputs = inputs_of(o);
+  if (data::is_image_file(o.inference.output) && !std::filesystem::exists(o.inference.output)) {
+    throw ConfigError(str("--output '", o.inference.output.string(),
+                          "' is called as a picture, but it is the folder of the masks"));
+  }
   check_outputs(inputs, o.inference);
   make_folder(o.inference.output);
   clean_output(inputs, o.inference);
   o.inference.model = find_model_folder(o.model);
   const Segmenter segmenter = Segmenter::load(o.inference.model, o.segmenter);
+  if (o.slice_axis.empty()) {
+    o.inference.volumes.axis = segmenter.volume_options().axis;
+  }
   const double load_seconds = watch.seconds();
   if (!o.inference.skip_existing) {
     note_earlier_results(o.inference.output, unused_folders(o.inference));
@@ -176,7 +184,8 @@ int run(InferOptions& o) {
     throw;
   }
   write_summary(summary);
-  log::info(str(outcome_text(report), "; masks and summary.json are in '",
+  log::info(str(outcome_text(report), "; ",
+                report.done > 0 ? "masks and summary.json are" : "summary.json is", " in '",
                 o.inference.output.string(), "'"));
   return exit_code(report);
 }

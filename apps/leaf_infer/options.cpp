@@ -9,6 +9,10 @@
 namespace leaf::apps {
 namespace {
 
+constexpr const char* kSliceAxisHelp =
+    "Volumes: the axis of the file that slices lie one behind the other along, i, j or k, or auto: "
+    "that of the largest distance between voxels [the model's]";
+
 void add_work_options(CLI::App& app, InferOptions& o) {
   app.add_option("--model", o.model, "Model folder, or run folder (its best, else its last)")
       ->required();
@@ -30,11 +34,7 @@ void add_work_options(CLI::App& app, InferOptions& o) {
                  "Volumes of more voxels are refused before they are read")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option(
-         "--slice-axis", o.slice_axis,
-         "Volumes: the axis of the file that slices lie one behind the other along, i, j or "
-         "k, or auto: that of the largest distance between voxels")
-      ->capture_default_str();
+  app.add_option("--slice-axis", o.slice_axis, kSliceAxisHelp)->default_str("");
   add_batch_size_option(app, o.batch_size);
   app.add_flag("--skip-existing", o.inference.skip_existing,
                "Leave images alone whose mask is there, of this model and these settings [off]");
@@ -121,7 +121,9 @@ void parse_words(InferOptions& o) {
     o.inference.mask.tiling = {.side = *o.tile, .overlap = o.tile_overlap};
   }
   o.inference.probabilities = data::find_map_writer(o.probabilities, "--probabilities");
-  o.inference.volumes.axis = parse_enum<data::SliceAxis>(o.slice_axis, "--slice-axis");
+  if (!o.slice_axis.empty()) {
+    o.inference.volumes.axis = parse_enum<data::SliceAxis>(o.slice_axis, "--slice-axis");
+  }
   o.inference.volumes.limits.slice = o.segmenter.limits;
   o.inference.contours = parse_enum<ContourFormat>(o.contours, "--contours");
   o.inference.overlays = parse_enum<OverlayStyle>(o.overlays, "--overlays");

@@ -27,7 +27,7 @@ struct InferOptions {
   std::optional<std::int64_t> tile;
   double tile_overlap = Tiling{}.overlap;
   std::string postprocess;
-  std::string slice_axis = enum_text(data::VolumeOptions{}.axis);
+  std::string slice_axis;  ///< empty: the model's
   SegmenterOptions segmenter;
   std::string noise = enum_text(SegmenterOptions{}.noise);
   FolderInferenceOptions inference;

@@ -217,6 +217,13 @@ data::ImageOptions Segmenter::image_options() const {
   return {.intensity = model_.description.preprocessing.intensity, .limits = options_.limits};
 }
 
+data::VolumeOptions Segmenter::volume_options() const {
+  data::VolumeOptions options;
+  options.axis = model_.description.preprocessing.slice_axis.value_or(options.axis);
+  options.limits.slice = options_.limits;
+  return options;
+}
+
 Segmentation Segmenter::segment(const at::Tensor& rgb, const std::string& name) const {
   const at::Tensor result = probability(prepare(rgb).unsqueeze(0), ImageNames{name})[0];
   require_finite(result, "the image");

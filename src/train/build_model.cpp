@@ -72,6 +72,7 @@ ModelDescription describe(const Config& config) {
   description.scheduler = config.diffusion.scheduler;
   description.preprocessing.resolution = config.data.resolution;
   description.preprocessing.intensity = config.data.intensity;
+  description.preprocessing.slice_axis = config.data.slice_axis;
   description.preprocessing.classes = config.data.classes;
   description.preprocessing.threshold = config.validation.threshold;
   description.preprocessing.num_inference_steps = config.validation.num_inference_steps;

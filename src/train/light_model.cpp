@@ -27,6 +27,8 @@ void check_fits(const Config& config, const ModelDescription& teacher) {
   require_teachers("DataConfig::resolution", config.data.resolution, preprocessing.resolution);
   require_teachers("DataConfig::intensity", data::intensity_text(config.data.intensity),
                    data::intensity_text(preprocessing.intensity));
+  require_teachers("DataConfig::slice_axis", enum_text(config.data.slice_axis),
+                   enum_text(preprocessing.slice_axis.value_or(config.data.slice_axis)));
   require_teachers("DataConfig::classes", join(data::class_names(config.data.classes), ", "),
                    join(data::class_names(preprocessing.classes), ", "));
   require_teachers("AutoencoderConfig::latent_channels", config.model.autoencoder.latent_channels,

@@ -67,4 +67,25 @@ TEST(TrainVolumes, ADataSetOfNnunetIsTrainedOnScoredAndSegmented) {
   EXPECT_EQ(checked.exit_code, 0) << checked.err;
 }
 
+TEST(TrainVolumes, TheSliceAxisGoesWithTheModel) {
+  const test::TrainProject project;
+  write_cases(project);
+  const auto trained =
+      project.train("run", {"--set", "data.dataset=nnunet", "data.root=" + project.path("set"),
+                            "data.split.strategy=tail", "data.split.validation=1",
+                            "data.split.test=0", "data.slice_axis=j"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  const auto axis = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words{"--model",  project.path("run"),
+                                   "--input",  project.path("set/imagesTr/case_2_0000.nii.gz"),
+                                   "--output", project.path("out")};
+    words.insert(words.end(), more.begin(), more.end());
+    const auto segmented = test::run_cpu("leaf_infer", words);
+    EXPECT_EQ(segmented.exit_code, 0) << segmented.err;
+    return project.json("out/summary.json").at("options").value("slice_axis", "auto");
+  };
+  EXPECT_EQ(axis({}), "j");
+  EXPECT_EQ(axis({"--slice-axis", "auto"}), "auto");
+}
+
 }  // namespace leaf

@@ -40,6 +40,8 @@ struct SplitConfig {
   /// kNnunet: the JSON file, and which of its folds, from 0.
   std::filesystem::path folds;
   std::int64_t fold = 0;
+
+  bool operator==(const SplitConfig&) const = default;
 };
 
 /// Grey values of a mask above this (not equal to it) are foreground, unless something else is

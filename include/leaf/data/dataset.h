@@ -60,8 +60,8 @@ struct FullSample {
 /// The pairs of one part, with a cache of decoded samples. Safe to use from several threads.
 class Dataset {
  public:
-  /// Reads nothing yet. Uses resolution, intensity, cache_mb, crop and what concerns masks of
-  /// `config`.
+  /// Reads nothing yet. Uses resolution, intensity, slice_axis, cache_mb, crop and what concerns
+  /// masks of `config`.
   Dataset(std::vector<Pair> pairs, DataConfig config);
   ~Dataset();
   Dataset(Dataset&&) noexcept;

@@ -10,6 +10,7 @@
 #include "leaf/core/enum_names.h"
 #include "leaf/data/intensity.h"
 #include "leaf/data/mask_classes.h"
+#include "leaf/data/slice_axis.h"
 #include "leaf/diffusion/scheduler_config.h"
 #include "leaf/models/model_config.h"
 
@@ -32,6 +33,8 @@ struct Preprocessing {
   std::int64_t resolution = 256;
   /// How the values of image files become grey levels before that.
   data::Intensity intensity;
+  /// Of volumes; empty where an older folder does not say.
+  std::optional<data::SliceAxis> slice_axis = {};
   /// Foreground where the probability exceeds this; of several classes, that of nested ones.
   double threshold = 0.5;
   /// Denoising steps that the model was validated with; 0 where its folder does not say.

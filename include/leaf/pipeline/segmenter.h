@@ -11,6 +11,7 @@
 #include "leaf/core/device.h"
 #include "leaf/core/enum_names.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/volume.h"
 #include "leaf/diffusion/noise_scheduler.h"
 #include "leaf/pipeline/model.h"
 
@@ -104,6 +105,8 @@ class Segmenter {
   /// How images for segment() and prepare() are to be read: data::read_image(path,
   /// image_options()).
   data::ImageOptions image_options() const;
+  /// How volumes are to be cut: data::open_volume(path, volume_options()).
+  data::VolumeOptions volume_options() const;
 
   /// rgb uint8 [H, W, 3] of any size -> mask and probability at the same size: resized to the
   /// model's resolution, segmented, the probability resized back and then thresholded. With the

@@ -30,6 +30,7 @@ Config config_of(const ModelDescription& description) {
   config.diffusion.scheduler = description.scheduler;
   config.data.resolution = description.preprocessing.resolution;
   config.data.intensity = description.preprocessing.intensity;
+  config.data.slice_axis = description.preprocessing.slice_axis.value_or(config.data.slice_axis);
   config.data.classes = description.preprocessing.classes;
   config.validation.threshold = description.preprocessing.threshold;
   if (description.preprocessing.num_inference_steps != 0) {

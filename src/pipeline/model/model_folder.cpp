@@ -1,9 +1,12 @@
 #include <ATen/ATen.h>
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "leaf/core/enum_names.h"
 #include "leaf/core/error.h"
@@ -89,18 +92,47 @@ auto make_described(const MakeModel& make, const fs::path& folder) {
 
 }  // namespace
 
+namespace {
+
+/// What a path is that was given for a model folder.
+std::string what_it_is(const fs::path& path) {
+  std::error_code none;
+  if (const auto autoencoder = find_folder(path, is_autoencoder_folder)) {
+    return "an autoencoder alone, which a segmentation model is trained on";
+  }
+  if (is_parts_folder(path.parent_path())) {
+    return str("a part of the model folder '", path.parent_path().string(), "'");
+  }
+  if (path.parent_path().filename() == "checkpoints") {
+    return str("a checkpoint, which leaf_train goes on from; the run's model is in '",
+               path.parent_path().parent_path().string(), "'");
+  }
+  std::vector<std::string> runs;
+  for (const auto& entry : fs::directory_iterator(path, none)) {
+    if (find_folder(entry.path(), [](const fs::path& f) { return fs::exists(f / "unet"); })) {
+      runs.push_back(str("'", entry.path().string(), "'"));
+    }
+  }
+  std::sort(runs.begin(), runs.end());
+  return runs.empty() ? "" : "a folder that holds models: " + join(runs, ", ");
+}
+
+}  // namespace
+
 fs::path find_model_folder(const fs::path& path) {
   if (!fs::is_directory(path)) {
-    throw WeightsError(str("no model folder '", path.string(), "'"));
+    throw WeightsError(fs::exists(path) ? str("'", path.string(), "' is a file, not a model folder")
+                                        : str("no model folder '", path.string(), "'"));
   }
   const auto has_unet = [](const fs::path& folder) { return fs::exists(folder / "unet"); };
   if (const auto folder = find_folder(path, has_unet)) {
     return *folder;
   }
-  throw WeightsError(
-      str("'", path.string(),
-          "' is neither a model folder (it has no unet) nor a run folder with a model "
-          "in best or last"));
+  const std::string what = what_it_is(path.lexically_normal());
+  throw WeightsError(str("'", path.string(),
+                         "' is neither a model folder (it has no unet) nor a run folder with a "
+                         "model in best or last",
+                         what.empty() ? "" : ", but ", what));
 }
 
 Model load_model(const fs::path& folder) {

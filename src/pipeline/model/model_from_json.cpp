@@ -46,6 +46,7 @@ constexpr std::array kPreprocessingKeys{
     JsonKey{"threshold", "validation.threshold", true},
     JsonKey{"intensity", "data.intensity"},
     JsonKey{"window", "data.window"},
+    JsonKey{"slice_axis", "data.slice_axis"},
     JsonKey{"classes", "data.classes"},
     JsonKey{"class_coding", "data.class_coding"},
     JsonKey{"num_inference_steps", "validation.num_inference_steps"}};
@@ -209,6 +210,9 @@ Preprocessing preprocessing_from_json(const json& content) {
   preprocessing.threshold = config.validation.threshold;
   preprocessing.intensity = config.data.intensity;
   preprocessing.classes = config.data.classes;
+  if (content.contains("slice_axis")) {
+    preprocessing.slice_axis = config.data.slice_axis;
+  }
   if (content.contains("num_inference_steps")) {
     preprocessing.num_inference_steps = config.validation.num_inference_steps;
   }

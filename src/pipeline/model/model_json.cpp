@@ -104,6 +104,9 @@ json to_json(const Preprocessing& preprocessing) {
   if (preprocessing.intensity.rule == data::IntensityRule::kWindow) {
     content["window"] = {preprocessing.intensity.low, preprocessing.intensity.high};
   }
+  if (preprocessing.slice_axis) {
+    content["slice_axis"] = enum_text(*preprocessing.slice_axis);
+  }
   if (preprocessing.num_inference_steps > 0) {
     content["num_inference_steps"] = preprocessing.num_inference_steps;
   }
