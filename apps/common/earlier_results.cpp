@@ -20,7 +20,7 @@ void note_earlier_results(const fs::path& folder, const std::vector<std::string>
   }
   if (!staying.empty()) {
     log::warn(str(join(staying, ", "), " in '", folder.string(),
-                  "' stay as an earlier call left them: this one does not write such"));
+                  "' are of an earlier call and do not fit what is written now"));
   }
 }
 

@@ -1,10 +1,15 @@
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "common/exit_code.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/comparison.h"
 #include "leaf/report/report.h"
@@ -16,6 +21,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kScores = "scores.csv";
+constexpr const char* kNativeScores = "scores-native.csv";
+
 fs::path output_of(const EvalOptions& o) {
   const fs::path& first = o.compare.front();
   return o.output.empty()
@@ -23,13 +31,95 @@ fs::path output_of(const EvalOptions& o) {
              : o.output;
 }
 
+/// A run to compare: its scores, and how they were made as far as summary.json beside them says.
+struct ScoredRun {
+  fs::path scores;
+  nlohmann::json facts;
+
+  /// The side of the model's square in pixels; empty for the images' own sizes.
+  std::string resolution() const {
+    return scores.filename() == kNativeScores ? "" : facts.value("resolution", "");
+  }
+};
+
+/// "; its scores are in 'a/best-eval-test'"
+std::string scores_below(const fs::path& folder) {
+  std::vector<std::string> found;
+  for (const fs::path& entry : list_folder(folder)) {
+    if (fs::exists(entry / kScores)) {
+      found.push_back(str("'", entry.string(), "'"));
+    }
+  }
+  return found.empty() ? "" : str("; there are some in ", join(found, ", "));
+}
+
+ScoredRun find_run(const fs::path& path) {
+  const bool is_folder = fs::is_directory(path);
+  if (is_folder && !fs::exists(path / kScores)) {
+    throw ConfigError(str("--compare: no scores.csv in '", path.string(), "'", scores_below(path)));
+  }
+  ScoredRun run{is_folder ? path / kScores : path, nlohmann::json::object()};
+  const fs::path summary = run.scores.parent_path() / "summary.json";
+  if (fs::exists(summary)) {
+    const auto facts = nlohmann::json::parse(read_file(summary), nullptr, false);
+    run.facts = facts.is_object() ? facts : run.facts;
+  }
+  return run;
+}
+
+std::string grid_text(const ScoredRun& run) {
+  const std::string side = run.resolution();
+  return str("'", run.scores.string(), "' at ",
+             side.empty() ? "the images' own sizes" : str("the model's ", side, "x", side));
+}
+
+/// Scores on other pixels do not compare: takes those at the images' own sizes then.
+void take_same_pixels(std::vector<ScoredRun>& runs) {
+  const auto other = std::find_if(runs.begin(), runs.end(), [&](const ScoredRun& run) {
+    return run.resolution() != runs.front().resolution();
+  });
+  if (other == runs.end()) {
+    return;
+  }
+  const std::string what = str(grid_text(runs.front()), " and ", grid_text(*other));
+  for (ScoredRun& run : runs) {
+    if (run.resolution().empty()) {
+      continue;
+    }
+    const fs::path native = run.scores.parent_path() / kNativeScores;
+    if (!fs::exists(native)) {
+      throw ConfigError(str("--compare: ", what, " are scores on other pixels; score '",
+                            run.scores.parent_path().string(),
+                            "' at the images' own sizes too (without --no-native)"));
+    }
+    run.scores = native;
+  }
+  log::info(str(what, " are scores on other pixels; comparing ", kNativeScores, " instead"));
+}
+
+void warn_of_differences(const std::vector<ScoredRun>& runs) {
+  for (const char* fact : {"spacing", "tolerance", "object_overlap"}) {
+    for (const ScoredRun& run : runs) {
+      const auto of = [&](const ScoredRun& r) { return r.facts.value(fact, std::string()); };
+      if (!of(run).empty() && !of(runs.front()).empty() && of(run) != of(runs.front())) {
+        log::warn(str(fact, " is ", of(runs.front()), " in '", runs.front().scores.string(),
+                      "', but ", of(run), " in '", run.scores.string(), "'"));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 int compare_runs(const EvalOptions& o) {
   apply(o.common);
+  std::vector<ScoredRun> found;
+  std::transform(o.compare.begin(), o.compare.end(), std::back_inserter(found), find_run);
+  take_same_pixels(found);
+  warn_of_differences(found);
   std::vector<metrics::ScoreTable> runs;
-  for (const fs::path& path : o.compare) {
-    runs.push_back(metrics::read_scores(path));
+  for (const ScoredRun& run : found) {
+    runs.push_back(metrics::read_scores(run.scores));
   }
   const metrics::Comparison comparison = metrics::compare(
       runs, {.columns = o.columns, .seed = o.scoring.bootstrap_seed, .groups = o.scoring.groups});

@@ -171,12 +171,12 @@ int score_masks(const EvalOptions& o) {
       {o.predictions, o.ground_truth, {o.truth_prefix, o.truth_suffix}, o.probabilities});
   check_images(o, pairs);
   const auto columns = columns_of(o, runtime, pairs);
-  note_earlier_results(output, files_not_written(o));
   Progress progress(static_cast<std::int64_t>(pairs.size()), "eval", stderr_output(o.common.quiet));
   Evaluation evaluation = evaluate_masks(pairs, options, scoring, [&](std::size_t done) {
     progress.update(static_cast<std::int64_t>(done));
   });
   progress.finish();
+  note_earlier_results(output, files_not_written(o));
   const std::string title = "at the masks' sizes";
   const EvaluationSummary summary = publish(evaluation, facts_of(o), breakdown, title, output);
   const auto load_case = [&](std::size_t i) { return mask_case(pairs[i], o); };

@@ -22,6 +22,16 @@ double side(const std::string& text, const std::string& whole) {
 
 }  // namespace
 
+/// A group by its name or by that of a metric in it.
+metrics::MetricGroup group_of(const std::string& name) {
+  for (const metrics::Metric& metric : metrics::all_metrics()) {
+    if (metric.key == name) {
+      return metric.group;
+    }
+  }
+  return parse_enum<metrics::MetricGroup>(name, "--metrics");
+}
+
 metrics::MetricGroups metric_groups(const ScoringArguments& arguments) {
   metrics::MetricGroups groups;
   for (const std::string& name : arguments.metrics) {
@@ -31,7 +41,7 @@ metrics::MetricGroups metric_groups(const ScoringArguments& arguments) {
       }
     }
     if (name != "all") {
-      groups.add(parse_enum<metrics::MetricGroup>(name, "--metrics"));
+      groups.add(group_of(name));
     }
   }
   return groups;

@@ -139,6 +139,46 @@ TEST(EvalScores, ComparesEarlierRuns) {
   EXPECT_TRUE(fs::exists(project / "predicted-eval-compared/comparison.html"));
 }
 
+TEST(EvalScores, ComparesOnTheSamePixelsAlone) {
+  const TinyProject project;
+  project.with_model();
+  const auto of_model = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words{
+        "--model", project.path("model"), "--config", project.path("config.yaml"),
+        "--split", "validation",          "--output", project.path("scored")};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_cpu("leaf_eval", words).exit_code;
+  };
+  const auto compare = [&] {
+    return run_cpu("leaf_eval", {"--compare", project.path("scored"), project.path("files-eval")});
+  };
+  fs::create_directories(project / "files-eval");
+  ASSERT_EQ(of_model({}), 0);
+  fs::copy_file(project / "scored/scores-native.csv", project / "files-eval/scores.csv");
+  write_file(project / "files-eval/summary.json", R"({"tolerance": "3"})");
+  const auto outcome = compare();
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  expect_parts(outcome.err, {"scores on other pixels; comparing scores-native.csv instead",
+                             "tolerance is 2 in"});
+  expect_parts(outcome.out, {"0 / 0 / 1"});
+  fs::remove(project / "scored/scores-native.csv");
+  ASSERT_EQ(of_model({"--no-native"}), 0);
+  expect_usage_error(compare(), "leaf_eval", {"scores on other pixels", "without --no-native"});
+  fs::create_directories(project / "run");
+  fs::rename(project / "scored", project / "run/best-eval-test");
+  expect_usage_error(run_cpu("leaf_eval", {"--compare", project.path("run")}), "leaf_eval",
+                     {"no scores.csv in", project.path("run/best-eval-test")});
+}
+
+TEST(EvalScores, AMetricStandsForItsGroup) {
+  const TinyProject project;
+  write_three_masks(project);
+  ASSERT_EQ(eval(project, "predicted", {"--metrics", "hd95"}).exit_code, 0);
+  const auto scores = project.json("predicted-eval/summary.json").at("scores");
+  EXPECT_TRUE(scores.contains("assd"));
+  EXPECT_FALSE(scores.contains("lesions_found"));
+}
+
 TEST(EvalScores, WrongValuesAreOneLine) {
   const TinyProject project;
   write_three_masks(project);

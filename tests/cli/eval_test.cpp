@@ -8,6 +8,7 @@
 #include "leaf/data/image_io.h"
 #include "leaf/data/mask_values.h"
 #include "support/images.h"
+#include "train_project.h"
 
 namespace leaf {
 namespace {
@@ -190,6 +191,24 @@ TEST(Eval, TheModelsResolutionWinsAndRunFoldersAreUnderstood) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_TRUE(contains(outcome.err, "model's resolution 64")) << outcome.err;
   EXPECT_EQ(project.json("run/last-eval-validation/summary.json")["scores"]["count"], 1);
+}
+
+TEST(Eval, TheRunsOwnDivisionIsKeptAndSaid) {
+  const test::TrainProject project;
+  ASSERT_EQ(project.train("run").exit_code, 0);
+  const auto score = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words{"--model",  project.path("run"),
+                                   "--config", project.path("train.yaml"),
+                                   "--split",  "validation"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_cpu("leaf_eval", words);
+  };
+  const auto same = score({});
+  EXPECT_EQ(same.exit_code, 0) << same.err;
+  EXPECT_FALSE(contains(same.err, "its own division counts")) << same.err;
+  const auto other = score({"--set", "seed=99"});
+  EXPECT_EQ(other.exit_code, 0) << other.err;
+  EXPECT_TRUE(contains(other.err, "its own division counts")) << other.err;
 }
 
 TEST(Eval, WhatIsNotFiniteIsNamed) {
