@@ -18,7 +18,7 @@ set(uses_apps ${uses_train} train report)
 # The one place where a library may be included; torch/torch.h (17 s to compile) has none.
 set(libraries yaml-cpp opencv2 png.h jpeglib.h tiffio.h webp dcmtk kainjow spdlog CLI httplib.h utf8proc.h nifti2_io.h torch/torch.h)
 set(place_of_yaml-cpp "^src/config/")
-set(place_of_opencv2 "^src/(data|metrics)/|^tests/unit/data/")
+set(place_of_opencv2 "^src/(core/calm_opencv.h|data/|metrics/)|^tests/unit/data/")
 foreach(library png.h jpeglib.h tiffio.h webp)
   set(place_of_${library} "^src/data/(readers|writers)/|^tests/unit/data/")
 endforeach()

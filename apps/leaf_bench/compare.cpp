@@ -41,7 +41,8 @@ void check_alike(const fs::path& folder, const Preprocessing& model, const fs::p
                  const Preprocessing& first) {
   const auto text = [](const Preprocessing& p) {
     return leaf::str(p.resolution, " px, intensity ", data::intensity_text(p.intensity),
-                     ", classes ", join(data::class_names(p.classes), ", "));
+                     ", classes ", join(data::class_names(p.classes), ", "),
+                     p.slice_axis ? ", slice_axis " + enum_text(*p.slice_axis) : "");
   };
   if (text(model) != text(first)) {
     throw ConfigError(leaf::str("--compare: '", folder.string(), "' has ", text(model), ", but '",
@@ -98,6 +99,7 @@ class Comparison {
       }
       check_alike(folders_.back(), preprocessing, folders_.front(), preprocessing_);
     }
+    take_slice_axis(config_.data, preprocessing_);
     pairs_ = pairs_of_part(divide(config_, folders_.front()), options.split);
   }
 
@@ -120,7 +122,10 @@ class Comparison {
   /// A contact sheet of the images in which a model agrees least with the first.
   void write_differences(const fs::path& path) const {
     const data::Dataset dataset = make_dataset(config_.data, pairs_, preprocessing_);
+    Evaluation of_first;
+    of_first.scores = first_.scores;
     report::Report sheet;
+    sheet.evaluation = &of_first;
     sheet.name = models_.front().name;
     sheet.places = places();
     sheet.load_case = [&](std::size_t i) {

@@ -121,10 +121,10 @@ void Connection::count_head(std::string_view bytes) {
 
 ssize_t Connection::write(const char* from, std::size_t size) {
   note_status({from, size});
-  if (!is_writable()) {
+  if (!is_writable()) {  // so that something can be sent; the rest waits for another call
     return -1;
   }
-  const ssize_t count = ::send(socket_, from, size, MSG_NOSIGNAL);
+  const ssize_t count = ::send(socket_, from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
   sent_ += static_cast<std::size_t>(std::max<ssize_t>(0, count));
   return count;
 }

@@ -42,8 +42,8 @@ std::string Histogram::text(const std::string& name) const {
     lines += str(name, "_bucket{le=\"", bounds_[i], "\"} ", so_far, "\n");
   }
   so_far += counts_.back();
-  return lines + str(name, "_bucket{le=\"+Inf\"} ", so_far, "\n", name, "_sum ", sum_, "\n", name,
-                     "_count ", so_far, "\n");
+  return lines + str(name, "_bucket{le=\"+Inf\"} ", so_far, "\n", name, "_sum ", exact(sum_), "\n",
+                     name, "_count ", so_far, "\n");
 }
 
 void Metrics::count(const Exchange& exchange) {

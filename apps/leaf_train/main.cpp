@@ -20,6 +20,7 @@
 #include "leaf/core/field_names.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
+#include "leaf/pipeline/folders.h"
 #include "leaf/report/learning_curves.h"
 #include "leaf/train/doctor.h"
 #include "leaf/train/process_group.h"
@@ -31,6 +32,17 @@ namespace {
 
 using leaf::fixed;
 using leaf::str;
+
+/// What a run would find in its folder.
+void note_run_folder(const std::filesystem::path& folder) {
+  if (std::filesystem::exists(folder / leaf::kRunSplit)) {
+    leaf::log::info(str("the parts are those of '", (folder / leaf::kRunSplit).string(), "'"));
+  }
+  if (std::filesystem::exists(folder)) {
+    leaf::log::warn(str("output.dir '", folder.string(),
+                        "' exists: a run needs --resume, or another output.dir"));
+  }
+}
 
 int dry_run(leaf::Trainer& trainer) {
   const leaf::DryRunReport report = trainer.dry_run();
@@ -102,6 +114,13 @@ void try_to_draw_curves(const std::filesystem::path& run) {
   }
 }
 
+/// "dice 0.9050"; of an autoencoder, whose score is minus the error, "l1 0.0123".
+std::string score_text(const leaf::Config& config, double score) {
+  return config.task == leaf::Task::kAutoencoder
+             ? "l1 " + fixed(-score, 4)
+             : str(config.validation.best_metric, " ", fixed(score, 4));
+}
+
 int train(leaf::Trainer& trainer, const leaf::Config& config,
           const leaf::apps::TrainOptions& arguments, const leaf::ProcessPlace& place) {
   leaf::apps::handle_interrupts();
@@ -135,8 +154,8 @@ int train(leaf::Trainer& trainer, const leaf::Config& config,
     return leaf::apps::kExitInterrupted;
   }
   if (result.best_step > 0) {
-    std::cout << "best model: " << folder << "/best (step " << result.best_step << ", score "
-              << fixed(result.best_score, 4) << ")\n";
+    std::cout << "best model: " << folder << "/best (step " << result.best_step << ", "
+              << score_text(config, result.best_score) << ")\n";
   }
   std::cout << "last model: " << folder << "/last (step " << result.steps << ")\n";
   return leaf::apps::kExitSuccess;
@@ -196,7 +215,11 @@ int run(leaf::apps::TrainOptions& arguments, bool precision_given, char** argv) 
   try {
     const auto group = std::make_shared<leaf::ProcessGroup>(place, runtime.device);
     leaf::Trainer trainer(resolved.config, runtime.device, group);
-    return arguments.dry_run ? dry_run(trainer) : train(trainer, resolved.config, arguments, place);
+    if (arguments.dry_run) {
+      note_run_folder(resolved.config.output.dir);
+      return dry_run(trainer);
+    }
+    return train(trainer, resolved.config, arguments, place);
   } catch (const leaf::ProcessLost& failure) {
     throw std::runtime_error(leaf::plain_message(failure));  // no wrong usage: exit code 1
   }

@@ -179,6 +179,7 @@ void read_pieces(const fs::path& path, const std::function<void(std::string_view
 }
 
 void throw_cannot_write(const fs::path& path, int error) {
+  error = error == 0 ? EIO : error;  // streams and zlib do not always say
   const std::string message = str("cannot write '", path.string(), "': ", std::strerror(error));
   if (is_full(error)) {
     throw DiskFullError(message + "; free space");

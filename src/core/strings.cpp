@@ -1,6 +1,8 @@
 #include "leaf/core/strings.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <iomanip>
 #include <numeric>
@@ -30,6 +32,12 @@ std::string hexadecimal(unsigned char byte) {
 }
 
 }  // namespace
+
+std::string exact(double value) {
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.begin(), text.end(), value).ptr;
+  return {text.begin(), end};
+}
 
 std::string fixed(double value, int decimals) {
   std::ostringstream out;

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <opencv2/imgproc.hpp>
 
-#include "calm_opencv.h"
+#include "core/calm_opencv.h"
 
 namespace leaf::data {
 namespace {

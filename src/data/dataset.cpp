@@ -59,6 +59,12 @@ struct Dataset::Cache {
     return static_cast<std::int64_t>(sample.image.nbytes() + sample.mask.nbytes() + ignored);
   }
 
+  /// Nothing is kept from now on where this is false.
+  bool is_open() {
+    const std::lock_guard lock(mutex);
+    return room > 0;
+  }
+
   /// For another like this one.
   bool has_room(const DecodedSample& sample) {
     const std::lock_guard lock(mutex);
@@ -71,6 +77,8 @@ struct Dataset::Cache {
     if (!samples[index] && bytes <= room) {
       samples[index] = sample;
       room -= bytes;
+    } else if (!samples[index]) {
+      room = 0;  // samples are all of one size
     }
   }
 };
@@ -88,7 +96,7 @@ DecodedSample Dataset::decoded(std::size_t index) const {
   if (std::optional<DecodedSample> kept = cache_->find(index)) {
     return *std::move(kept);
   }
-  if (pairs_.at(index).slice) {
+  if (pairs_.at(index).slice && cache_->is_open()) {
     return decoded_with_neighbours(index);
   }
   const DecodedSample sample = resized(read(index), config_.resolution);

@@ -50,14 +50,27 @@ void collect(const fs::path& folder, const ImageSearch& search, FoundImages& fou
 }
 
 /// "png, jpg, ...": of the formats that are read.
-std::string readable_endings() {
+std::string readable_endings(bool volumes) {
   std::vector<std::string> endings;
   for (const Reader& reader : all_readers()) {
     for (const std::string& extension : reader.extensions) {
       endings.push_back(extension.substr(1));
     }
   }
+  if (volumes) {
+    endings.insert(endings.end(), {"nii", "nii.gz"});
+  }
   return join(endings, ", ");
+}
+
+/// Where volumes are looked for in vain.
+std::string volumes_text(const FoundImages& found, const ImageSearch& search) {
+  const bool has_volumes =
+      !search.volumes && std::any_of(found.others.begin(), found.others.end(),
+                                     [](const fs::path& p) { return is_volume(p); });
+  return has_volumes
+             ? "; volumes are read from a data set of nnU-Net's form (DataConfig::dataset: nnunet)"
+             : "";
 }
 
 /// "3 .gif, 1 without ending", the most frequent first.
@@ -110,12 +123,13 @@ FoundImages find_images(const fs::path& folder, const ImageSearch& search) {
   FoundImages found;
   collect(folder, search, found);
   if (found.images.empty()) {
-    throw DataError(str("no images (", readable_endings(), ") in folder '", folder.string(), "'",
-                        found.others.empty() ? "" : str("; it holds ", endings_text(found.others)),
-                        found.results.empty()
-                            ? ""
-                            : str("; earlier results, as in '", found.results.front().string(),
-                                  "', do not count")));
+    throw DataError(
+        str("no images (", readable_endings(search.volumes), ") in folder '", folder.string(), "'",
+            found.others.empty() ? "" : str("; it holds ", endings_text(found.others)),
+            volumes_text(found, search),
+            found.results.empty() ? ""
+                                  : str("; earlier results, as in '",
+                                        found.results.front().string(), "', do not count")));
   }
   std::sort(found.images.begin(), found.images.end(), [](const fs::path& a, const fs::path& b) {
     return natural_less(a.string(), b.string());

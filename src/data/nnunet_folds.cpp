@@ -21,7 +21,7 @@ using Json = nlohmann::json;
 }
 
 Json read_fold(const fs::path& file, std::int64_t fold) {
-  const Json folds = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  const Json folds = Json::parse(read_small_file(file), nullptr, /*allow_exceptions=*/false);
   if (!folds.is_array() || folds.empty()) {
     fail(file, "no list of folds, as nnU-Net's splits_final.json is");
   }

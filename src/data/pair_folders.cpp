@@ -55,7 +55,8 @@ std::string advice(const PairFolders& folders, const FilesByName& images,
   const auto guess = guess_affix(images, masks);
   if (!guess) {
     return text +
-           "; add or remove files, or set DataConfig::mask_prefix or DataConfig::mask_suffix";
+           "; add, remove or rename files (a mask is called as its image, but for "
+           "DataConfig::mask_prefix before it and DataConfig::mask_suffix behind)";
   }
   const auto setting = [](const char* field, const std::string& value) {
     return str(field, ": ", value.empty() ? "\"\"" : value);

@@ -9,6 +9,7 @@
 #include <opencv2/imgproc.hpp>
 #include <sstream>
 
+#include "core/calm_opencv.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 
@@ -142,6 +143,7 @@ std::string postprocess_text(const Postprocess& steps) {
 }
 
 at::Tensor numbered_parts(const at::Tensor& labels) {
+  calm_opencv();
   const at::Tensor parts = at::zeros(labels.sizes(), at::kInt);
   const at::Tensor part = at::empty(labels.sizes(), at::kInt);
   const int height = static_cast<int>(labels.size(0));
@@ -163,6 +165,7 @@ at::Tensor apply_postprocess(const Postprocess& steps, const at::Tensor& mask) {
   if (steps.empty()) {
     return mask;
   }
+  calm_opencv();
   const at::Tensor result = mask.clone(at::MemoryFormat::Contiguous);
   cv::Mat view(static_cast<int>(result.size(0)), static_cast<int>(result.size(1)), CV_8U,
                result.data_ptr());

@@ -14,6 +14,24 @@ namespace leaf::data {
 namespace fs = std::filesystem;
 namespace {
 
+/// "; 'data' holds 'a', 'b'", the folders in it.
+std::string folders_in(const fs::path& folder) {
+  constexpr std::size_t kShown = 8;
+  std::vector<std::string> names;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder, none)) {
+    if (entry.is_directory(none)) {
+      names.push_back(str("'", entry.path().filename().string(), "'"));
+    }
+  }
+  std::sort(names.begin(), names.end());
+  const bool more = names.size() > kShown;
+  names.resize(std::min(names.size(), kShown));
+  return names.empty() ? ""
+                       : str("; '", folder.string(), "' holds the folders ", join(names, ", "),
+                             more ? ", ..." : "");
+}
+
 /// The first candidate below root that is a folder; DataError listing all of them otherwise.
 fs::path first_folder(const DataConfig& config, const std::vector<std::string>& candidates) {
   std::vector<std::string> tried;
@@ -24,8 +42,11 @@ fs::path first_folder(const DataConfig& config, const std::vector<std::string>& 
     }
     tried.push_back(str("'", folder.string(), "'"));
   }
+  const char* keys = config.dataset == "folder"
+                         ? "; check DataConfig::root, DataConfig::images and DataConfig::masks"
+                         : "; check DataConfig::root and DataConfig::dataset";
   throw DataError(str("data set '", config.dataset, "': no folder ", join(tried, " or "),
-                      "; check DataConfig::root and DataConfig::dataset"));
+                      folders_in(config.root), keys));
 }
 
 PairList find_folder(const DataConfig& config) {

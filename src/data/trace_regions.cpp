@@ -7,6 +7,7 @@
 #include <opencv2/imgproc.hpp>
 #include <utility>
 
+#include "core/calm_opencv.h"
 #include "leaf/data/contours.h"
 
 namespace leaf::data {
@@ -127,6 +128,7 @@ std::int64_t twice_the_area(const Ring& ring) {
 }  // namespace
 
 std::vector<Region> trace_regions(const at::Tensor& mask) {
+  calm_opencv();
   const at::Tensor dense = mask.contiguous();
   const cv::Mat pixels(static_cast<int>(mask.size(0)), static_cast<int>(mask.size(1)), CV_8U,
                        dense.data_ptr());

@@ -18,11 +18,12 @@ using Rows = std::vector<std::vector<std::string>>;
 
 /// "a/b.png" -> "a/b"; a dot that no file type follows belongs to the name.
 std::string without_extension(const std::string& name) {
-  static constexpr std::array kTypes{".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"};
-  const std::string extension = to_lower(fs::path(name).extension().string());
-  const bool is_type =
-      std::any_of(kTypes.begin(), kTypes.end(), [&](const char* t) { return extension == t; });
-  return is_type ? name.substr(0, name.size() - extension.size()) : name;
+  static constexpr std::array kTypes{".png", ".jpg",  ".jpeg", ".tif",    ".tiff",
+                                     ".bmp", ".webp", ".dcm",  ".nii.gz", ".nii"};
+  const std::string lower = to_lower(name);
+  const auto type =
+      std::find_if(kTypes.begin(), kTypes.end(), [&](const char* t) { return lower.ends_with(t); });
+  return type == kTypes.end() ? name : name.substr(0, name.size() - std::string(*type).size());
 }
 
 std::size_t column_of(const Rows& rows, const std::string& name, const std::string& path) {

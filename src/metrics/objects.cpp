@@ -2,6 +2,7 @@
 #include <opencv2/imgproc.hpp>
 #include <vector>
 
+#include "core/calm_opencv.h"
 #include "leaf/metrics/scores.h"
 #include "pixels.h"
 
@@ -15,6 +16,7 @@ struct Coverage {
 
 /// How many objects of `mask` the other mask covers.
 Coverage coverage(Pixels& mask, const Pixels& other, double overlap) {
+  calm_opencv();
   const cv::Mat picture(static_cast<int>(mask.height), static_cast<int>(mask.width), CV_8U,
                         mask.values.data());
   cv::Mat labels;

@@ -74,14 +74,15 @@ Json pair_charts(const PairComparison& pair, const Scores& scores) {
     if (is_defined(a) && is_defined(b)) {
       points.emplace_back(a, b);
       differences.push_back(b - a);
-      all.push_back(std::max(a, b));
+      all.insert(all.end(), {a, b});
     }
   }
   points.resize(std::min(points.size(), kMostRows));
   const double high = *std::max_element(all.begin(), all.end());
+  const double lowest = std::min(0.0, *std::min_element(all.begin(), all.end()));
   const auto [low, widest] = range_of(differences);
   const double reach = std::max(-low, widest);
-  return {scatter(str(pair.column, ": second run over first"), points, 0, high),
+  return {scatter(str(pair.column, ": second run over first"), points, lowest, high),
           histogram(str(pair.column, ": second minus first, images"), differences, -reach, reach)};
 }
 

@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "data/caption.h"
+#include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
 #include "leaf/report/report.h"
 #include "picture.h"
@@ -15,6 +17,7 @@ namespace {
 constexpr std::int64_t kSide = 192;
 constexpr std::int64_t kGap = 4;
 constexpr std::int64_t kCaption = 24;
+constexpr std::int64_t kCaseCaption = 18;
 
 /// The picture in the middle of a white square.
 at::Tensor tile(const at::Tensor& picture) {
@@ -40,21 +43,32 @@ std::vector<std::size_t> shown(const std::vector<Choice>& choices) {
   return result;
 }
 
-/// Titles of the columns, as tall as a caption.
-at::Tensor head(const Report& report) {
-  std::vector<std::string> titles{"image", "truth", report.name};
-  if (report.columns.empty()) {
-    titles.emplace_back("errors");
-  }
-  for (const Column& column : report.columns) {
-    titles.push_back(column.title);
-  }
+/// Texts over the columns.
+at::Tensor captions(const std::vector<std::string>& texts, std::int64_t height) {
   std::vector<at::Tensor> cells;
-  for (const std::string& title : titles) {
-    cells.push_back(
-        at::constant_pad_nd(data::caption(title, kCaption, kSide), {0, 0, 0, kGap}, 255));
+  for (const std::string& text : texts) {
+    cells.push_back(at::constant_pad_nd(data::caption(text, height, kSide), {0, 0, 0, kGap}, 255));
   }
   return at::cat(cells, 1);
+}
+
+std::vector<std::string> titles(const Report& report) {
+  std::vector<std::string> texts{"image", "truth", report.name};
+  if (report.columns.empty()) {
+    texts.emplace_back("errors");
+  }
+  for (const Column& column : report.columns) {
+    texts.push_back(column.title);
+  }
+  return texts;
+}
+
+/// A case's name over its image, its Dice over the prediction.
+std::vector<std::string> case_texts(const metrics::ImageScore& score, std::size_t columns) {
+  std::vector<std::string> texts(columns);
+  texts[0] = score.name;
+  texts[2] = str("Dice ", fixed(score.value("dice"), 3));
+  return texts;
 }
 
 }  // namespace
@@ -66,7 +80,8 @@ void write_figure(const std::filesystem::path& path, const Report& report) {
   for (const Column& column : report.columns) {
     others.push_back(column.masks(places));
   }
-  std::vector<at::Tensor> rows{head(report)};
+  const std::vector<std::string> head = titles(report);
+  std::vector<at::Tensor> rows{captions(head, kCaption)};
   for (std::size_t row = 0; row < places.size(); ++row) {
     const Case one = report.load_case(places[row]);
     const Pictures p = make_pictures(one, kSide);
@@ -77,6 +92,8 @@ void write_figure(const std::filesystem::path& path, const Report& report) {
     for (const std::vector<at::Tensor>& masks : others) {
       cells.push_back(tile(mask_picture(masks.at(row), one.classes, p.truth)));
     }
+    rows.push_back(
+        captions(case_texts(report.evaluation->scores[places[row]], head.size()), kCaseCaption));
     rows.push_back(at::cat(cells, 1));
   }
   const at::Tensor sheet = at::constant_pad_nd(at::cat(rows, 0), {0, 0, kGap, 0, kGap, 0}, 255);

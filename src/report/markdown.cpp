@@ -1,17 +1,8 @@
 #include "markdown.h"
 
-#include <array>
-#include <charconv>
-
 #include "leaf/core/strings.h"
 
 namespace leaf::report {
-
-std::string exact(double value) {
-  std::array<char, 32> text{};
-  const auto end = std::to_chars(text.begin(), text.end(), value).ptr;
-  return {text.begin(), end};
-}
 
 std::string markdown(const std::string& name) {
   std::string text;

@@ -14,7 +14,4 @@ std::string markdown_row(const std::vector<std::string>& fields);
 /// The line under its head, for so many columns.
 std::string markdown_rule(std::size_t columns);
 
-/// Every digit of a number, as short as it can be.
-std::string exact(double value);
-
 }  // namespace leaf::report

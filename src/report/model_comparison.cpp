@@ -43,6 +43,9 @@ std::vector<double> values_of(const ModelComparison& comparison, const Value& va
 
 std::string coordinate_text(double value) { return fixed(value, 1); }
 
+/// Milliseconds with two digits at least.
+std::string time_text(double value) { return fixed(value, value >= 10 ? 0 : value >= 1 ? 1 : 2); }
+
 std::string plot(const ModelComparison& comparison) {
   const auto log_time = [](const ComparedModel& m) { return std::log10(m.milliseconds); };
   const PlotAxis x = axis_of(values_of(comparison, log_time), 0.2, 60, 520);
@@ -54,7 +57,7 @@ std::string plot(const ModelComparison& comparison) {
             {"models", Json::array()}};
   for (int i = 0; i <= kTicks; ++i) {
     view["x"].push_back({{"at", coordinate_text(x.coordinate(x.tick(i)))},
-                         {"text", fixed(std::pow(10, x.tick(i)), 0)}});
+                         {"text", time_text(std::pow(10, x.tick(i)))}});
     view["y"].push_back(
         {{"at", coordinate_text(y.coordinate(y.tick(i)))}, {"text", fixed(y.tick(i), 3)}});
   }

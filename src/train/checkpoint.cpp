@@ -143,11 +143,15 @@ std::vector<fs::path> complete_checkpoints(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
     return found;
   }
-  for (const fs::path& entry : list_folder(folder)) {  // sorted by name, and so by step
+  for (const fs::path& entry : list_folder(folder)) {  // sorted by name
     if (entry.filename().string().starts_with("step-") && fs::exists(entry / kStateFile)) {
       found.push_back(entry);
     }
   }
+  // Names have seven digits, and more from ten million steps on.
+  std::stable_sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) {
+    return a.filename().string().size() < b.filename().string().size();
+  });
   return found;
 }
 

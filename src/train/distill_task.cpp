@@ -177,7 +177,8 @@ class DistillTask : public TrainingTask {
 
   /// Computed once: the teacher does not change, and is slower than what it teaches.
   const TeacherMask& teacher_mask(const data::Dataset& share, std::size_t index) {
-    TeacherMask& mask = teacher_masks_[share.pairs()[index].name];
+    const data::Pair& pair = share.pairs()[index];
+    TeacherMask& mask = teacher_masks_[{pair.image, pair.slice.value_or(0)}];
     if (!mask.labels.defined()) {
       const data::Sample sample = share.load(index);
       const Segmenter segmenter = segmenter_of(teacher_);
@@ -210,7 +211,8 @@ class DistillTask : public TrainingTask {
   LightParts parts_;
   TaskNetworks networks_;
   std::int64_t updates_ = 0;
-  std::map<std::string, TeacherMask> teacher_masks_;  ///< by the image's name
+  std::map<std::pair<std::filesystem::path, std::int64_t>, TeacherMask>
+      teacher_masks_;  ///< by file and slice
 };
 
 }  // namespace

@@ -130,9 +130,12 @@ TEST(InferDicom, SegmentationsAreOfDicomFilesAtTheirSize) {
   const TinyProject project;
   project.with_model();
   const auto png = infer(project, {"data/images/0001.png"}, "out", {"--dicom-seg"});
-  EXPECT_EQ(png.exit_code, 1);
-  EXPECT_NE(png.err.find("it is no DICOM file"), std::string::npos) << png.err;
-  EXPECT_FALSE(fs::exists(project / "out/0001.png"));
+  EXPECT_EQ(png.exit_code, 0);  // the mask is none the worse
+  EXPECT_NE(png.err.find("no DICOM segmentation is written of it"), std::string::npos) << png.err;
+  EXPECT_TRUE(fs::exists(project / "out/0001.png"));
+  const auto again =
+      infer(project, {"data/images/0001.png"}, "out", {"--dicom-seg", "--skip-existing"});
+  EXPECT_NE(again.err.find("1 skipped"), std::string::npos) << again.err;
   test::expect_usage_error(
       infer(project, {"data/images"}, "x", {"--dicom-seg", "--output-size", "model"}), "leaf_infer",
       {"--dicom-seg", "--output-size model"});

@@ -121,6 +121,15 @@ TEST(InferErrors, NamesThatLeadNowhereAreThoseImagesFailures) {
                      {"no file or folder"});
 }
 
+TEST(InferErrors, ADataSetsFolderIsWarnedOf) {
+  const TinyProject project;
+  project.with_model();
+  const auto outcome = infer(project, {"data"}, "out");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  test::expect_parts(outcome.err, {"holds 'images' and 'masks': both are segmented",
+                                   "give '" + project.path("data/images") + "'"});
+}
+
 TEST(InferErrors, WrongUsageIsOneLine) {
   const TinyProject project;
   const auto expect = [&](const test::Outcome& outcome, const std::vector<std::string>& parts) {
@@ -130,7 +139,15 @@ TEST(InferErrors, WrongUsageIsOneLine) {
   expect(infer(project, {"data/images"}, "out"), {"no model folder", project.path("model")});
   fs::create_directories(project / "model");
   expect(infer(project, {"data/images"}, "out"), {"neither a model folder"});
+  write_file(project / "model/x/unet/config.json", "");
+  expect(infer(project, {"data/images"}, "out"),
+         {"a folder that holds models: '" + project.path("model/x") + "'"});
+  fs::remove_all(project / "model");
+  write_file(project / "model", "");
+  expect(infer(project, {"data/images"}, "out"), {"is a file, not a model folder"});
+  fs::remove(project / "model");
   project.with_model();
+  expect(infer(project, {"data/images"}, "out/mask.png"), {"called as a picture"});
   expect(infer(project, {"data/images"}, "out", {"--out-size", "model"}), {"'--out-size'"});
   expect(infer(project, {"data/images"}, "out", {"--output-size", "modl"}), {"'modl'", "model"});
   expect(infer(project, {"nowhere"}, "out"), {"no file or folder", "nowhere"});

@@ -50,6 +50,15 @@ TEST(DryRun, NamesWhatMakesScoresLookBetter) {
                 "data.split.strategy: groups"});
 }
 
+TEST(DryRun, SaysWhatIsInTheRunsFolder) {
+  const test::TrainProject project;
+  ASSERT_EQ(project.train("run").exit_code, 0);
+  const auto outcome = project.train("run", {"--dry-run"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  test::expect_parts(outcome.err, {"the parts are those of '" + project.path("run/split.csv"),
+                                   "exists: a run needs --resume"});
+}
+
 TEST(DryRun, WithoutValidation) {
   const TrainProject project;
   const auto outcome = project.train("run", {"--dry-run", "--set", "data.split.validation=0"});

@@ -9,7 +9,8 @@
 
 namespace leaf {
 
-/// Concatenates anything that can be streamed.
+/// Concatenates anything that can be streamed. Where an argument is of LibTorch's types call it as
+/// leaf::str: those bring c10::str along.
 template <typename... Parts>
 std::string str(const Parts&... parts) {
   std::ostringstream out;
@@ -19,6 +20,9 @@ std::string str(const Parts&... parts) {
 
 /// A number with a fixed count of decimals: fixed(0.5, 3) == "0.500".
 std::string fixed(double value, int decimals);
+
+/// Every digit of a number, as short as it can be.
+std::string exact(double value);
 
 /// Elements joined by a separator: join({"a", "b"}, ", ") == "a, b".
 std::string join(const std::vector<std::string>& parts, std::string_view separator);

@@ -52,8 +52,8 @@ struct Column {
 /// What a report tells.
 struct Report {
   std::string title;
-  std::string name = "prediction";  ///< of what was scored, over its column of the figure
-  const Evaluation* evaluation = nullptr;
+  std::string name = "prediction";         ///< of what was scored, over its column of the figure
+  const Evaluation* evaluation = nullptr;  ///< never null when it is written
   const EvaluationSummary* summary = nullptr;
   LoadCase load_case;
   std::vector<Column> columns = {};  ///< of the figure, beside what was scored
@@ -71,9 +71,9 @@ void write_comparison_report(const std::filesystem::path& path,
                              const metrics::Comparison& comparison,
                              const std::vector<metrics::ScoreTable>& runs);
 
-/// A contact sheet of chosen cases as PNG, a row each: image, truth, prediction, and where they
-/// differ (green: both, red: prediction alone, blue: truth alone), or instead the predictions of
-/// the other columns. Atomic.
+/// A contact sheet of chosen cases as PNG, a row each under its name: image, truth, prediction, and
+/// where they differ (green: both, red: prediction alone, blue: truth alone), or instead the
+/// predictions of the other columns. Atomic.
 void write_figure(const std::filesystem::path& path, const Report& report);
 
 }  // namespace leaf::report

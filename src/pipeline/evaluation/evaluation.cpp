@@ -104,7 +104,9 @@ void score_batch(const Segmenter& segmenter, const EvaluationOptions& options,
         probabilities.select(1, static_cast<std::int64_t>(i)).unbind();
     const at::Tensor& predicted = seeds.front();
     const Loaded& loaded = batch[i];
-    require_finite(predicted, loaded.sample.name);
+    for (const at::Tensor& of_seed : seeds) {
+      require_finite(of_seed, loaded.sample.name);
+    }
     result.scores.push_back(score(segmenter, options, loaded.sample, predicted));
     if (options.on_labels) {
       options.on_labels(result.scores.size() - 1, segmenter.labels(predicted));

@@ -7,6 +7,7 @@
 #include "data/image_folder.h"
 #include "data/nnunet_dataset.h"
 #include "leaf/core/error.h"
+#include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/volume.h"
 #include "leaf/pipeline/folder_inference.h"
@@ -78,8 +79,24 @@ void add_series(const fs::path& folder, std::vector<fs::path>& images,
   }
 }
 
+/// A data set's own folder holds masks too, which nobody wants segmented.
+void warn_of_masks(const fs::path& folder) {
+  for (const char* images : {"images", "imagesTr"}) {
+    for (const char* masks : {"masks", "mask", "labels", "labelsTr"}) {
+      if (fs::is_directory(folder / images) && fs::is_directory(folder / masks)) {
+        log::warn(str("'", folder.string(), "' holds '", images, "' and '", masks,
+                      "': both are segmented; for the images alone give '",
+                      (folder / images).string(), "'"));
+      }
+    }
+  }
+}
+
 void add_folder(const fs::path& folder, const InputSearch& search, const fs::path& output,
                 std::vector<InferenceInput>& inputs) {
+  if (search.recursive) {
+    warn_of_masks(folder);
+  }
   const bool holds_output = is_below(resolved(output), resolved(folder));
   data::FoundImages found =
       data::find_images(folder, {.recursive = search.recursive, .volumes = true});

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "data/dicom/segmentation.h"
+#include "data/dicom/structure.h"
 #include "data/transforms.h"
 #include "leaf/core/files.h"
 #include "leaf/core/log.h"
@@ -31,6 +32,7 @@ struct Extra {
   bool wanted;
   bool of_volumes = false;     ///< made of them, too
   bool own_extension = false;  ///< of volumes, too, whose files else end as their masks do
+  bool of_dicom = false;       ///< made of DICOM files and folders alone
 };
 
 Extra probabilities(const Options& options) {
@@ -49,7 +51,7 @@ Extra contours(const Options& options) {
 }
 Extra labels(const Options& options) { return {"labels", ".png", options.labels}; }
 Extra dicom_seg(const Options& options) {
-  return {"dicom-seg", ".dcm", options.dicom_seg, true, true};
+  return {"dicom-seg", ".dcm", options.dicom_seg, true, true, true};
 }
 
 std::vector<Extra> all_extras(const Options& options) {
@@ -57,8 +59,26 @@ std::vector<Extra> all_extras(const Options& options) {
           contours(options),      labels(options),      dicom_seg(options)};
 }
 
+bool is_dicom(const fs::path& image) {
+  std::error_code none;
+  return fs::is_directory(image, none) || data::dicom::is_dicom_file(image);
+}
+
 bool is_made(const Extra& extra, const InferenceInput& input) {
-  return extra.wanted && (extra.of_volumes || !data::is_volume(input.image));
+  return extra.wanted && (extra.of_volumes || !data::is_volume(input.image)) &&
+         (!extra.of_dicom || is_dicom(input.image));
+}
+
+/// Whether an object refers to this image; says so once where none can.
+bool makes_dicom_seg(const Options& options, const InferenceInput& input) {
+  const Extra extra = dicom_seg(options);
+  if (extra.wanted && !is_made(extra, input)) {
+    log::warn_once("no DICOM segmentation",
+                   str("'", input.image.string(),
+                       "' is no DICOM file, so that no DICOM "
+                       "segmentation is written of it; so it is with others"));
+  }
+  return is_made(extra, input);
 }
 
 /// With the extension that files of an image have; those of volumes end as their masks do.
@@ -151,7 +171,7 @@ void write_outputs(const FolderInferenceOptions& options, const data::MaskClasse
   if (options.labels) {
     data::write_labels(path(labels(options)), data::numbered_parts(stored.mask));
   }
-  if (options.dicom_seg) {
+  if (makes_dicom_seg(options, input)) {
     data::dicom::write_segmentation(path(dicom_seg(options)), {{.file = input.image}},
                                     stored.mask.unsqueeze(0), classes, options.volumes.limits);
   }
@@ -173,7 +193,7 @@ void write_volume_outputs(const FolderInferenceOptions& options, const data::Mas
     data::write_volume(path_of(options, uncertainty(options), input), volume,
                        entropy(result.probability));
   }
-  if (options.dicom_seg) {
+  if (makes_dicom_seg(options, input)) {
     data::dicom::write_segmentation(
         path_of(options, dicom_seg(options), input), volume.dicom_frames(),
         data::as_voxels(result.labels, volume.slicing()), classes, options.volumes.limits);

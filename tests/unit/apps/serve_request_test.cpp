@@ -121,6 +121,14 @@ TEST(ServeAccess, Tokens) {
   }
 }
 
+TEST(ServeMetrics, SumsHaveEveryDigit) {
+  Metrics metrics;
+  metrics.count_batch(1'234'566);
+  metrics.count_batch(1);
+  EXPECT_NE(metrics.text(0).find("leaf_batch_images_sum 1234567\n"), std::string::npos)
+      << metrics.text(0);
+}
+
 TEST(ServeMetrics, CountAsPrometheusDoes) {
   Metrics metrics;
   metrics.count({.method = "POST", .path = "/segment", .status = 200, .seconds = 0.02});

@@ -7,6 +7,7 @@
 
 #include "core/checksum.h"
 #include "leaf/core/error.h"
+#include "leaf/core/folder_lock.h"
 #include "support/images.h"
 #include "support/temporary_folder.h"
 
@@ -133,6 +134,23 @@ TEST(Files, AMadeFolderIsRemovedWithTheParentsThatWereNotThere) {
   write_file(folder / "a/b/other", "");  // made by somebody else in the meantime
   remove_folder(folder / "a/b/c/d", parents);
   EXPECT_EQ(list_folder(folder / "a/b"), std::vector<fs::path>{folder / "a/b/other"});
+}
+
+TEST(FolderLock, OneHasAFolder) {
+  const test::TemporaryFolder folder;
+  auto first = FolderLock::unless_held(folder.path());
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(FolderLock::unless_held(folder.path()), nullptr);
+  EXPECT_THROW(FolderLock second(folder.path()), FileError);
+  first.reset();
+  EXPECT_NE(FolderLock::unless_held(folder.path()), nullptr);
+  EXPECT_THROW(FolderLock::unless_held(folder / "missing"), FileError);
+}
+
+TEST(Files, AFailureWithoutACauseIsNoSuccess) {
+  const std::string message =
+      test::message_of<FileError>([] { throw_cannot_write("result.nii.gz", 0); });
+  EXPECT_EQ(message.find("Success"), std::string::npos) << message;
 }
 
 TEST(Files, ErrorsNameThePath) {

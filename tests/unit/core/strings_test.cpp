@@ -11,6 +11,12 @@ TEST(Strings, NearestFindsAMisspelling) {
   EXPECT_EQ(nearest("completely_different", keys), std::nullopt);
 }
 
+TEST(Strings, ExactNumbersHaveEveryDigitAndNoMore) {
+  EXPECT_EQ(exact(0.1), "0.1");
+  EXPECT_EQ(exact(1234567), "1234567");
+  EXPECT_EQ(exact(1.0 / 3), "0.3333333333333333");
+}
+
 TEST(Strings, HashIsFnv1a64) {
   EXPECT_EQ(fnv1a64(""), 0xcbf29ce484222325ULL);
   EXPECT_EQ(fnv1a64("a"), 0xaf63dc4c8601ec8cULL);

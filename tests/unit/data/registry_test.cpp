@@ -72,6 +72,22 @@ TEST(Registry, FolderWithPrefixSuffixAndOneFolderForBoth) {
   EXPECT_EQ(list.pairs[1].mask, folder / "all/m_b_gt.png");
 }
 
+TEST(Registry, FoldersOfOtherNamesAreListedWithTheKeysThatNameThem) {
+  const test::TemporaryFolder folder;
+  touch(folder, {"images/a.png", "labels/a.png"});
+  const std::string message = data_error(config_for("folder", folder.path()));
+  for (const char* part : {"masks'", "holds the folders 'images', 'labels'", "DataConfig::masks"}) {
+    EXPECT_NE(message.find(part), std::string::npos) << part << " in " << message;
+  }
+}
+
+TEST(Registry, VolumesInFoldersAreSentToTheirLayout) {
+  const test::TemporaryFolder folder;
+  touch(folder, {"images/a.nii.gz", "masks/a.nii.gz"});
+  const std::string message = data_error(config_for("folder", folder.path()));
+  EXPECT_NE(message.find("nnU-Net's form"), std::string::npos) << message;
+}
+
 TEST(Registry, MissingPartnersOnBothSidesAreReported) {
   const test::TemporaryFolder folder;
   touch(folder, {"images/a.png", "images/b.png", "images/c.png", "masks/a.png", "masks/d.png"});

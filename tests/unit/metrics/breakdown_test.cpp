@@ -171,6 +171,15 @@ TEST(Strata, TablesThatDoNotFitAreNamed) {
   EXPECT_THROW(Table("image,sex\na.png\n").column("sex"), DataError);
 }
 
+TEST(Strata, ATablesNamesMayHaveAnyEndingThatImagesHave) {
+  const Table table("image,sex\na.webp,f\nb.dcm,m\nc.nii.gz,f\nd.1.3,m\n");
+  const ImageColumn column = table.column("sex");
+  EXPECT_EQ(column.of("a"), "f");
+  EXPECT_EQ(column.of("b"), "m");
+  EXPECT_EQ(column.of("c"), "f");
+  EXPECT_EQ(column.of("d.1.3"), "m");
+}
+
 TEST(Strata, AreWritten) {
   const test::TemporaryFolder folder;
   BreakdownOptions options;

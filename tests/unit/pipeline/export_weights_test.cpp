@@ -129,6 +129,20 @@ TEST(Folders, AKindIsFoundInTheFolderItselfOrARunsBestOrLast) {
   EXPECT_EQ(find_folder(folder.path(), is_parts_folder), folder / "best");
 }
 
+TEST(Folders, WhatIsNoModelFolderIsCalledWhatItIs) {
+  const test::TemporaryFolder folder;
+  const auto refusal = [&](const std::string& path) {
+    return test::message_of<WeightsError>([&] { find_model_folder(folder / path); });
+  };
+  write_file(folder / "autoencoder/best/vae/config.json", "{}");
+  test::expect_contains(refusal("autoencoder"), "an autoencoder alone");
+  write_file(folder / "run/best/unet/config.json", "{}");
+  test::expect_contains(refusal("run/best/unet"), "a part of the model folder");
+  test::expect_contains(refusal(""), "a folder that holds models");
+  write_file(folder / "run/checkpoints/step-0000001/state.json", "{}");
+  test::expect_contains(refusal("run/checkpoints/step-0000001"), "a checkpoint");
+}
+
 TEST(Folders, ARunIsKnownByItsConfigurationAndItsDivision) {
   const test::TemporaryFolder folder;
   fs::create_directories(folder / "run/best");

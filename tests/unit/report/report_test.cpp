@@ -119,7 +119,7 @@ TEST(Figure, HasARowPerCase) {
   const test::ReportFixture fixture(60);
   write_figure(folder / "figure.png", fixture.page);
   const data::ImageSize size = data::size_of(data::read_image(folder / "figure.png").rgb);
-  EXPECT_EQ(size, (data::ImageSize{24 + 8 * 196 + 4, 4 * 196 + 4}));
+  EXPECT_EQ(size, (data::ImageSize{24 + 8 * (18 + 196) + 4, 4 * 196 + 4}));
 }
 
 TEST(Figure, HasAColumnForEachOtherModel) {
@@ -133,11 +133,14 @@ TEST(Figure, HasAColumnForEachOtherModel) {
   fixture.page.columns = {{"a", column}, {"b with a name that is too long for its column", column}};
   write_figure(folder / "figure.png", fixture.page);
   const at::Tensor figure = data::read_image(folder / "figure.png").rgb;
-  EXPECT_EQ(data::size_of(figure), (data::ImageSize{24 + 8 * 196 + 4, 5 * 196 + 4}));
+  EXPECT_EQ(data::size_of(figure), (data::ImageSize{24 + 8 * (18 + 196) + 4, 5 * 196 + 4}));
   EXPECT_EQ(asked.size(), 8U);
   for (int column_number = 0; column_number < 5; ++column_number) {
     const at::Tensor title = figure.narrow(0, 4, 24).narrow(1, 4 + 196 * column_number, 192);
     EXPECT_LT(title.min().item<int>(), 100) << "a title stands there: " << column_number;
+    const at::Tensor of_case = figure.narrow(0, 4 + 24, 18).narrow(1, 4 + 196 * column_number, 192);
+    EXPECT_EQ(of_case.min().item<int>() < 150, column_number == 0 || column_number == 2)
+        << "name and Dice of the first case: " << column_number;
   }
 }
 

@@ -92,6 +92,15 @@ TEST(Checkpoint, KeepsTheNewest) {
   EXPECT_EQ(complete_checkpoints(folder.path()).back().filename(), "step-0001000");
 }
 
+TEST(Checkpoint, TheNewestIsTheOneOfTheLastStep) {
+  const test::TemporaryFolder folder;
+  for (const std::int64_t step : {9'999'999, 10'000'000}) {  // of seven and of eight digits
+    write_checkpoint(folder.path(), make_checkpoint(step), 2);
+  }
+  EXPECT_EQ(complete_checkpoints(folder.path()).size(), 2U);
+  EXPECT_EQ(complete_checkpoints(folder.path()).back().filename(), "step-10000000");
+}
+
 TEST(Checkpoint, ReplacesTheSameStep) {
   const test::TemporaryFolder folder;
   Checkpoint checkpoint = make_checkpoint(5);
