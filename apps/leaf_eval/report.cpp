@@ -1,5 +1,6 @@
 #include "leaf_eval/report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <iomanip>
 #include <iostream>
@@ -15,21 +16,28 @@ namespace {
 
 constexpr int kNameWidth = 15;
 
-/// At most ten characters, areas of millions of pixels too.
-std::string cell(double value) {
-  constexpr double kLarge = 10'000;
-  return metrics::is_defined(value) ? fixed(value, std::abs(value) < kLarge ? 4 : 1) : "-";
+/// Four decimals, fewer where a row has large numbers: areas may be millions of pixels.
+int decimals_of(const metrics::Statistics& s) {
+  double largest = 0;
+  for (const double value : {s.mean, s.median, s.std, s.q1, s.q3}) {
+    largest = metrics::is_defined(value) ? std::max(largest, std::abs(value)) : largest;
+  }
+  return largest < 100 ? 4 : largest < 10'000 ? 2 : 0;
 }
 
 void print_row(const metrics::Metric& metric, const metrics::Statistics& s) {
+  const auto cell = [decimals = decimals_of(s)](double value) {
+    return metrics::is_defined(value) ? fixed(value, decimals) : "-";
+  };
   std::cout << "  " << std::left << std::setw(kNameWidth) << metric.title << std::right;
   for (const double value : {s.mean, s.median, s.std, s.q1, s.q3}) {
     std::cout << std::setw(10) << cell(value);
   }
-  std::cout << "   " << std::left << std::setw(20)
-            << (s.interval ? str(cell(s.interval->low), " to ", cell(s.interval->high)) : "");
+  if (s.interval) {
+    std::cout << "   " << cell(s.interval->low) << " to " << cell(s.interval->high);
+  }
   if (s.undefined > 0) {
-    std::cout << s.undefined << " undefined";
+    std::cout << "   " << s.undefined << " undefined";
   }
   std::cout << '\n';
 }

@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -19,9 +20,14 @@ constexpr std::int64_t kGap = 4;
 constexpr std::int64_t kCaption = 24;
 constexpr std::int64_t kCaseCaption = 18;
 
-/// The picture in the middle of a white square.
-at::Tensor tile(const at::Tensor& picture) {
-  at::Tensor square = at::full({kSide, kSide, 3}, 255, at::kByte);
+/// The picture, a small one so many times as large as fits, in the middle of a grey square, on
+/// which a white mask is seen.
+at::Tensor tile(const at::Tensor& small) {
+  constexpr int kGrey = 225;
+  const std::int64_t times =
+      std::max<std::int64_t>(1, kSide / std::max(small.size(0), small.size(1)));
+  const at::Tensor picture = small.repeat_interleave(times, 0).repeat_interleave(times, 1);
+  at::Tensor square = at::full({kSide, kSide, 3}, kGrey, at::kByte);
   const std::int64_t top = (kSide - picture.size(0)) / 2;
   const std::int64_t left = (kSide - picture.size(1)) / 2;
   square.narrow(0, top, picture.size(0)).narrow(1, left, picture.size(1)).copy_(picture);

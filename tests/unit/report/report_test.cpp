@@ -122,6 +122,18 @@ TEST(Figure, HasARowPerCase) {
   EXPECT_EQ(size, (data::ImageSize{24 + 8 * (18 + 196) + 4, 4 * 196 + 4}));
 }
 
+TEST(Figure, SmallPicturesAreEnlarged) {
+  const test::TemporaryFolder folder;
+  test::ReportFixture fixture(60);
+  const at::Tensor white = at::ones({16, 16}, at::kByte);
+  fixture.page.load_case = [&](std::size_t) { return Case{std::nullopt, white, white}; };
+  write_figure(folder / "figure.png", fixture.page);
+  const at::Tensor truth = data::read_image(folder / "figure.png")
+                               .rgb.narrow(0, 4 + 24 + 18, 192)
+                               .narrow(1, 4 + 196, 192);
+  EXPECT_EQ(truth.min().item<int>(), 255);  // 16 pixels times 12
+}
+
 TEST(Figure, HasAColumnForEachOtherModel) {
   const test::TemporaryFolder folder;
   test::ReportFixture fixture(60);
