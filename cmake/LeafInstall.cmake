@@ -17,6 +17,7 @@ install(FILES ${PROJECT_BINARY_DIR}/leafConfig.cmake ${PROJECT_BINARY_DIR}/leafC
               ${PROJECT_SOURCE_DIR}/cmake/FindLeafTorch.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindLeafNifti.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindLeafDcmtk.cmake
+              ${PROJECT_SOURCE_DIR}/cmake/FindLeafOpenJpeg.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindLeafOpenCV.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindLeafUtf8proc.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindLeafWebP.cmake

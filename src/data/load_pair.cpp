@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "data/exif.h"
 #include "leaf/core/error.h"
@@ -13,6 +16,7 @@
 #include "leaf/data/dataset.h"
 #include "leaf/data/volume.h"
 #include "mask_samples.h"
+#include "nnunet_dataset.h"
 #include "volume_pairs.h"
 
 namespace leaf::data {
@@ -126,13 +130,48 @@ void cut(at::Tensor& pixels, const Box& box) {
   }
 }
 
-LoadedImage read_image_of(const Pair& pair, const Intensity& intensity, VolumeShelf& volumes) {
-  return pair.slice ? read_slice(*volumes.open(pair.image), *pair.slice, intensity)
-                    : read_image(pair.image, {.intensity = intensity, .limits = {}});
+/// A channel in a file of its own, [H,W].
+at::Tensor grey_of(const LoadedImage& channel, const std::filesystem::path& file) {
+  const at::Tensor grey = channel.rgb.select(2, 0);
+  if (!grey.equal(channel.rgb.select(2, 1)) || !grey.equal(channel.rgb.select(2, 2))) {
+    throw DataError(str("'", file.string(),
+                        "' has colours, and is one of several channels in files of their own; "
+                        "make it grey"));
+  }
+  return grey;
 }
 
-Mask read_mask_of(const Pair& pair, const MaskOptions& options, VolumeShelf& volumes) {
-  return pair.slice ? interpret_mask(volumes.open(pair.mask)->slice(*pair.slice),
+/// Two or three channels as one picture; of two, blue is 0.
+LoadedImage joined(const std::vector<LoadedImage>& channels,
+                   const std::vector<std::filesystem::path>& files) {
+  std::vector<at::Tensor> planes;
+  const ImageSize size = size_of(channels.front().rgb);
+  for (std::size_t c = 0; c < channels.size(); ++c) {
+    if (const ImageSize other = size_of(channels[c].rgb); other != size) {
+      throw DataError(str("'", files[c].string(), "' is ", size_text(other), " but '",
+                          files.front().string(), "', another channel of the image, is ",
+                          size_text(size), "; give them one size"));
+    }
+    planes.push_back(grey_of(channels[c], files[c]));
+  }
+  planes.resize(3, at::zeros_like(planes.front()));
+  return {at::stack(planes, 2), channels.front().exif_orientation};
+}
+
+LoadedImage read_image_of(const Pair& pair, const std::vector<std::filesystem::path>& files,
+                          const Intensity& intensity, VolumeShelf& volumes) {
+  std::vector<LoadedImage> channels;
+  for (const std::filesystem::path& file : files) {
+    channels.push_back(
+        pair.slice ? read_slice(*volumes.open(file, files.size() + 1), *pair.slice, intensity)
+                   : read_image(file, {.intensity = intensity, .limits = {}}));
+  }
+  return channels.size() == 1 ? channels.front() : joined(channels, files);
+}
+
+Mask read_mask_of(const Pair& pair, std::size_t files, const MaskOptions& options,
+                  VolumeShelf& volumes) {
+  return pair.slice ? interpret_mask(volumes.open(pair.mask, files + 1)->slice(*pair.slice),
                                      slice_name(pair.mask.string(), *pair.slice), options)
                     : load_mask(pair.mask, options);
 }
@@ -154,10 +193,12 @@ LoadedPair load_pair(const Pair& pair, const DataConfig& config) {
 }
 
 LoadedPair load_pair(const Pair& pair, const DataConfig& config, VolumeShelf& volumes) {
+  const std::vector<std::filesystem::path> files =
+      config.dataset == "nnunet" ? channel_files(pair.image) : std::vector{pair.image};
   LoadedPair loaded;
-  loaded.image = read_image_of(pair, config.intensity, volumes);
-  Mask mask = fit_mask(read_mask_of(pair, mask_options(pair.rule, config), volumes), loaded.image,
-                       pair, config.mask_orientation);
+  loaded.image = read_image_of(pair, files, config.intensity, volumes);
+  Mask mask = fit_mask(read_mask_of(pair, files.size(), mask_options(pair.rule, config), volumes),
+                       loaded.image, pair, config.mask_orientation);
   if (config.crop == Crop::kDisc) {
     const Box box = crop_box(pair, mask.values, config.crop_margin);
     for (at::Tensor* pixels : {&loaded.image.rgb, &mask.labels, &mask.ignored}) {

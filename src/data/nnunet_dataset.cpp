@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <optional>
 #include <string_view>
 
 #include "image_folder.h"
@@ -20,7 +20,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr const char* kFile = "dataset.json";
-constexpr std::string_view kSecondChannel = "_0001";
+constexpr std::size_t kMostChannels = 3;  // red, green and blue of the network's input
 
 [[noreturn]] void refuse_dataset(const fs::path& root, const std::string& reason) {
   throw DataError(str("'", (root / kFile).string(), "': ", reason));
@@ -119,17 +119,79 @@ FilesByName files_of(const fs::path& folder, const NnunetDataset& set) {
           images.at(matched.without_first.front()).string(), "'); add or remove files"));
 }
 
-std::vector<Pair> find_part(const fs::path& images_folder, const fs::path& labels_folder,
-                            const NnunetDataset& set) {
-  const FilesByName images = files_of(images_folder, set);
-  const FilesByName masks = files_of(labels_folder, set);
-  std::vector<fs::path> files;
-  bool numbered = false;  // the Decathlon's are not
-  for (const auto& [name, file] : images) {
-    files.push_back(file);
-    numbered = numbered || name.ends_with(kFirstChannel);
+/// The file of another channel of the image whose first one `first` is, the name of which ends in
+/// "_0000".
+fs::path channel_file(const fs::path& first, std::size_t channel) {
+  const std::string name = without_extension(first).string();
+  const std::string ending = first.string().substr(name.size());
+  return str(name.substr(0, name.size() - 1), channel, ending);
+}
+
+/// The number of a channel beyond the first, "case_0001" beside "case_0000"; nothing for the name
+/// of an image.
+std::optional<std::size_t> further_channel(const std::string& name, const FilesByName& images) {
+  if (name.size() <= kFirstChannel.size()) {
+    return std::nullopt;
   }
-  refuse_channel_files(files);
+  const std::size_t at = name.size() - kFirstChannel.size();
+  const std::string digits = name.substr(at + 1);
+  const bool is_further = name[at] == '_' && is_number(digits) && std::stoul(digits) > 0 &&
+                          images.contains(str(name.substr(0, at), kFirstChannel));
+  return is_further ? std::optional<std::size_t>(std::stoul(digits)) : std::nullopt;
+}
+
+void require_channels(const fs::path& image, std::size_t channels) {
+  const std::size_t found = channel_files(image).size();
+  if (found != channels) {
+    throw DataError(str("image '", image.string(), "' has no file '",
+                        channel_file(image, found).filename().string(), "' beside it, and ", kFile,
+                        " states ", channels, " channels; add the file"));
+  }
+}
+
+/// Throws DataError unless the channels of a volume have the same voxels at the same places.
+void require_same_places(const fs::path& image, SliceAxis axis) {
+  const std::vector<fs::path> files = channel_files(image);
+  if (files.size() > 1 && is_volume(image)) {
+    const auto first = open_volume(image, {.axis = axis});
+    for (std::size_t c = 1; c < files.size(); ++c) {
+      require_same_place(*open_volume(files[c], {.axis = axis}), *first);
+    }
+  }
+}
+
+/// Each image by its first channel, all of which are there.
+FilesByName first_channels(const FilesByName& files, const NnunetDataset& set, SliceAxis axis) {
+  FilesByName images;
+  bool apart = set.channels == 2;  // no picture has two, and of volumes they would be a dimension
+  for (const auto& [name, file] : files) {
+    const std::optional<std::size_t> channel = further_channel(name, files);
+    if (!channel) {
+      images.emplace(name, file);
+      continue;
+    }
+    if (*channel >= set.channels) {
+      throw DataError(str("'", file.string(), "' is a channel that ", kFile,
+                          " does not state; correct its channel_names, or remove the file"));
+    }
+    apart = true;
+  }
+  for (const auto& [name, file] : images) {
+    if (apart && name.ends_with(kFirstChannel)) {
+      require_channels(file, set.channels);
+      require_same_places(file, axis);
+    }
+  }
+  return images;
+}
+
+std::vector<Pair> find_part(const fs::path& images_folder, const fs::path& labels_folder,
+                            const NnunetDataset& set, SliceAxis axis) {
+  const FilesByName images = first_channels(files_of(images_folder, set), set, axis);
+  const FilesByName masks = files_of(labels_folder, set);
+  const bool numbered = std::any_of(images.begin(), images.end(), [](const auto& image) {
+    return image.first.ends_with(kFirstChannel);  // the Decathlon's do not
+  });
   const NameAffix affix{"", numbered ? std::string(kFirstChannel) : ""};
   const NamePairs matched = match_names(masks, images, affix);
   if (!matched.without_second.empty() || !matched.without_first.empty()) {
@@ -185,13 +247,17 @@ void take_stated_classes(DataConfig& config) {
 
 PairList find_nnunet(const DataConfig& config) {
   const NnunetDataset set = read_nnunet_dataset(config.root);
-  if (set.channels != 1 && set.channels != 3) {
-    refuse_dataset(config.root, str("its images have ", set.channels,
-                                    " channels; those of 1, or of 3 in one file (RGB), are read"));
+  if (set.channels < 1 || set.channels > kMostChannels) {
+    refuse_dataset(config.root, str("its images have ", set.channels, " channels, and 1 to ",
+                                    kMostChannels, " are read; keep as many of its channel_names ",
+                                    "and of the files, numbered from _0000"));
   }
-  PairList list{find_part(config.root / "imagesTr", config.root / "labelsTr", set), {}};
+  const auto part = [&](const char* images, const char* labels) {
+    return find_part(config.root / images, config.root / labels, set, config.slice_axis);
+  };
+  PairList list{part("imagesTr", "labelsTr"), {}};
   if (fs::is_directory(config.root / "labelsTs")) {
-    list.own_test = find_part(config.root / "imagesTs", config.root / "labelsTs", set);
+    list.own_test = part("imagesTs", "labelsTs");
   }
   return list;
 }
@@ -204,20 +270,26 @@ fs::path case_name(const fs::path& image, const fs::path& name) {
              : plain;
 }
 
-void refuse_channel_files(const std::vector<fs::path>& images) {
-  std::set<std::string> names;
-  for (const fs::path& image : images) {
-    names.insert(without_extension(image).string());
+std::vector<fs::path> channel_files(const fs::path& image) {
+  std::vector<fs::path> files{image};
+  if (!without_extension(image).string().ends_with(kFirstChannel) ||
+      !is_case_folder(image.parent_path())) {
+    return files;
   }
+  std::error_code none;
+  while (files.size() < kMostChannels &&
+         fs::is_regular_file(channel_file(image, files.size()), none)) {
+    files.push_back(channel_file(image, files.size()));
+  }
+  return files;
+}
+
+void refuse_channel_files(const std::vector<fs::path>& images) {
   for (const fs::path& image : images) {
-    const std::string name = without_extension(image).string();
-    const std::string first =
-        str(name.substr(0, name.size() - kFirstChannel.size()), kFirstChannel);
-    if (name.ends_with(kSecondChannel) && names.contains(first) &&
-        is_case_folder(image.parent_path())) {
-      throw DataError(str("'", image.string(),
-                          "' is a channel in a file of its own; images of several files are not "
-                          "read: join three of them into RGB"));
+    if (const std::vector<fs::path> files = channel_files(image); files.size() > 1) {
+      throw DataError(str("'", files[1].string(),
+                          "' is a channel in a file of its own; only training and scoring of a "
+                          "data set read such: join the channels of each image into one RGB file"));
     }
   }
 }

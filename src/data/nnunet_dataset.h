@@ -30,8 +30,9 @@ NnunetDataset read_nnunet_dataset(const std::filesystem::path& root);
 MaskClasses read_nnunet_classes(const std::filesystem::path& root);
 
 /// The images of imagesTr with their masks of labelsTr, and of imagesTs where there is a labelsTs;
-/// names are those of the cases. Throws DataError for files without partner and for images of 2 or
-/// more than 3 channels, or of several files.
+/// names are those of the cases. An image whose channels are files of their own is its first one
+/// (channel_files). Throws DataError for files without partner, for images of more than 3 channels,
+/// for channels that are missing or not stated, and for those of a volume that lie elsewhere.
 PairList find_nnunet(const DataConfig& config);
 
 /// The name of an image below some folder, without extension; in a folder images* beside a
@@ -39,8 +40,11 @@ PairList find_nnunet(const DataConfig& config);
 std::filesystem::path case_name(const std::filesystem::path& image,
                                 const std::filesystem::path& name);
 
-/// Throws DataError where a channel of an image, in such a folder, is a file of its own
-/// ("case_0001").
+/// The files of an image: itself, and in such a folder the channels "case_0001" and "case_0002"
+/// beside "case_0000" that are there.
+std::vector<std::filesystem::path> channel_files(const std::filesystem::path& image);
+
+/// Throws DataError for an image of several such files.
 void refuse_channel_files(const std::vector<std::filesystem::path>& images);
 
 }  // namespace leaf::data

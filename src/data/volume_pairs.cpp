@@ -29,8 +29,8 @@ std::vector<Pair> with_slices(const std::vector<Pair>& pairs, SliceAxis axis) {
   return result;
 }
 
-std::shared_ptr<const Volume> VolumeShelf::open(const std::filesystem::path& path) {
-  constexpr std::size_t kMost = 4;  // images and masks of the one at work and the one before
+std::shared_ptr<const Volume> VolumeShelf::open(const std::filesystem::path& path,
+                                                std::size_t files) {
   const std::lock_guard lock(mutex_);
   const auto found = std::find_if(volumes_.begin(), volumes_.end(),
                                   [&](const auto& item) { return item.first == path; });
@@ -38,7 +38,7 @@ std::shared_ptr<const Volume> VolumeShelf::open(const std::filesystem::path& pat
     volumes_.splice(volumes_.begin(), volumes_, found);
   } else {
     volumes_.emplace_front(path, open_volume(path, {.axis = axis_}));
-    volumes_.resize(std::min(volumes_.size(), kMost));
+    volumes_.resize(std::min(volumes_.size(), 2 * files));
   }
   return volumes_.front().second;
 }

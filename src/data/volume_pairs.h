@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <list>
 #include <memory>
@@ -19,12 +20,13 @@ namespace leaf::data {
 /// are not as many.
 std::vector<Pair> with_slices(const std::vector<Pair>& pairs, SliceAxis axis);
 
-/// The volumes that were asked for last, so that one is not read anew for each of its slices. May
-/// be used from several threads.
+/// The volumes that were asked for last, so that one is not read anew for each of its slices: those
+/// of the case at work and the one before. May be used from several threads.
 class VolumeShelf {
  public:
   explicit VolumeShelf(SliceAxis axis) : axis_(axis) {}
-  std::shared_ptr<const Volume> open(const std::filesystem::path& path);
+  /// `files`: of a case, mask and channels.
+  std::shared_ptr<const Volume> open(const std::filesystem::path& path, std::size_t files = 2);
 
  private:
   SliceAxis axis_;

@@ -24,11 +24,12 @@ from pydicom.sequence import Sequence
 from pydicom import uid
 
 HEIGHT, WIDTH = 13, 20
+JPEG2000_SIZE = (32, 35)  # the least that pylibjpeg's encoder takes, and more
 NATIVE = {"implicit": uid.ImplicitVRLittleEndian, "explicit": uid.ExplicitVRLittleEndian,
           "big": uid.ExplicitVRBigEndian, "deflated": uid.DeflatedExplicitVRLittleEndian}
 # Files of pydicom that guesses alone can read: an implicit data set under an explicit transfer syntax, and one cut short.
 BROKEN = {"SC_rgb_jpeg.dcm": "has no value representation", "rtplan_truncated.dcm": "element (300a,00b0) states"}
-NOT_DECODED = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2K, uid.JPEG2000MC)
+NOT_DECODED = (uid.HTJ2KLossless, uid.HTJ2K, uid.JPEG2000MC)
 
 
 def new_dataset(syntax, frames=1):
@@ -77,18 +78,18 @@ class Fixtures:
         self.folder, self.small, self.rows = folder, small, []
         self.random = numpy.random.default_rng(11)
 
-    def grey(self, dtype, frames=1, bits=None):
+    def grey(self, dtype, frames=1, bits=None, size=(HEIGHT, WIDTH)):
         limits = numpy.iinfo(dtype)
         low, high = int(limits.min), int(limits.max)
         if bits:
             low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if low < 0 else (0, (1 << bits) - 1)
-        return self.random.integers(low, high, (frames, HEIGHT, WIDTH), endpoint=True).astype(dtype)
+        return self.random.integers(low, high, (frames, *size), endpoint=True).astype(dtype)
 
     def colours(self, dtype=numpy.uint8, frames=1):
         return self.random.integers(0, numpy.iinfo(dtype).max, (frames, HEIGHT, WIDTH, 3), endpoint=True).astype(dtype)
 
-    def smooth(self, channels):
-        y, x, c = numpy.mgrid[0:HEIGHT, 0:WIDTH, 0:channels]
+    def smooth(self, channels, size=(HEIGHT, WIDTH)):
+        y, x, c = numpy.mgrid[0:size[0], 0:size[1], 0:channels]
         return (40 + 5 * y + 6 * x + 20 * c).astype(numpy.uint8)
 
     def write(self, name, dataset, tolerance=0):
@@ -231,11 +232,36 @@ def write_compressed(fixtures):
         dataset["PixelData"].is_undefined_length = True
         dataset.LossyImageCompression = "01"
         fixtures.write(f"{name}.dcm", dataset, tolerance=3)
-    dataset = new_dataset(uid.JPEG2000Lossless)
+    dataset = new_dataset(uid.JPEG2000MC)
     set_pixels(dataset, fixtures.grey("u1"), "MONOCHROME2")
     dataset.PixelData = encapsulate([b"what no decoder looks at"])
     dataset["PixelData"].is_undefined_length = True
-    fixtures.write("jpeg2000.dcm", dataset)
+    fixtures.write("jpeg2000-part2.dcm", dataset)
+
+
+def write_jpeg2000(fixtures):
+    size = JPEG2000_SIZE
+    colours = fixtures.smooth(3, size)[None]
+    for kind, stored, bits, photometric in (
+            ("u1", fixtures.grey("u1", size=size), 8, "MONOCHROME2"),
+            ("u2", fixtures.grey("u2", size=size), 16, "MONOCHROME2"),
+            ("i2", fixtures.grey("i2", bits=12, size=size), 12, "MONOCHROME2"),
+            ("rgb", colours, 8, "RGB"),
+            ("rct", colours, 8, "YBR_RCT"),
+            ("frames", fixtures.grey("u1", frames=2, size=size), 8, "MONOCHROME2")):
+        if fixtures.small and kind in ("u1", "u2", "rgb"):
+            continue
+        dataset = new_dataset(uid.ExplicitVRLittleEndian, frames=len(stored))
+        set_pixels(dataset, stored, photometric, stored_bits=bits)
+        dataset.compress(uid.JPEG2000Lossless, generate_instance_uid=False)
+        fixtures.write(f"jpeg2000-{kind}.dcm", dataset)
+    grey = (fixtures.smooth(1, size)[None, ..., 0] // 2).astype(numpy.uint8)
+    for kind, stored, photometric in (("lossy", grey, "MONOCHROME2"), ("ict", colours // 2, "YBR_ICT")):
+        dataset = new_dataset(uid.ExplicitVRLittleEndian)
+        set_pixels(dataset, stored, photometric)
+        dataset.compress(uid.JPEG2000, j2k_psnr=[40], generate_instance_uid=False)
+        dataset.LossyImageCompression = "01"
+        fixtures.write(f"jpeg2000-{kind}.dcm", dataset, tolerance=2)
 
 
 def set_geometry(item, position):
@@ -316,7 +342,7 @@ def main():
     arguments.folder.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("ignore")
     fixtures = Fixtures(arguments.folder, arguments.small)
-    for write in (write_native, write_meanings, write_compressed):
+    for write in (write_native, write_meanings, write_compressed, write_jpeg2000):
         write(fixtures)
     if arguments.pydicom:
         add_pydicom_files(fixtures)

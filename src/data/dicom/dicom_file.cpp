@@ -16,6 +16,7 @@
 
 #include "compressed_pixels.h"
 #include "data/readers/reader.h"
+#include "jpeg2000.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "structure.h"
@@ -166,7 +167,9 @@ std::int64_t DicomFile::fragments() {
 
 std::string_view DicomFile::pixels(bool first_frame_only) {
   DcmPixelData& pixels = pixel_data();
-  if (syntax_.isEncapsulated()) {
+  if (is_jpeg2000(syntax_)) {
+    decode_jpeg2000(pixels, syntax_, *data_set_, first_frame_only);
+  } else if (syntax_.isEncapsulated()) {
     decode(pixels, first_frame_only);
   }
   Uint8* bytes = nullptr;

@@ -34,6 +34,8 @@ bool is_lossy(DicomFile& file) {
     case EXS_JPEGProcess2_4:
     case EXS_JPEGLSLossy:
       return true;
+    case EXS_JPEG2000:  // with or without loss
+      return text(file.data_set(), DCM_LossyImageCompression) != "00";
     default:
       return text(file.data_set(), DCM_LossyImageCompression) == "01";
   }

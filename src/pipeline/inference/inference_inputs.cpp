@@ -130,6 +130,7 @@ std::vector<InferenceInput> find_inputs(const std::vector<fs::path>& paths,
     if (fs::is_directory(path, failure)) {
       add_folder(path, search, output, found);
     } else if (fs::exists(fs::symlink_status(path, failure))) {  // a link may lead nowhere
+      data::refuse_channel_files({path});
       found.push_back({path, data::case_name(path, path.filename())});
     } else {
       throw DataError(str("no file or folder '", path.string(), "'; check its name"));

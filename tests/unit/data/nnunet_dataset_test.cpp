@@ -163,6 +163,69 @@ TEST_F(Nnunet, PicturesAreCasesToo) {
   EXPECT_EQ(names_of(list_pairs(config_).own_test), Names{"z"});
 }
 
+TEST_F(Nnunet, ChannelsInFilesOfTheirOwnAreOnePicture) {
+  write_json(R"({"channel_names": {"0": "T1", "1": "T2"}, "file_ending": ".png",
+    "labels": {"background": 0, "lesion": 1}})");
+  const at::Tensor planes = at::arange(72).to(at::kByte).view({3, 6, 4});
+  for (const std::string name : {"x", "y"}) {
+    write_png(folder_ / ("imagesTr/" + name + "_0000.png"), planes[0]);
+    write_png(folder_ / ("imagesTr/" + name + "_0001.png"), planes[1]);
+    write_png(folder_ / ("labelsTr/" + name + ".png"), test::half_mask(6, 4, 1));
+  }
+  config_.intensity.rule = IntensityRule::kFull;
+  take_stated_classes(config_);
+  std::vector<Pair> pairs = list_pairs(config_).pairs;
+  EXPECT_EQ(names_of(pairs), (Names{"x", "y"}));
+  EXPECT_EQ(pairs[0].image.filename(), "x_0000.png") << "what split.csv calls the image";
+  const at::Tensor none = at::zeros({6, 4}, at::kByte);
+  EXPECT_TRUE(
+      load_pair(pairs[0], config_).image.rgb.equal(at::stack({planes[0], planes[1], none}, 2)));
+  write_png(folder_ / "imagesTr/x_0002.png", planes[2]);
+  expect_refusal("x_0002.png' is a channel that dataset.json does not state");
+  write_json(R"({"channel_names": {"0": "T1", "1": "T2", "2": "FLAIR"}, "file_ending": ".png",
+    "labels": {"background": 0, "lesion": 1}})");
+  expect_refusal("has no file 'y_0002.png' beside it, and dataset.json states 3 channels");
+  write_png(folder_ / "imagesTr/y_0002.png", at::cat({planes[2], planes[2]}, 1));
+  pairs = list_pairs(config_).pairs;
+  EXPECT_TRUE(load_pair(pairs[0], config_).image.rgb.equal(planes.permute({1, 2, 0})));
+  EXPECT_NE(test::message_of<DataError>([&] {
+              load_pair(pairs[1], config_);
+            }).find("y_0002.png' is 8x6 but "),
+            std::string::npos);
+  write_png(folder_ / "imagesTr/y_0002.png", test::picture(6, 4));
+  EXPECT_NE(test::message_of<DataError>([&] { load_pair(pairs[1], config_); }).find("has colours"),
+            std::string::npos);
+  config_.dataset = "folder";  // where names mean nothing
+  EXPECT_TRUE(load_pair(pairs[0], config_).image.rgb.select(2, 1).equal(planes[0]));
+}
+
+TEST_F(Nnunet, ChannelsOfVolumesAreSlicesOfOnePicture) {
+  write_volumes();
+  write_json(R"({"channel_names": {"0": "T1", "1": "T2"}, "file_ending": ".nii.gz",
+    "labels": {"background": 0, "heart": 1, "lung": 2}})");
+  const auto second = [&](const std::string& name, std::int64_t slices) {
+    const at::Tensor voxels = at::full({slices, 6, 4}, 500, at::kInt);
+    voxels[0].fill_(-500);
+    test::write_axial(folder_ / ("imagesTr/" + name + "_0001.nii.gz"), voxels);
+  };
+  second("a", 3);
+  second("b", 2);
+  expect_refusal("c_0000.nii.gz' has no file 'c_0001.nii.gz' beside it");
+  second("c", 3);
+  expect_refusal("voxels; pair the right files");
+  second("c", 4);
+  take_stated_classes(config_);
+  const Dataset dataset(split_pairs(config_, 1).train, config_);
+  ASSERT_EQ(dataset.size(), 5U);
+  EXPECT_EQ(dataset.pairs()[1].name, "a#1");
+  const at::Tensor first = dataset.load_full(0).pair.image.rgb;
+  const at::Tensor next = dataset.load_full(1).pair.image.rgb;
+  EXPECT_EQ(first.select(2, 0).max().item<int>(), 83) << "23 of 71, by its own channel's range";
+  EXPECT_EQ(first.select(2, 1).max().item<int>(), 0);
+  EXPECT_EQ(next.select(2, 1).min().item<int>(), 255);
+  EXPECT_EQ(next.select(2, 2).max().item<int>(), 0) << "there is no third channel";
+}
+
 TEST_F(Nnunet, TheDecathlonsNamesHaveNoChannel) {
   write_json(R"({"modality": {"0": "MRI"}, "labels": {"0": "background", "1": "a", "2": "b"}})");
   const at::Tensor voxels = at::ones({2, 4, 4}, at::kByte);
@@ -186,14 +249,15 @@ TEST_F(Nnunet, WhatIsNotReadIsNamed) {
     "h": 8}})");
   expect_refusal("has 9 classes");
   write_volumes();
-  write_json(R"({"channel_names": {"0": "T1", "1": "T2"}, "labels": {"background": 0, "a": 1}})");
-  expect_refusal("2 channels");
+  write_json(R"({"modality": {"0": "a", "1": "b", "2": "c", "3": "d"},
+    "labels": {"0": "background", "1": "a"}})");
+  expect_refusal("its images have 4 channels, and 1 to 3 are read");
   write_json(R"({"channel_names": {"0": "T1"}, "labels": {"background": 0, "a": 1},
     "file_ending": ".mha"})");
   expect_refusal("no files *.mha");
   write_json(kVersion2);
   test::write_axial(folder_ / "imagesTr/a_0001.nii.gz", at::ones({3, 6, 4}, at::kByte));
-  expect_refusal("a channel in a file of its own");
+  expect_refusal("does not state");
   std::filesystem::remove(folder_ / "imagesTr/a_0001.nii.gz");
   test::write_axial(folder_ / "labelsTr/c.nii.gz", at::ones({3, 6, 4}, at::kByte));
   expect_refusal("voxels; pair the right files");
@@ -202,6 +266,30 @@ TEST_F(Nnunet, WhatIsNotReadIsNamed) {
   std::filesystem::remove(folder_ / "imagesTr/c_0000.nii.gz");
   std::filesystem::remove(folder_ / "imagesTr/b_0000.nii.gz");
   expect_refusal("1 of 2 labels have no image");
+}
+
+TEST(CaseNames, ChannelsLieBesideTheFirst) {
+  const test::TemporaryFolder folder;
+  using Files = std::vector<std::filesystem::path>;
+  for (const char* name : {"a_0000.nii.gz", "a_0001.nii.gz", "a_0002.nii.gz", "b_0000.nii.gz",
+                           "b_0002.nii.gz", "c_0000.png", "c_0001.nii.gz"}) {
+    test::touch(folder / "imagesTs" / name);
+  }
+  const auto files = [&](const std::string& name) {
+    return channel_files(folder / ("imagesTs/" + name));
+  };
+  EXPECT_EQ(files("a_0000.nii.gz").size(), 1U);
+  write_file(folder / "dataset.json", "{}");
+  EXPECT_EQ(files("a_0000.nii.gz"),
+            (Files{folder / "imagesTs/a_0000.nii.gz", folder / "imagesTs/a_0001.nii.gz",
+                   folder / "imagesTs/a_0002.nii.gz"}));
+  EXPECT_EQ(files("a_0001.nii.gz").size(), 1U);
+  EXPECT_EQ(files("b_0000.nii.gz").size(), 1U);
+  EXPECT_EQ(files("c_0000.png").size(), 1U) << "another format";
+  const std::string message =
+      test::message_of<DataError>([&] { refuse_channel_files(files("a_0000.nii.gz")); });
+  EXPECT_NE(message.find("a_0001.nii.gz' is a channel in a file of its own"), std::string::npos)
+      << message;
 }
 
 TEST(CaseNames, ChannelsAreNoPartOfThemBesideADatasetJson) {
