@@ -57,7 +57,7 @@ std::vector<data::Pair> pairs_of_part(const data::SplitPairs& all, const std::st
     throw ConfigError(str("the ", split, " part is empty (train ", all.train.size(),
                           ", validation ", all.validation.size(), ", test ", all.test.size(),
                           " images): choose another by --split",
-                          split == "train" ? "" : str(", or divide otherwise (data.split)")));
+                          split == "train" ? "" : str(", or set data.split.", split)));
   }
   return pairs;
 }

@@ -24,6 +24,7 @@ using test::TinyProject;
 constexpr std::int64_t kCell = 196;  // of a figure
 constexpr std::int64_t kEdge = 4;
 constexpr std::int64_t kCaption = 24;
+constexpr std::int64_t kCaseCaption = 18;
 
 /// Two masks: right, and too large; `other` is right everywhere.
 void write_two_masks(const TinyProject& project) {
@@ -46,15 +47,14 @@ data::ImageSize size_of(const fs::path& picture) {
 }
 
 data::ImageSize figure_size(std::int64_t rows, std::int64_t columns) {
-  return {kCaption + rows * kCell + kEdge, columns * kCell + kEdge};
+  return {kCaption + rows * (kCaseCaption + kCell) + kEdge, columns * kCell + kEdge};
 }
 
-/// A cell's inside, as wide as what is in it.
+/// A cell's inside.
 at::Tensor cell(const at::Tensor& figure, std::int64_t row, std::int64_t column) {
-  constexpr std::int64_t kSide = 16;
-  const std::int64_t margin = (kCell - kEdge - kSide) / 2;
-  return figure.narrow(0, kEdge + kCaption + row * kCell + margin, kSide)
-      .narrow(1, kEdge + column * kCell + margin, kSide);
+  constexpr std::int64_t kSide = kCell - kEdge;
+  const std::int64_t top = kEdge + kCaption + row * (kCaseCaption + kCell) + kCaseCaption;
+  return figure.narrow(0, top, kSide).narrow(1, kEdge + column * kCell, kSide);
 }
 
 }  // namespace

@@ -281,7 +281,7 @@ TEST(Eval, SaysWhichFilesOfAnEarlierCallStay) {
   ASSERT_EQ(eval_masks(project, {"--report"}).exit_code, 0);
   const auto outcome = eval_masks(project);
   EXPECT_TRUE(
-      contains(outcome.err, "warning: 'report.html' in '" + project.path("eval") + "' stay"))
+      contains(outcome.err, "warning: 'report.html' in '" + project.path("eval") + "' are of an earlier call"))
       << outcome.err;
 }
 

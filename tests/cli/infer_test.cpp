@@ -248,7 +248,7 @@ TEST(Infer, SaysWhichFilesOfAnEarlierCallStay) {
             0);
   const auto outcome = infer(project, {"data/images/0001.png"}, "out", {"--labels"});
   EXPECT_EQ(outcome.exit_code, 0);
-  EXPECT_NE(outcome.err.find("warning: 'overlays' in '" + project.path("out") + "' stay"),
+  EXPECT_NE(outcome.err.find("warning: 'overlays' in '" + project.path("out") + "' are of an earlier call"),
             std::string::npos)
       << outcome.err;
 }
