@@ -83,8 +83,9 @@ TEST(TrainErrors, MissingFiles) {
       {project.path("nowhere/x") + "' is not a folder; set LEAF_TEST_UNSET or data.root"},
       "unset.yaml");
   fs::rename(project / "data/masks/0002.png", project / "data/masks/0099.png");
-  expect_bad_data(project, {"1 of 6 images have no mask", "images/0002.png", "masks/0002",
-                            "1 of 6 masks have no image", "masks/0099.png", "add or remove files"});
+  expect_bad_data(project,
+                  {"1 of 6 images have no mask", "images/0002.png", "masks/0002",
+                   "1 of 6 masks have no image", "masks/0099.png", "add, remove or rename files"});
   fs::remove_all(project / "data/masks");
   expect_bad_data(project, {"no folder", project.path("data/masks"), "check data.root"});
   fs::remove_all(project / "data/images");
