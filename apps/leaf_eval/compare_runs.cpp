@@ -42,7 +42,7 @@ struct ScoredRun {
   }
 };
 
-/// "; its scores are in 'a/best-eval-test'"
+/// "; there are some in 'a/best-eval-test'"
 std::string scores_below(const fs::path& folder) {
   std::vector<std::string> found;
   for (const fs::path& entry : list_folder(folder)) {

@@ -156,12 +156,10 @@ Made make_run(const Experiment& experiment, const ExperimentRuns& runs, std::siz
     return Made::kElsewhere;
   }
   if (runs.state(cell) == RunState::kDone) {  // by another process, a moment ago
-    runs.remove_claim(cell);
     return Made::kBefore;
   }
   leaf::log::info(str(name, ": ", cell.folder.string()));
   const int code = finish(runs, cell);
-  runs.remove_claim(cell);
   if (code != leaf::apps::kExitSuccess && !leaf::apps::interrupted()) {
     leaf::log::error(
         str(name, " failed with exit code ", code, "; the same command tries it again"));

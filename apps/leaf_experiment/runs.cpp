@@ -62,12 +62,6 @@ std::unique_ptr<FolderLock> ExperimentRuns::claim(const config::ExperimentCell& 
   return FolderLock::unless_held(folder);
 }
 
-void ExperimentRuns::remove_claim(const config::ExperimentCell& cell) const {
-  std::error_code not_empty;
-  fs::remove(experiment_.output / "claims" / cell.folder.filename(), not_empty);
-  fs::remove(experiment_.output / "claims", not_empty);
-}
-
 std::vector<std::string> ExperimentRuns::common(const config::ExperimentCell& cell) const {
   std::vector<std::string> words{"--config", cell.config.string()};
   for (const std::string& setting : cell.overrides) {

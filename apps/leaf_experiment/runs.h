@@ -23,10 +23,9 @@ class ExperimentRuns {
   RunState state(const config::ExperimentCell& cell) const;
 
   /// Keeps a run for this process and those that it starts while the result lives, so that several
-  /// processes make a table together; null when another has it.
+  /// processes make a table together; null when another has it. The empty folder that is locked
+  /// stays: removed, it could be gone between another process's making and opening it.
   std::unique_ptr<FolderLock> claim(const config::ExperimentCell& cell) const;
-  /// Once a claimed run is over: removes what claim() locked.
-  void remove_claim(const config::ExperimentCell& cell) const;
 
   /// The command lines of leaf_train and leaf_eval, program first.
   std::vector<std::string> training(const config::ExperimentCell& cell) const;
