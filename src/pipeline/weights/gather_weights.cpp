@@ -174,6 +174,9 @@ GatheredWeights gather_weights(const std::vector<WeightSource>& sources, bool pr
     } else {
       take_if_there(gathered.scheduler, given.path / "scheduler/scheduler_config.json");
       take_if_there(gathered.preprocessing, given.path / "preprocessing.json");
+      if (sources.size() == 1 && !given.only) {
+        take_if_there(gathered.index, given.path / "model_index.json");
+      }
     }
     for (const Source& source : found) {
       add_source(gathered, source, prefer_ema);

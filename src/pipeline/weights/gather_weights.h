@@ -38,6 +38,8 @@ struct GatheredWeights {
   std::optional<double> scaling_factor;
   /// scheduler_config.json and preprocessing.json of a model folder; empty without.
   std::filesystem::path scheduler, preprocessing;
+  /// model_index.json of the one model folder that everything came from; empty otherwise.
+  std::filesystem::path index;
 
   bool has(io::WeightPart part) const { return parts.contains(part); }
 };

@@ -51,6 +51,9 @@ ModelDescription describe(const GatheredWeights& gathered, const ImportOptions& 
   description.unet.num_heads = options.num_heads.value_or(description.unet.num_heads);
   description.autoencoder.scaling_factor =
       gathered.scaling_factor.value_or(description.autoencoder.scaling_factor);
+  if (!gathered.index.empty()) {
+    description.distilled_from = parse_json(gathered.index, origin_from_json);
+  }
   check_heads(description.unet);
   check_description(description);
   return description;

@@ -216,6 +216,7 @@ TEST_F(ImportWeights, AModelFolderStaysWhatItIs) {
   preprocessing.classes.list = {{"background", {}}, {"polyp", {}}};
   model_.description.autoencoder.scaling_factor = 0.5;
   model_.description.latent_encoder_dropout = 0.1;
+  model_.description.distilled_from = Origin{.model = "teacher", .sha256 = std::string(64, 'a')};
   save_model(folder_ / "model", model_);
   const TrainingModel model = imported({(folder_ / "model").string()});
   for (const char* file :
@@ -225,6 +226,15 @@ TEST_F(ImportWeights, AModelFolderStaysWhatItIs) {
         "latent_encoder/diffusion_pytorch_model.safetensors"}) {
     EXPECT_TRUE(read_file(folder_ / "model" / file) == read_file(target_ / file)) << file;
   }
+}
+
+TEST_F(ImportWeights, WhatTakesAPartFromElsewhereIsNotTheDistilledModel) {
+  model_.description.distilled_from = Origin{.model = "teacher", .sha256 = std::string(64, 'a')};
+  save_model(folder_ / "model", model_);
+  const std::string folder = (folder_ / "model").string();
+  const TrainingModel model = imported({"unet=" + write("unet.safetensors", unet_),
+                                        "autoencoder=" + folder, "latent_encoder=" + folder});
+  EXPECT_FALSE(model.description.distilled_from);
 }
 
 TEST_F(ImportWeights, DiffusersNamesAndBack) {
