@@ -33,7 +33,8 @@ constexpr std::size_t kMostShown = 10;
 /// Of every image, in their order.
 struct ModelMasks {
   std::vector<metrics::ImageScore> scores;
-  std::vector<at::Tensor> labels;  ///< uint8 [R, R]
+  std::vector<at::Tensor> labels;   ///< uint8 [R, R]
+  std::vector<at::Tensor> ignored;  ///< pixels that are not scored: uint8 [R, R] or undefined
 };
 
 /// Throws ConfigError unless a model's masks are comparable, pixel by pixel, with the first's.
@@ -66,8 +67,9 @@ ModelMasks masks_of(const Segmenter& segmenter, const data::Dataset& dataset,
   Progress progress(static_cast<std::int64_t>(dataset.size()), title, stderr_output(quiet));
   ModelMasks masks;
   EvaluationOptions options;
-  options.on_labels = [&](std::size_t, const at::Tensor& labels) {
+  options.on_labels = [&](std::size_t, const at::Tensor& labels, const at::Tensor& ignored) {
     masks.labels.push_back(labels);
+    masks.ignored.push_back(ignored);
   };
   masks.scores = evaluate(segmenter, dataset, options, [&](std::size_t done) {
                    progress.update(static_cast<std::int64_t>(done));
@@ -172,8 +174,8 @@ class Comparison {
   double add_agreement(const ModelMasks& masks) {
     double sum = 0;
     for (std::size_t i = 0; i < masks.labels.size(); ++i) {
-      const double agreement =
-          mask_agreement(masks.labels[i], first_.labels[i], preprocessing_.classes);
+      const double agreement = mask_agreement(masks.labels[i], first_.labels[i],
+                                              preprocessing_.classes, first_.ignored[i]);
       least_agreement_[i] = std::min(least_agreement_[i], agreement);
       sum += agreement;
     }

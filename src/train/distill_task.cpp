@@ -61,10 +61,11 @@ class DistillTask : public TrainingTask {
     set_training(networks_, false);
     const auto count = static_cast<std::int64_t>(share.size());
     const at::Tensor own = at::empty({count, 2}, at::kDouble);
-    const auto compare = [&](std::size_t index, const at::Tensor& labels) {
+    const auto compare = [&](std::size_t index, const at::Tensor& labels,
+                             const at::Tensor& ignored) {
       const TeacherMask& teachers = teacher_mask(share, index);
       const at::Tensor row = own[static_cast<std::int64_t>(index)];
-      row[0] = mask_agreement(labels, teachers.labels, classes());
+      row[0] = mask_agreement(labels, teachers.labels, classes(), ignored);
       row[1] = teachers.dice;
     };
     Scores scores =

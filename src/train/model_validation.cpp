@@ -5,7 +5,6 @@
 
 #include "leaf/core/strings.h"
 #include "leaf/metrics/summary.h"
-#include "leaf/pipeline/evaluation.h"
 #include "score_rows.h"
 #include "validation_scores.h"
 
@@ -33,10 +32,8 @@ void add_class_scores(const std::vector<metrics::ImageScore>& all,
 
 }  // namespace
 
-Scores validate_model(
-    const Segmenter& segmenter, const Config& config, const data::Dataset& share,
-    const ValidationOptions& options,
-    const std::function<void(std::size_t index, const at::Tensor& labels)>& on_labels) {
+Scores validate_model(const Segmenter& segmenter, const Config& config, const data::Dataset& share,
+                      const ValidationOptions& options, const OnLabels& on_labels) {
   EvaluationOptions wanted;
   wanted.batch_size = config.validation.batch_size;
   wanted.overlays = options.overlays;

@@ -22,6 +22,11 @@ namespace leaf {
 /// Called with the number of images that are done.
 using OnProgress = std::function<void(std::size_t done)>;
 
+/// Called with the place of each sample, its predicted labels, uint8 [R,R], and its pixels that are
+/// not scored (data::Sample::ignored), before the next is scored.
+using OnLabels =
+    std::function<void(std::size_t index, const at::Tensor& labels, const at::Tensor& ignored)>;
+
 /// The score of every sample of the data set, in its order, at the data set's resolution: the
 /// predicted labels against the sample's mask. Of several classes each has a score, and the image
 /// their mean. The networks must be in evaluation mode. The batch size changes the speed, and the
@@ -52,9 +57,7 @@ struct EvaluationOptions {
   /// The sides of the images' own pixels, in place of scoring.spacing; it is scaled where the
   /// images are. Without it, lengths are in pixels of the scored size.
   std::optional<metrics::Spacing> spacing;
-  /// Called with the place of each sample and its predicted labels, uint8 [R,R], before the next is
-  /// scored.
-  std::function<void(std::size_t index, const at::Tensor& labels)> on_labels;
+  OnLabels on_labels;
 };
 
 struct Evaluation {

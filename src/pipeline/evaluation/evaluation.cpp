@@ -109,7 +109,8 @@ void score_batch(const Segmenter& segmenter, const EvaluationOptions& options,
     }
     result.scores.push_back(score(segmenter, options, loaded.sample, predicted));
     if (options.on_labels) {
-      options.on_labels(result.scores.size() - 1, segmenter.labels(predicted));
+      options.on_labels(result.scores.size() - 1, segmenter.labels(predicted),
+                        loaded.sample.ignored);
     }
     if (options.scoring.groups.has(metrics::MetricGroup::kProbability) &&
         !segmenter.classes().several()) {

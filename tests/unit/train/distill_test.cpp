@@ -285,6 +285,34 @@ TEST_F(DistillTask, ValidatesAgainstTruthAndTeacher) {
   EXPECT_NEAR(scores.at("teacher_dice"), evaluate(teacher, set, 1).front().value("dice"), 1e-12);
 }
 
+TEST_F(DistillTask, AgreementLeavesOutWhatIsNotScored) {
+  Config config = this->config();
+  config.data.ignore_value = 0;  // half of the only mask
+  config.train.use_ema = false;
+  const data::Dataset set(dataset().pairs(), config.data);
+  const data::Sample sample = set.load(0);
+  const auto task = make_distill_task(config, c10::kCPU);
+  io::TensorMap state = task->state();
+  for (auto& [name, tensor] : state) {
+    if (tensor.sizes() == at::IntArrayRef{3}) {
+      tensor.fill_(1);  // the decoder's last bias: all is foreground
+    }
+  }
+  task->load_state(state);
+  task->save_model(folder_ / "light");
+  const auto labels = [&](const char* model) {
+    return Segmenter::load(folder_ / model)
+        .labels(Segmenter::load(folder_ / model)
+                    .probability(sample.image.unsqueeze(0), ImageNames{sample.name})[0]);
+  };
+  const at::Tensor light = labels("light");
+  const at::Tensor teacher = labels("teacher");
+  const double everywhere = mask_agreement(light, teacher, config.data.classes);
+  const double scored = mask_agreement(light, teacher, config.data.classes, sample.ignored);
+  ASSERT_NE(scored, everywhere);
+  EXPECT_EQ(task->validate(set, {}).at("agreement"), scored);
+}
+
 TEST_F(DistillTask, AResumeGoesOnInItsStage) {
   const auto task = make_distill_task(config(), c10::kCPU);
   trained(*task, 2);
