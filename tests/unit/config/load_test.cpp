@@ -226,4 +226,22 @@ TEST(ShippedConfigs, HaveThePublishedValues) {
   EXPECT_EQ(small.model.unet.in_channels, 64);
 }
 
+TEST(LoadConfig, TheMiniatureLightModelsFitTheirTeachers) {
+  const fs::path folder = fs::path(LEAF_SOURCE_DIR) / "configs/miniature";
+  for (const auto& [teacher_file, light_file] :
+       {std::pair("light_teacher.yaml", "light_isic2018.yaml"),
+        {"light_cvc_teacher.yaml", "light_cvc.yaml"}}) {
+    const Config teacher = load_config(folder / teacher_file);
+    const Config light = load_config(folder / light_file);
+    EXPECT_EQ(light.task, Task::kDistill);
+    EXPECT_EQ(light.model.teacher, teacher.output.dir);
+    EXPECT_EQ(light.data.resolution, 256);
+    EXPECT_EQ(light.data.root, teacher.data.root);
+    EXPECT_EQ(light.data.split.validation, teacher.data.split.validation);
+    EXPECT_EQ(light.seed, teacher.seed);
+    EXPECT_EQ(light.model.autoencoder.widths.size(), teacher.model.autoencoder.ch_mult.size());
+    EXPECT_EQ(light.model.autoencoder.latent_channels, teacher.model.autoencoder.latent_channels);
+  }
+}
+
 }  // namespace leaf::config
