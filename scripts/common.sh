@@ -52,3 +52,13 @@ build() {
   cmake --build --preset "$preset" "${target[@]}"
   build_seconds=$((SECONDS - start))
 }
+
+# copy_dicom_dictionary FOLDER: DCMTK looks for its dictionary where Debian puts it; programs in FOLDER/bin, where that
+# is not there, in FOLDER/share/leaf.
+copy_dicom_dictionary() {
+  local dictionary
+  mkdir -p "$1/share/leaf"
+  dictionary=$(find /usr/share -maxdepth 2 -name dicom.dic | head -n 1)
+  [ -n "$dictionary" ] || die "no dicom.dic of DCMTK in /usr/share"
+  cp -L "$dictionary" "$1/share/leaf/dicom.dic"
+}

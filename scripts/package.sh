@@ -57,14 +57,6 @@ copy_licences() {
     done
 }
 
-# DCMTK looks for its dictionary where Debian puts it; leaf, where that is not there, in share/leaf.
-copy_dicom_dictionary() {
-  local dictionary
-  dictionary=$(find /usr/share -maxdepth 2 -name dicom.dic | head -n 1)
-  [ -n "$dictionary" ] || die "no dicom.dic of DCMTK in /usr/share"
-  cp -L "$dictionary" "$1/share/leaf/dicom.dic"
-}
-
 make_stage() {
   local stage=$1
   rm -rf "$stage"
@@ -72,7 +64,6 @@ make_stage() {
   sed -i 's#^prefix=.*#prefix=${pcfiledir}/../..#' "$stage"/lib/pkgconfig/leaf.pc
   copy_libraries "$stage"
   copy_licences "$stage"
-  mkdir -p "$stage/share/leaf"
   copy_dicom_dictionary "$stage"
   cp -r configs docs README.md CHANGELOG.md "$stage/share/leaf/"
 }

@@ -9,18 +9,22 @@ set -euo pipefail
 source "$(dirname "$0")/../common.sh"
 
 build=${1:-build/cuda} bundle=build/gpu/bundle
-targets=(leaf_programs unit_ops unit_train unit_models parity_golden)
+targets=(leaf_programs unit_ops parity_golden)
 nvcc=${LEAF_CUDA_COMPILER:-/usr/local/cuda/bin/nvcc}
 [ -x "$nvcc" ] || die "no CUDA compiler at $nvcc; install the CUDA toolkit 13.0, or set LEAF_CUDA_COMPILER"
 scripts/setup.sh
-cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLEAF_CUDA=ON -DLEAF_WERROR=ON \
+mkdir -p build
+unity=()  # as scripts/common.sh: sources of a new folder are joined
+[ -e "$build/CMakeCache.txt" ] || unity=(-DCMAKE_UNITY_BUILD=ON)
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLEAF_CUDA=ON -DLEAF_WERROR=ON "${unity[@]}" \
   -DCMAKE_CUDA_COMPILER="$nvcc" >build/configure.log 2>&1 || { cat build/configure.log >&2; exit 1; }
 cmake --build "$build" --target "${targets[@]}"
 
 rm -rf build/gpu
 mkdir -p "$bundle"/{bin,lib,fixtures,golden}
-cp "$build"/bin/leaf_* "$build"/tests/{unit_ops,unit_train,unit_models,parity_golden} "$bundle/bin/"
+cp "$build"/bin/leaf_* "$build"/tests/{unit_ops,parity_golden} "$bundle/bin/"
 strip "$bundle"/bin/*
+copy_dicom_dictionary "$bundle"
 cp -r tests/fixtures/golden_small "$bundle/fixtures/"
 golden=${LEAF_GOLDEN_DIR:-../shared/golden}
 [ ! -d "$golden" ] || cp -r "$golden"/{small,full} "$bundle/golden/"

@@ -149,8 +149,11 @@ TEST(Experiment, AFailedRunDoesNotStopTheOthers) {
 
 TEST(Experiment, AProgramThatIsMissingIsNamed) {
   const ExperimentProject project;
-  fs::copy_file(fs::path(LEAF_BIN_DIR) / "leaf_experiment", project / "leaf_experiment");
-  const auto outcome = test::run_program(project.path("leaf_experiment"), project.arguments());
+  const fs::path bin = LEAF_BIN_DIR;
+  fs::create_directory(project / "bin");
+  fs::copy_file(bin / "leaf_experiment", project / "bin/leaf_experiment");
+  fs::create_directory_symlink(bin.parent_path() / "lib", project / "lib");  // of shared builds
+  const auto outcome = test::run_program(project.path("bin/leaf_experiment"), project.arguments());
   EXPECT_EQ(outcome.exit_code, apps::kExitSomeFailed);
   EXPECT_NE(outcome.err.find("cannot start '"), std::string::npos) << outcome.err;
   EXPECT_NE(outcome.err.find("/leaf_train'"), std::string::npos) << outcome.err;
