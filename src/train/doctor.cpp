@@ -8,6 +8,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <regex>
+#include <string>
 #include <string_view>
 #include <thread>
 
@@ -31,15 +33,6 @@ std::string driver_text() {
   std::string line;
   std::getline(file, line);
   return line;
-}
-
-Finding driver() {
-  const std::string text = driver_text();
-  if (text.empty()) {
-    return {"GPU driver", "none", at::hasCUDA() ? "install NVIDIA's driver to use a GPU" : ""};
-  }
-  return {"GPU driver", text,
-          at::hasCUDA() ? "" : "this build knows no GPU: build with the preset cuda (README)"};
 }
 
 Finding gpu(c10::Device device) {
@@ -165,8 +158,25 @@ Finding run_folder(const Config& config) {
 
 }  // namespace
 
+Finding judge_driver(const std::string& text, bool cuda_build) {
+  constexpr int kOldest = 580;  // that CUDA 13.0 runs on
+  if (text.empty()) {
+    return {"GPU driver", "none", cuda_build ? "install NVIDIA's driver to use a GPU" : ""};
+  }
+  Finding finding{"GPU driver", text, ""};
+  std::smatch version;
+  if (!cuda_build) {
+    finding.advice = "this build knows no GPU: build with the preset cuda (README)";
+  } else if (std::regex_search(text, version, std::regex(R"(\s(\d{3})\.\d)")) &&
+             std::stoi(version[1]) < kOldest) {
+    finding.advice = str("CUDA 13.0 needs driver ", kOldest, " or newer: update NVIDIA's driver");
+  }
+  return finding;
+}
+
 std::vector<Finding> examine(const Config& config, c10::Device device) {
-  std::vector<Finding> findings{libraries(), driver(), gpu(device), precision(config, device),
+  std::vector<Finding> findings{libraries(), judge_driver(driver_text(), at::hasCUDA()),
+                                gpu(device), precision(config, device),
                                 memory(),    threads()};
   const std::vector<Finding> of_weights = weights(config);
   findings.insert(findings.end(), of_weights.begin(), of_weights.end());

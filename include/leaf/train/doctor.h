@@ -18,6 +18,10 @@ struct Finding {
   bool fine() const { return advice.empty(); }
 };
 
+/// Whether a build, with CUDA or not, goes with the driver whose account
+/// (/proc/driver/nvidia/version) begins with the line `text`; empty: there is none.
+Finding judge_driver(const std::string& text, bool cuda_build);
+
 /// Looks at LibTorch, GPU, driver, cuDNN, memory, threads, weights and data as a run of `config` on
 /// `device` would find them. Trains nothing, and reads file names alone.
 std::vector<Finding> examine(const Config& config, c10::Device device);
