@@ -57,6 +57,7 @@ mapfile -t packages < third_party/apt-packages.txt
 require_packages "${packages[@]}"
 check_cmake
 if [ -n "${LEAF_LIBTORCH:-}" ]; then
+  [ -z "$with_cuda" ] || die "--cuda completes the LibTorch that this script fetches; LEAF_LIBTORCH names another"
   check_own_libtorch
 else
   install_wheels cpu "530 MB"
