@@ -5,7 +5,7 @@ set(LEAF_INSTALL_PACKAGE ${CMAKE_INSTALL_LIBDIR}/cmake/leaf)
 install(TARGETS leaf EXPORT leafTargets)
 install(TARGETS leaf_training EXPORT leafTrainingTargets)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/leaf DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-foreach(targets leafTargets leafTrainingTargets)
+foreach(targets leafTargets leafTrainingTargets leafCTargets)
   install(EXPORT ${targets} NAMESPACE leaf:: DESTINATION ${LEAF_INSTALL_PACKAGE})
 endforeach()
 configure_package_config_file(

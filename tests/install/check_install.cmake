@@ -32,6 +32,12 @@ if(NOT output MATCHES "\nforeground [0-9.]+\n$")
 endif()
 run(${CMAKE_COMMAND} -E compare_files ${work}/mask.png ${work}/masks/${name})
 
+# A program in C.
+run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/../../examples/c -B ${work}/build-c -G ${GENERATOR}
+    -DCMAKE_PREFIX_PATH=${work}/prefix -DCMAKE_EXE_LINKER_FLAGS=${LINK_FLAGS})
+run(${CMAKE_COMMAND} --build ${work}/build-c)
+run(${work}/build-c/segment ${work}/model ${image} ${work}/mask.pgm)
+
 run(${CMAKE_COMMAND} -P ${CMAKE_CURRENT_LIST_DIR}/../check_programs.cmake ${work}/prefix/bin)
 # The installed programs start from where they are.
 file(GLOB programs ${work}/prefix/bin/*)
