@@ -13,6 +13,7 @@ std::vector<FieldName> field_names() {
                                 {"NameAffix::suffix", "--truth-suffix"},
                                 {"BreakdownOptions::by_size", "--by-size"},
                                 {"FolderInferenceOptions::output", "--output"},
+                                {"InputSearch::dicom_series", "--dicom-series"},
                                 {"PictureLimits::max_pixels", "leaf_infer --max-pixels"},
                                 {"VolumeLimits::max_voxels", "leaf_infer --max-voxels"},
                                 {"set VolumeOptions::axis to auto", "give --slice-axis auto"},

@@ -98,8 +98,13 @@ TEST(InferDicom, AFolderIsAVolumeWhereThatIsAskedFor) {
   const TinyProject project;
   project.with_model();
   write_series(project / "in/scan", 3, 40, 56);
+  const auto pictures = infer(project, {"in"}, "pictures");
+  EXPECT_NE(pictures.err.find("each a picture; --dicom-series takes them as the slices"),
+            std::string::npos)
+      << pictures.err;
   const auto outcome = infer(project, {"in"}, "out", {"--dicom-series", "--dicom-seg"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err.find("each a picture"), std::string::npos) << outcome.err;
   const auto mask = data::open_volume(project / "out/scan.nii.gz");
   EXPECT_EQ(mask->geometry().size, (std::array<std::int64_t, 3>{56, 40, 3}));
   const std::array<std::array<double, 4>, 3> affine{

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -79,6 +80,19 @@ void add_series(const fs::path& folder, std::vector<fs::path>& images,
   }
 }
 
+/// Slices of a volume look like pictures; two neighbours tell.
+void hint_at_series(const std::vector<fs::path>& images) {
+  const auto neighbours = std::adjacent_find(
+      images.begin(), images.end(),
+      [](const fs::path& a, const fs::path& b) { return a.parent_path() == b.parent_path(); });
+  if (neighbours != images.end() && data::dicom::is_dicom_file(neighbours[0]) &&
+      data::dicom::is_dicom_file(neighbours[1])) {
+    log::info(str("'", neighbours->parent_path().string(),
+                  "' holds DICOM files, each a picture; InputSearch::dicom_series takes them as the "
+                  "slices of a volume"));
+  }
+}
+
 /// A data set's own folder holds masks too, which nobody wants segmented.
 void warn_of_masks(const fs::path& folder) {
   for (const char* images : {"images", "imagesTr"}) {
@@ -111,6 +125,8 @@ void add_folder(const fs::path& folder, const InputSearch& search, const fs::pat
   data::refuse_channel_files(found.images);
   if (search.dicom_series) {
     add_series(folder, found.images, inputs);
+  } else {
+    hint_at_series(found.images);
   }
   for (const fs::path& image : found.images) {
     if (masks.contains(image) || (holds_output && is_below(resolved(image), resolved(output)))) {
