@@ -2,10 +2,11 @@
 # Images a second of leaf_infer over a folder of mixed sizes, two builds in turns, and how many cores were busy.
 #   ./benchmarks/folder_throughput.sh LEAF_INFER_A LEAF_INFER_B
 #   LEAF_PEER_PYTHON     a Python with numpy and Pillow, to make the images (default: python3)
-#   IMAGES=1000 RUNS=3 THREADS   THREADS of each (default: one per core)
+#   IMAGES=1000 DISTINCT RUNS=3 THREADS   DISTINCT images, the others links to them (default: all); THREADS of each (default:
+#                        one per core)
 #   MODEL=DIR            default: a tiny network with random weights
 set -euo pipefail
-case ${1:-} in -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+case ${1:-} in -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 [ $# -eq 2 ] || { echo "usage: folder_throughput.sh LEAF_INFER_A LEAF_INFER_B; see --help" >&2; exit 2; }
 a=$(realpath "$1") b=$(realpath "$2")
 python=$(command -v "${LEAF_PEER_PYTHON:-python3}")
@@ -13,7 +14,7 @@ cd "$(dirname "$0")/.."
 images=${IMAGES:-1000} threads=${THREADS:-$(nproc)}
 work=build/benchmarks
 mkdir -p "$work"
-[ -d "$work/mixed-$images" ] || "$python" benchmarks/mixed_images.py "$work/mixed-$images" "$images"
+[ -d "$work/mixed-$images" ] || "$python" benchmarks/mixed_images.py "$work/mixed-$images" "$images" --distinct "${DISTINCT:-$images}"
 model=${MODEL:-$work/tiny-model}
 [ -d "$model" ] || build/cpu/bin/leaf_convert random --config tests/install/tiny.yaml --to "$model"
 

@@ -1,5 +1,5 @@
-"""Runs leaf_infer and watches its resident memory: memory_over_images.py IMAGES OUTPUT COMMAND... (called by
-memory_over_images.sh)."""
+"""Runs leaf_infer and watches its resident memory: memory_over_images.py IMAGES FROM PERCENT OUTPUT COMMAND... (called by
+memory_over_images.sh). From the mask number FROM to the last it may grow by PERCENT."""
 
 import os
 import subprocess
@@ -22,27 +22,28 @@ def masks_in(folder):
 
 
 def main():
-    images, output, command = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+    images, first, percent = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    output, command = sys.argv[4], sys.argv[5:]
     start = time.monotonic()
     process = subprocess.Popen(command)
     early = last = None
-    shown = 0
+    highest = shown = 0
     while process.poll() is None:
         time.sleep(0.5)
         memory, done = resident_mb(process.pid), masks_in(output)
         if memory is None:
             continue
-        last = memory
-        if early is None and done >= min(1000, images // 3):
+        last, highest = memory, max(highest, memory)
+        if early is None and done >= min(first, images // 3):
             early = memory
         if done >= shown + images // 10:
             shown = done
             print(f"{done} images: {memory:.0f} MB, {done / (time.monotonic() - start):.1f} images/s", flush=True)
     if process.returncode != 0 or early is None:
         sys.exit(f"error: leaf_infer ended with {process.returncode}")
-    growth = last / early - 1
-    print(f"from {early:.0f} MB to {last:.0f} MB: {100 * growth:+.1f} %")
-    sys.exit(1 if growth > 0.05 else 0)
+    growth = 100 * (last / early - 1)
+    print(f"from {early:.0f} MB to {last:.0f} MB: {growth:+.1f} %; at most {highest:.0f} MB")
+    sys.exit(1 if growth > percent else 0)
 
 
 if __name__ == "__main__":

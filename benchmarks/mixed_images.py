@@ -1,6 +1,7 @@
-"""Writes images of mixed sizes: mixed_images.py FOLDER COUNT [--seed N]. Of 100, 98 have fewer than 12 million
+"""Writes images of mixed sizes: mixed_images.py FOLDER COUNT [--distinct N] [--seed N]. Of 100, 98 have fewer than 12 million
 pixels (from 0.3 on, mostly of a few), the others up to 6000x4000; four of five are JPEGs, the rest PNGs. They are smooth
-with some noise, so that their files are as large as photographs'. Needs numpy and Pillow."""
+with some noise, so that their files are as large as photographs'. With --distinct the images after the first N are links to
+those, which spares time and disk. Needs numpy and Pillow."""
 
 import argparse
 from pathlib import Path
@@ -29,17 +30,22 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("count", type=int)
+    parser.add_argument("--distinct", type=int)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     options.folder.mkdir(parents=True)
     random = numpy.random.default_rng(options.seed)
+    distinct = min(options.count, options.distinct or options.count)
     pixels = 0
-    for index in range(options.count):
+    for index in range(distinct):
         width, height = side_lengths(random, index)
         pixels += width * height
         kind = "png" if index % 5 == 0 else "jpg"
-        picture(random, width, height).save(options.folder / f"{index:05}.{kind}", quality=90, compress_level=1)
-    print(f"{options.count} images, {pixels / options.count / 1e6:.1f} million pixels on average")
+        file = options.folder / f"{index:05}.{kind}"
+        picture(random, width, height).save(file, quality=90, compress_level=1)
+        for copy in range(index + distinct, options.count, distinct):
+            (options.folder / f"{copy:05}.{kind}").hardlink_to(file)
+    print(f"{options.count} images, {distinct} of them distinct, {pixels / distinct / 1e6:.1f} million pixels on average")
 
 
 if __name__ == "__main__":
