@@ -4,7 +4,7 @@
 # which installs the same in /opt/leaf. No model is in them.
 #   ./scripts/package.sh         builds and packs
 #   ./scripts/package.sh --try   then unpacks the archive in a bare Debian 12 (debootstrap; as root, with a network)
-#                                and segments an image there
+#                                and segments pictures, DICOM files and a volume there, and compiles the example in C
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
@@ -100,6 +100,48 @@ in_root() {
   env -i PATH=/usr/bin:/bin HOME=/root LC_ALL=C chroot "$root" "$@"
 }
 
+# seconds COMMAND...: runs it and says how long it took.
+seconds() {
+  local start
+  start=$(date +%s.%N)
+  "$@"
+  awk -v start="$start" -v end="$(date +%s.%N)" 'BEGIN { printf "%.2f s\n", end - start }'
+}
+
+# try_programs ROOT LEAF: pictures, a volume, compressed DICOM files, with nothing there but the archive.
+try_programs() {
+  local root=$1 leaf=$2 masks
+  in_root "$root" "$leaf/bin/leaf_demo_data" --output /phantoms --count 12 --size 128 --seed 3 2>/dev/null
+  in_root "$root" "$leaf/bin/leaf_convert" random --config "$leaf/share/leaf/configs/demo/segmentation.yaml" \
+    --set model.init=random --to /model --quiet
+  say "the demo's network, start to the mask of one image: $(seconds in_root "$root" "$leaf/bin/leaf_infer" --model /model \
+    --input /phantoms/images/0000.png --output /first --quiet)"
+  mkdir -p "$root/clinical"
+  cp tests/fixtures/dicom/{jpeg2000-rct,jpegls-rgb,rle-rgb,jpeg-ybr,deflated-rgb}.dcm \
+    tests/fixtures/volumes/orientation-LPS.nii.gz "$root/clinical"
+  in_root "$root" "$leaf/bin/leaf_infer" --model /model --input /phantoms/images /clinical --output /masks \
+    --dicom-seg --quiet
+  masks=$(find "$root/masks" -maxdepth 1 \( -name '*.png' -o -name '*.nii.gz' \) | wc -l)
+  [ "$masks" -eq 18 ] || die "12 pictures, 5 DICOM files and a volume, but $masks masks"
+  [ "$(find "$root/masks/dicom-seg" -name '*.dcm' | wc -l)" -eq 5 ] || die "not every DICOM file has its segmentation"
+}
+
+# try_library ROOT LEAF: the example in C, found by pkg-config and by CMake, once a compiler is there.
+try_library() {
+  local root=$1 leaf=$2
+  in_root "$root" apt-get update -qq
+  in_root "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    gcc libc6-dev make cmake pkg-config >build/package/apt.log 2>&1 || die "no compiler; see build/package/apt.log"
+  cp -r examples/c "$root/example"
+  in_root "$root" sh -ec "cd /example
+    cc segment.c -o /by-pkg-config \$(PKG_CONFIG_PATH=$leaf/lib/pkgconfig pkg-config --cflags --libs leaf) -Wl,-rpath,$leaf/lib
+    cmake -S . -B /build -DCMAKE_PREFIX_PATH=$leaf >/dev/null
+    cmake --build /build >/dev/null
+    /by-pkg-config /model /phantoms/images/0000.png /a.pgm
+    /build/segment /model /phantoms/images/0000.png /b.pgm
+    cmp /a.pgm /b.pgm"
+}
+
 try_archive() {
   local archive=$1 name=$2 root=build/package/root leaf=/opt/elsewhere/$2
   [ "$(id -u)" -eq 0 ] || die "--try makes a root of its own: run it as root"
@@ -108,18 +150,12 @@ try_archive() {
   say "a bare Debian 12 in $root"
   debootstrap --variant=minbase bookworm "$root" >build/package/debootstrap.log 2>&1 ||
     die "debootstrap failed; see build/package/debootstrap.log"
-  mkdir -p "$root/opt/elsewhere" "$root/dev"
+  mkdir -p "$root/opt/elsewhere"
   tar -xzf "$archive" -C "$root/opt/elsewhere"
-  in_root "$root" "$leaf/bin/leaf_demo_data" --output /phantoms --count 12 --size 128 --seed 3 --quiet
-  in_root "$root" "$leaf/bin/leaf_convert" random --config "$leaf/share/leaf/configs/demo/segmentation.yaml" \
-    --set model.init=random --to /model --quiet
-  say "start to first mask:"
-  time in_root "$root" "$leaf/bin/leaf_infer" --model /model --input "/phantoms/images" --output /masks --quiet
-  local masks
-  masks=$(find "$root/masks" -maxdepth 1 -name '*.png' | wc -l)
-  [ "$masks" -eq 12 ] || die "12 images, $masks masks"
+  try_programs "$root" "$leaf"
+  try_library "$root" "$leaf"
   rm -rf "$root"
-  say "12 images segmented in the bare root"
+  say "segmented in the bare root: 12 pictures, 5 DICOM files, a volume; the example in C by pkg-config and by CMake"
 }
 
 require_packages patchelf binutils

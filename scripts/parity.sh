@@ -7,6 +7,7 @@
 #   ./scripts/parity.sh --pictures pictures alone (60 MB of packages)
 #   ./scripts/parity.sh --dicom    DICOM alone: files that pydicom wrote, and segmentations as pydicom, highdicom and,
 #                                  where dicom3tools is installed, dciodvfy read them
+#   ./scripts/parity.sh --volumes  NIfTI alone: masks of volumes in all 48 orientations as nibabel reads them
 #   LEAF_PARITY_PYTHON   the Python that makes the virtual environment (default: python3, 3.11 or newer)
 #   THREADS              of the Python side (default: one per core)
 # The first call downloads the packages (6 GB; less where PIP_EXTRA_INDEX_URL names a place with PyTorch's CPU
@@ -15,12 +16,13 @@
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
-small_only= pictures_only= dicom_only=
+small_only= pictures_only= dicom_only= volumes_only=
 while [ $# -gt 0 ]; do
   case $1 in
     --small) small_only=1 ;;
     --pictures) pictures_only=1 ;;
     --dicom) dicom_only=1 ;;
+    --volumes) volumes_only=1 ;;
     -h | --help) sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//p}' scripts/parity.sh; exit 0 ;;
     *) die "unknown option '$1'; see scripts/parity.sh --help" ;;
   esac
@@ -73,6 +75,14 @@ check_dicom() {
     "$python" $here/check_dicom_seg.py "$folder/seg"
 }
 
+check_volumes() {
+  local folder=$work/volumes
+  rm -rf "$folder"
+  cmake --build --preset cpu --target leaf_infer leaf_convert
+  build/cpu/bin/leaf_convert random --config tests/install/tiny.yaml --to "$folder/model" --quiet &&
+    "$python" $here/check_volumes.py build/cpu/bin/leaf_infer "$folder/model" "$folder"
+}
+
 check_small() {
   local family
   rm -rf "$work/small"
@@ -94,6 +104,8 @@ check_published() {
 mkdir -p "$work"
 if [ -n "$dicom_only" ]; then
   venv=$work/venv-dicom python=$work/venv-dicom/bin/python requirements=$here/dicom_requirements.txt
+elif [ -n "$volumes_only" ]; then
+  venv=$work/venv-volumes python=$work/venv-volumes/bin/python requirements=$here/volumes_requirements.txt
 elif [ -n "$pictures_only" ]; then
   venv=$work/venv-pictures python=$work/venv-pictures/bin/python
   grep -E '^(imagecodecs|numpy|pillow|tifffile)=' $here/requirements.txt >"$requirements"
@@ -104,6 +116,11 @@ install_packages
 build_test
 if [ -n "$dicom_only" ]; then
   check_dicom || die "DICOM differs (the files are in $work/dicom)"
+  say "all the same"
+  exit 0
+fi
+if [ -n "$volumes_only" ]; then
+  check_volumes || die "masks of volumes differ (the files are in $work/volumes)"
   say "all the same"
   exit 0
 fi
