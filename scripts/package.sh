@@ -4,7 +4,8 @@
 # which installs the same in /opt/leaf. No model is in them.
 #   ./scripts/package.sh         builds and packs
 #   ./scripts/package.sh --try   then unpacks the archive in a bare Debian 12 (debootstrap; as root, with a network)
-#                                and segments pictures, DICOM files and a volume there, and compiles the example in C
+#                                and segments pictures, DICOM files and a volume there, and compiles the example in C; the package is
+#                                installed there too
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
@@ -12,7 +13,7 @@ try=
 case ${1:-} in
   "") ;;
   --try) try=1 ;;
-  -h | --help) sed -n '2,7s/^# \{0,1\}//p' scripts/package.sh; exit 0 ;;
+  -h | --help) sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//p}' scripts/package.sh; exit 0 ;;
   *) die "unknown option '$1'; see scripts/package.sh --help" ;;
 esac
 
@@ -93,11 +94,11 @@ END
   rm -rf "$root"
 }
 
-# in_root ROOT COMMAND...
+# in_root ROOT COMMAND...: with /proc, from which programs learn where they lie.
 in_root() {
   local root=$1
   shift
-  env -i PATH=/usr/bin:/bin HOME=/root LC_ALL=C chroot "$root" "$@"
+  unshare --fork --pid --mount-proc --root="$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C "$@"
 }
 
 # seconds COMMAND...: runs it and says how long it took.
@@ -115,7 +116,7 @@ try_programs() {
   in_root "$root" "$leaf/bin/leaf_convert" random --config "$leaf/share/leaf/configs/demo/segmentation.yaml" \
     --set model.init=random --to /model --quiet
   say "the demo's network, start to the mask of one image: $(seconds in_root "$root" "$leaf/bin/leaf_infer" --model /model \
-    --input /phantoms/images/0000.png --output /first --quiet)"
+    --input /phantoms/images/0001.png --output /first --quiet)"
   mkdir -p "$root/clinical"
   cp tests/fixtures/dicom/{jpeg2000-rct,jpegls-rgb,rle-rgb,jpeg-ybr,deflated-rgb}.dcm \
     tests/fixtures/volumes/orientation-LPS.nii.gz "$root/clinical"
@@ -137,13 +138,21 @@ try_library() {
     cc segment.c -o /by-pkg-config \$(PKG_CONFIG_PATH=$leaf/lib/pkgconfig pkg-config --cflags --libs leaf) -Wl,-rpath,$leaf/lib
     cmake -S . -B /build -DCMAKE_PREFIX_PATH=$leaf >/dev/null
     cmake --build /build >/dev/null
-    /by-pkg-config /model /phantoms/images/0000.png /a.pgm
-    /build/segment /model /phantoms/images/0000.png /b.pgm
+    /by-pkg-config /model /phantoms/images/0001.png /a.pgm
+    /build/segment /model /phantoms/images/0001.png /b.pgm
     cmp /a.pgm /b.pgm"
 }
 
+try_package() {
+  local root=$1 package=$2
+  cp "$package" "$root/leaf.deb"
+  in_root "$root" dpkg -i /leaf.deb >/dev/null
+  in_root "$root" leaf_infer --model /model --input /phantoms/images/0001.png --output /by-package --quiet
+  cmp "$root"/{first,by-package}/0001.png
+}
+
 try_archive() {
-  local archive=$1 name=$2 root=build/package/root leaf=/opt/elsewhere/$2
+  local archive=$1 name=$2 package=$3 root=build/package/root leaf=/opt/elsewhere/$2
   [ "$(id -u)" -eq 0 ] || die "--try makes a root of its own: run it as root"
   require_packages debootstrap
   rm -rf "$root"
@@ -153,6 +162,7 @@ try_archive() {
   mkdir -p "$root/opt/elsewhere"
   tar -xzf "$archive" -C "$root/opt/elsewhere"
   try_programs "$root" "$leaf"
+  try_package "$root" "$package"
   try_library "$root" "$leaf"
   rm -rf "$root"
   say "segmented in the bare root: 12 pictures, 5 DICOM files, a volume; the example in C by pkg-config and by CMake"
@@ -170,4 +180,4 @@ tar -C build/package -czf "build/package/$name.tar.gz" "$name"
 make_deb "$stage" "$version"
 say "build/package/$name.tar.gz: $(du -sm "$stage" | cut -f1) MB unpacked, $(du -m "build/package/$name.tar.gz" | cut -f1) MB packed"
 rm -rf "$stage"
-[ -z "$try" ] || try_archive "build/package/$name.tar.gz" "$name"
+[ -z "$try" ] || try_archive "build/package/$name.tar.gz" "$name" "build/package/leaf_${version}_amd64.deb"
