@@ -27,12 +27,8 @@ done
 
 build_fuzzers() {
   require_packages clang-14 libclang-rt-14-dev
-  scripts/setup.sh
-  mkdir -p build
-  local options=()
-  [ -z "${LEAF_LIBTORCH:-}" ] || options+=("-DLEAF_LIBTORCH=$LEAF_LIBTORCH")
-  cmake --preset fuzz "${options[@]}" >build/configure-fuzz.log 2>&1 ||
-    { cat build/configure-fuzz.log >&2; die "could not configure build/fuzz; see above"; }
+  preset=fuzz
+  configure
   cmake --build --preset fuzz --target "${names[@]/#/fuzz_}"
 }
 

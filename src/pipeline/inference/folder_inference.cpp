@@ -51,8 +51,12 @@ class FolderInference {
  private:
   void infer() {
     // Of images that are cut into tiles, whose pixels are kept, one is at work and one read ahead.
-    const std::size_t ahead = tiling_ ? 1 : batch_size_ + workers_.count();
-    const std::size_t behind = tiling_ ? 1 : workers_.count();
+    // Those whose pixels are dropped take little: with many of them at hand, a large one that is
+    // read or written keeps nobody waiting.
+    const bool keeps_pixels = options_.overlays != OverlayStyle::kNone;
+    const std::size_t spare = (keeps_pixels ? 1 : 6) * workers_.count();
+    const std::size_t ahead = tiling_ ? 1 : batch_size_ + spare;
+    const std::size_t behind = tiling_ ? 1 : spare;
     Prefetcher<ImageWork> loaded(workers_, {.first = 0, .end = inputs_.size()}, ahead,
                                  [this](std::size_t i) { return worker_.load(inputs_[i]); });
     for (std::size_t begun = 0; begun < inputs_.size() && !report_.interrupted;) {
