@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Packs leaf with all that it needs, LibTorch's CPU libraries included, for machines that have neither compilers nor
-# any of its libraries: build/package/leaf-VERSION-linux-x86_64.tar.gz, to unpack anywhere, and leaf_VERSION_amd64.deb,
-# which installs the same in /opt/leaf. No model is in them.
+# any of its libraries: build/package/leaf-VERSION-linux-x86_64.tar.gz (on arm64: -aarch64), to unpack anywhere, and
+# leaf_VERSION_amd64.deb (_arm64), which installs the same in /opt/leaf. No model is in them.
 #   ./scripts/package.sh         builds and packs
 #   ./scripts/package.sh --try   then unpacks the archive in a bare Debian 12 (debootstrap; as root, with a network)
 #                                and segments pictures, DICOM files and a volume there, and compiles the example in C; the package is
@@ -81,7 +81,7 @@ make_deb() {
   cat >"$root/DEBIAN/control" <<END
 Package: leaf
 Version: $version
-Architecture: amd64
+Architecture: $machine
 Maintainer: leaf <leaf@localhost>
 Depends: libc6 (>= $(ldd --version | sed -n '1s/.* //p'))
 Section: science
@@ -90,7 +90,7 @@ Installed-Size: $(du -sk "$stage" | cut -f1)
 Description: Single-step latent diffusion for medical image segmentation
  Programs to train LEAF models, to score them and to segment folders of images, with LibTorch's CPU libraries.
 END
-  dpkg-deb --root-owner-group -Zgzip --build "$root" "build/package/leaf_${version}_amd64.deb" >/dev/null
+  dpkg-deb --root-owner-group -Zgzip --build "$root" "build/package/leaf_${version}_$machine.deb" >/dev/null
   rm -rf "$root"
 }
 
@@ -173,7 +173,8 @@ build --target leaf_programs
 cmake --build --preset cpu --target leaf leaf_training leaf_c
 mkdir -p build/package
 version=$(sed -n 's/^project(leaf VERSION \([^ ]*\).*/\1/p' CMakeLists.txt)
-name=leaf-$version-linux-x86_64
+machine=$(dpkg --print-architecture)
+name=leaf-$version-linux-$(uname -m)
 stage=build/package/$name
 make_stage "$stage"
 tar -C build/package -czf "build/package/$name.tar.gz" "$name"
