@@ -25,6 +25,33 @@ require_packages() {
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# install_wheels LIST MACHINE FOLDER SIZE: unpacks the wheels of third_party/wheels-LIST.txt, made for MACHINE (x86_64,
+# aarch64), into FOLDER. They are pinned by hash; the interpreter's own version does not matter, since nothing is imported
+# from them: they are archives of headers and libraries. All lists but cuda, which completes another, begin anew.
+install_wheels() {
+  local target=$3 wheels=third_party/wheels-$1.txt stamp glibc platforms=()
+  stamp="$target/.installed-$(sha256sum < "$wheels" | cut -c1-16)"
+  [ -e "$stamp" ] && return
+  say "downloading LibTorch ($4)"
+  [ "$1" = cuda ] || rm -rf "$target"
+  mkdir -p "$target"
+  for glibc in _2_28 _2_27 _2_25 _2_18 _2_17 2014; do
+    platforms+=(--platform "manylinux${glibc}_$2")
+  done
+  local download
+  download=$(mktemp -d "$target/download.XXXXXX")
+  /usr/bin/python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
+    --only-binary=:all: --implementation cp --python-version 3.11 --no-cache-dir "${platforms[@]}" \
+    --dest "$download" --requirement "$wheels" ||
+    die "could not download LibTorch; set LEAF_LIBTORCH=/path/to/libtorch to use your own copy"
+  local wheel
+  for wheel in "$download"/*.whl; do
+    /usr/bin/python3 -m zipfile --extract "$wheel" "$target"
+  done
+  rm -rf "$download"
+  touch "$stamp"
+}
+
 # configure [OPTION...]: sets up what is missing and configures build/$preset. A new folder compiles many sources
 # at once, which takes half as long from nothing; for work on the sources, -DCMAKE_UNITY_BUILD=OFF.
 configure() {

@@ -19,40 +19,14 @@ check_cmake() {
     die "CMake $version is too old; leaf needs 3.25, which Debian 12 and Ubuntu 24.04 have"
 }
 
-# install_wheels LIST SIZE: unpacks the wheels of third_party/wheels-LIST.txt into third_party/libtorch. They are pinned
-# by hash; the interpreter's own version does not matter, since nothing is imported from them: they are archives of
-# headers and libraries.
-install_wheels() {
-  local target=third_party/libtorch wheels=third_party/wheels-$1.txt stamp
-  stamp="$target/.installed-$(sha256sum < "$wheels" | cut -c1-16)"
-  [ -e "$stamp" ] && return
-  [ "$(uname -m)" = x86_64 ] ||
-    die "the pinned LibTorch is for x86-64; set LEAF_LIBTORCH=/path/to/libtorch on this machine"
-  say "downloading LibTorch ($2)"
-  [ "$1" != cpu ] || rm -rf "$target"
-  mkdir -p "$target"
-  local download
-  download=$(mktemp -d "$target/download.XXXXXX")
-  /usr/bin/python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
-    --only-binary=:all: --implementation cp --python-version 3.11 --no-cache-dir \
-    --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux_2_25_x86_64 \
-    --platform manylinux_2_18_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
-    --dest "$download" --requirement "$wheels" ||
-    die "could not download LibTorch; set LEAF_LIBTORCH=/path/to/libtorch to use your own copy"
-  local wheel
-  for wheel in "$download"/*.whl; do
-    /usr/bin/python3 -m zipfile --extract "$wheel" "$target"
-  done
-  rm -rf "$download"
-  touch "$stamp"
-}
-
 with_cuda=
 case ${1:-} in
   "") ;;
   --cuda) with_cuda=yes ;;
   *) echo "usage: setup.sh [--cuda]" >&2; exit 2 ;;
 esac
+machine=$(uname -m)
+[ -z "$with_cuda" ] || [ "$machine" = x86_64 ] || die "--cuda knows NVIDIA's libraries for x86-64 alone"
 mapfile -t packages < third_party/apt-packages.txt
 require_packages "${packages[@]}"
 check_cmake
@@ -60,7 +34,11 @@ if [ -n "${LEAF_LIBTORCH:-}" ]; then
   [ -z "$with_cuda" ] || die "--cuda completes the LibTorch that this script fetches; LEAF_LIBTORCH names another"
   check_own_libtorch
 else
-  install_wheels cpu "530 MB"
-  [ -z "$with_cuda" ] || install_wheels cuda "NVIDIA's libraries, 2 GB"
+  case $machine in
+    x86_64) install_wheels cpu "$machine" third_party/libtorch "530 MB" ;;
+    aarch64) install_wheels arm64 "$machine" third_party/libtorch "430 MB" ;;
+    *) die "no LibTorch is pinned for $machine; set LEAF_LIBTORCH=/path/to/libtorch on this machine" ;;
+  esac
+  [ -z "$with_cuda" ] || install_wheels cuda "$machine" third_party/libtorch "NVIDIA's libraries, 2 GB"
 fi
 say "ready"

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace leaf::ops::test {
 
@@ -25,7 +26,11 @@ class EachTarget : public testing::TestWithParam<std::int64_t> {
   }
 };
 
-inline auto all_targets() { return testing::Values(HWY_EMU128, HWY_AVX2, HWY_AVX3); }
+inline auto all_targets() {
+  return testing::ValuesIn(HWY_ARCH_ARM
+                               ? std::vector<std::int64_t>{HWY_NEON}
+                               : std::vector<std::int64_t>{HWY_EMU128, HWY_AVX2, HWY_AVX3});
+}
 
 inline std::string target_name(const testing::TestParamInfo<std::int64_t>& target) {
   return hwy::TargetName(target.param);

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Cross-builds leaf for arm64 Linux on a Debian of x86-64 (build/arm64), runs the operators' unit tests with qemu-user, and
+# compares the masks that its programs make there with those of this machine's own.
+#   ./scripts/arm64.sh
+# Debian's arm64 libraries are unpacked into build/arm64-sysroot, LibTorch's into third_party/libtorch-arm64; the
+# machine's own packages stay as they are, but for the cross compiler and qemu. On an arm64 machine itself:
+# ./scripts/test.sh.
+set -euo pipefail
+source "$(dirname "$0")/common.sh"
+
+case ${1:-} in
+  "") ;;
+  -h | --help) sed -n '2,7s/^# \{0,1\}//p' scripts/arm64.sh; exit 0 ;;
+  *) die "unknown option '$1'; see scripts/arm64.sh --help" ;;
+esac
+sysroot=$PWD/build/arm64-sysroot libtorch=third_party/libtorch-arm64
+
+# apt_arm64 ARGUMENT...: apt-get for arm64, from this machine's sources, with lists and archives of its own.
+apt_arm64() {
+  apt-get -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State="$sysroot.apt" \
+    -o Dir::State::status="$sysroot.apt/status" -o Dir::Cache="$sysroot.apt" -o APT::Sandbox::User=root "$@"
+}
+
+# Packages are unpacked, not installed: their scripts would have to run on arm64.
+make_sysroot() {
+  local packages stamp package link
+  mapfile -t packages < <(grep -- '-dev$' third_party/apt-packages.txt)
+  stamp=$sysroot/.unpacked-$(printf '%s\n' "${packages[@]}" | sha256sum | cut -c1-16)
+  [ -e "$stamp" ] && return
+  say "unpacking Debian's arm64 libraries (150 MB)"
+  rm -rf "$sysroot" "$sysroot.apt"
+  mkdir -p "$sysroot" "$sysroot.apt"/{lists,archives}/partial
+  touch "$sysroot.apt/status"
+  apt_arm64 update
+  apt_arm64 install --yes --download-only --no-install-recommends libc6-dev "${packages[@]}" >/dev/null
+  for package in "$sysroot.apt"/archives/*.deb; do
+    dpkg-deb --extract "$package" "$sysroot"
+  done
+  find "$sysroot" -type l -lname '/*' | while read -r link; do
+    ln -sfr "$sysroot$(readlink "$link")" "$link"
+  done
+  # What update-alternatives would have linked.
+  ln -s blas/libblas.so.3 lapack/liblapack.so.3 "$sysroot/usr/lib/aarch64-linux-gnu/"
+  rm -rf "$sysroot.apt"
+  touch "$stamp"
+}
+
+# Variables of these two end with their parentheses: what follows is this machine's own again.
+cross_build() (
+  preset=arm64
+  export LEAF_LIBTORCH=$PWD/$libtorch/torch
+  configure -DLEAF_BUILD_TESTS=ON -DLEAF_WERROR=ON
+  cmake --build --preset arm64 --target unit_ops leaf_convert leaf_demo_data leaf_infer
+)
+
+emulate() { qemu-aarch64 -L "$sysroot" "$@"; }
+
+[ "$(uname -m)" = x86_64 ] || die "this is for machines of x86-64; on arm64 itself: ./scripts/test.sh"
+require_packages g++-aarch64-linux-gnu qemu-user python3-pip
+make_sysroot
+install_wheels arm64 aarch64 "$libtorch" "430 MB"
+cross_build
