@@ -39,15 +39,20 @@ class Network(torch.nn.Module):
             dropout=0.0,
         )
 
+    def encode(self, image):
+        moments = self.latent_encoder.quant_conv(self.latent_encoder.encoder(2 * image - 1))
+        return moments[:, :LATENT_CHANNELS] * SCALING_FACTOR
+
+    def decode(self, latent):
+        """-> image [N, 3, R, R] in [0, 1]"""
+        decoded = self.autoencoder.decoder(self.autoencoder.post_quant_conv(latent / SCALING_FACTOR))
+        return (decoded.clamp(-1, 1) + 1) / 2
+
     def forward(self, image, noise):
         """image [N, 3, R, R] in [0, 1], noise [N, 4, R/8, R/8] -> mask probability [N, 1, R, R]"""
-        encoder, autoencoder = self.latent_encoder, self.autoencoder
-        moments = encoder.quant_conv(encoder.encoder(2 * image - 1))
-        image_latent = moments[:, :LATENT_CHANNELS] * SCALING_FACTOR
         timestep = torch.full((image.shape[0],), LAST_TIMESTEP)
-        latent = self.unet(torch.cat([image_latent, noise], 1), timestep).sample.clamp(-1, 1)
-        decoded = autoencoder.decoder(autoencoder.post_quant_conv(latent / SCALING_FACTOR))
-        return ((decoded.clamp(-1, 1) + 1) / 2).mean(1, keepdim=True)
+        latent = self.unet(torch.cat([self.encode(image), noise], 1), timestep).sample.clamp(-1, 1)
+        return self.decode(latent).mean(1, keepdim=True)
 
 
 def main():

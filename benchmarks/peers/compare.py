@@ -146,7 +146,7 @@ def make_sides(options):
         return str(options.folder / name)
 
     model = path("model")
-    inputs, onnx = path(f"inputs-{options.batch}.safetensors"), path(f"model-{options.batch}.onnx")
+    inputs = path(f"inputs-{options.batch}.safetensors")
     for kind in options.kinds.split():
         output = path(f"result-{kind}.safetensors")
         pathlib.Path(output).unlink(missing_ok=True)
@@ -155,6 +155,7 @@ def make_sides(options):
             precision = "bf16" if kind == "leaf-bf16" else "fp32"
             command = [f"{options.bin}/leaf_bench", "--serve", "--device", "cpu", "--precision", precision, "--quiet"]
         else:
+            onnx = path(f"model-{options.batch}{'-int8' if kind.endswith('-int8') else ''}.onnx")
             serve = str(pathlib.Path(__file__).with_name("serve.py"))
             command = [sys.executable, serve, kind, "--reference", options.reference, "--onnx", onnx]
         yield Side(kind, command + shared, output)

@@ -1,4 +1,4 @@
-"""The published implementation's networks with the weights of a model folder."""
+"""The published implementation's networks, or a light model's, with the weights of a model folder."""
 
 import inspect
 import json
@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 import peer_inference  # noqa: E402
+import tiny  # noqa: E402
 
 
 def reference_networks(reference):
@@ -37,8 +38,31 @@ class LoadedNetwork(peer_inference.Network):
     def __init__(self, reference, folder):
         torch.nn.Module.__init__(self)
         autoencoder, latent_encoder, unet = reference_networks(reference)
-        folder = pathlib.Path(folder)
         self.latent_encoder = load_part(latent_encoder, folder / "latent_encoder")
         self.autoencoder = load_part(autoencoder, folder / "vae")
         self.unet = load_part(unet, folder / "unet")
         self.eval()
+
+
+class LightNetwork(peer_inference.Network):
+    """The same of a light model: its own halves around the published U-Net."""
+
+    def __init__(self, reference, folder):
+        torch.nn.Module.__init__(self)
+        self.latent_encoder = load_part(tiny.LatentEncoder, folder / "latent_encoder")
+        self.autoencoder = load_part(tiny.Autoencoder, folder / "vae")
+        self.unet = load_part(reference_networks(reference)[2], folder / "unet")
+        self.eval()
+
+    def encode(self, image):
+        return self.latent_encoder.encoder(image)
+
+    def decode(self, latent):
+        return self.autoencoder.decoder(latent).clamp(0, 1)
+
+
+def load_network(reference, folder):
+    """The network of a model folder of leaf's."""
+    folder = pathlib.Path(folder)
+    light = "widths" in json.loads((folder / "vae" / "config.json").read_text())
+    return (LightNetwork if light else LoadedNetwork)(reference, folder)

@@ -1,10 +1,12 @@
 """Makes what the sides of benchmarks/peers/run.sh share.
 
     prepare.py fill MODEL_DIR                                  no tensor of the weights is all zeros any more
-    prepare.py make MODEL_DIR FOLDER REFERENCE_DIR --batch N [--onnx]
+    prepare.py make MODEL_DIR FOLDER REFERENCE_DIR --batch N [--onnx] [--int8]
         FOLDER/inputs-N.safetensors   image [N, 3, R, R] in [0, 1], noise [N, 4, R/8, R/8]
         FOLDER/float64-N.safetensors  the probability [N, 1, R, R] in double precision
         FOLDER/model-N.onnx           the network for that batch
+        FOLDER/model-N-int8.onnx      the same with its convolutions in int8, for their time: ranges are those of
+                                      the one input
 
 Files that are there stay.
 """
@@ -15,9 +17,10 @@ import pathlib
 import sys
 
 import torch
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from safetensors.torch import load_file, save_file
 
-from network import LoadedNetwork
+from network import load_network
 from peer_inference import LATENT_CHANNELS
 
 
@@ -70,6 +73,20 @@ def write_onnx(path, network, image, noise):
                           output_names=["probability"], dynamo=True, external_data=False, verbose=False)
 
 
+
+class OneInput(CalibrationDataReader):
+    def __init__(self, tensors):
+        self.inputs = [{name: tensor.numpy() for name, tensor in tensors.items()}]
+
+    def get_next(self):
+        return self.inputs.pop() if self.inputs else None
+
+
+def write_int8(path, network, tensors):
+    quantize_static(network, path, OneInput(tensors), quant_format=QuantFormat.QDQ, per_channel=True,
+                    op_types_to_quantize=["Conv"], activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=("fill", "make"))
@@ -78,6 +95,7 @@ def main():
     parser.add_argument("reference", type=pathlib.Path, nargs="?")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--onnx", action="store_true")
+    parser.add_argument("--int8", action="store_true")
     options = parser.parse_args()
     if options.action == "fill":
         return fill(options.model)
@@ -87,12 +105,15 @@ def main():
     tensors = load_file(inputs)
 
     def with_network(write):
-        return lambda path: write(path, LoadedNetwork(options.reference, options.model), tensors["image"],
+        return lambda path: write(path, load_network(options.reference, options.model), tensors["image"],
                                   tensors["noise"])
 
     make(options.folder / f"float64-{name}", with_network(write_float64))
+    onnx = options.folder / f"model-{options.batch}.onnx"
     if options.onnx:
-        make(options.folder / f"model-{options.batch}.onnx", with_network(write_onnx))
+        make(onnx, with_network(write_onnx))
+    if options.int8:
+        make(onnx.with_stem(onnx.stem + "-int8"), lambda path: write_int8(path, onnx, tensors))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# Time per image of leaf and of other runtimes, which all run the published implementation's network with the same
-# weights, images and noise on the same CPU, in turns; and each one's error against double precision.
+# Time per image of leaf and of other runtimes, which all run the published implementation's network, or a light model's
+# (docs/light.md), with the same weights, images and noise on the same CPU, in turns; and each one's error against double
+# precision.
 #   ./benchmarks/peers/run.sh [REFERENCE_DIR]
 #   LEAF_REFERENCE_DIR   a checkout of the published implementation, where no argument names one
 #   LEAF_PEER_PYTHON     the Python that makes the virtual environment (default: python3)
 #   KINDS="leaf eager ..."   the sides; the first is what the ratios are to. There are: leaf leaf-bf16 eager
 #                            eager-channels-last eager-channels-last-bf16 compile compile-bf16 openvino
-#                            openvino-bf16 onnxruntime (default: all but leaf-bf16)
+#                            openvino-bf16 openvino-int8 onnxruntime onnxruntime-int8 (default: all but leaf-bf16
+#                            and those in int8)
 #   ROUNDS=5 CALLS=3     rounds, and calls of a side in its turn, of which the median counts
 #   BATCH=1              images per call
 #   THREADS              of each side (default: one per core)
-#   CONFIG               what describes the network (default: configs/cvc.yaml, the paper's)
-# The first call downloads the other runtimes (6 GB). Everything lands in build/benchmarks/peers; the table is
-# table.md there. Needs the programs in build/cpu/bin, and about 20 GB of disk.
+#   CONFIG               what describes the network (default: configs/cvc.yaml, the paper's; configs/light/*.yaml)
+# The first call downloads the other runtimes (6 GB). Everything lands in build/benchmarks/peers/NAME of the
+# configuration, the table as table.md. Needs the programs in build/cpu/bin, and about 20 GB of disk.
 set -euo pipefail
 source "$(dirname "$0")/../common.sh"
 config=${CONFIG:-configs/cvc.yaml} batch=${BATCH:-1} rounds=${ROUNDS:-5} calls=${CALLS:-3}
@@ -45,7 +47,8 @@ if [ ! -d "$folder/model" ]; then
 fi
 onnx=()
 case $kinds in *openvino* | *onnx*) onnx=(--onnx) ;; esac
+case $kinds in *int8*) onnx+=(--int8) ;; esac
 "$python" $here/prepare.py make "$folder/model" "$folder" "$reference" --batch "$batch" "${onnx[@]}"
-"$python" $here/compare.py "$folder" --reference "$reference" --bin "$bin" --table "$peers/table.md" \
+"$python" $here/compare.py "$folder" --reference "$reference" --bin "$bin" --table "$folder/table.md" \
   --kinds "$kinds" --rounds "$rounds" --calls "$calls" --batch "$batch" --threads "$threads"
-say "the table is in $peers/table.md"
+say "the table is in $folder/table.md"

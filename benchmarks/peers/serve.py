@@ -23,7 +23,7 @@ def torch_side(options, compiled, channels_last, bf16):
     import torch
     from torch._inductor import config
 
-    from network import LoadedNetwork, reference_networks
+    from network import load_network, reference_networks
 
     reference_networks(options.reference)  # so that load() has nothing to import
     config.freezing = True
@@ -35,7 +35,7 @@ def torch_side(options, compiled, channels_last, bf16):
         return torch.autocast("cpu", dtype=torch.bfloat16) if bf16 else contextlib.nullcontext()
 
     def load():
-        network = LoadedNetwork(options.reference, options.model).requires_grad_(False)
+        network = load_network(options.reference, options.model).requires_grad_(False)
         network = network.to(memory_format=memory_format)
         if compiled:
             network = torch.compile(network)
@@ -82,7 +82,9 @@ KINDS = {
     "compile-bf16": lambda o: torch_side(o, compiled=True, channels_last=True, bf16=True),
     "openvino": lambda o: openvino_side(o, "f32"),
     "openvino-bf16": lambda o: openvino_side(o, "bf16"),
+    "openvino-int8": lambda o: openvino_side(o, "f32"),
     "onnxruntime": onnxruntime_side,
+    "onnxruntime-int8": onnxruntime_side,
 }
 
 
