@@ -53,8 +53,8 @@ class TinyBlock : public torch::nn::Module {
   /// x [N, C, H, W] -> same shape
   at::Tensor forward(const at::Tensor& input) const {
     const at::Tensor x = pool_ ? input + pool_->forward(input) : input;
-    const at::Tensor h = at::relu(convs_[1]->forward(at::relu(convs_[0]->forward(x))));
-    return at::relu(convs_[2]->forward(h, {.residual = x}));
+    const at::Tensor h = convs_[1]->forward(convs_[0]->forward(x, {.relu = true}), {.relu = true});
+    return convs_[2]->forward(h, {.residual = x, .relu = true});
   }
 
  private:
@@ -78,32 +78,38 @@ at::Tensor TinySequence::forward(at::Tensor x) const {
   return x;
 }
 
-template <typename M>
-void TinySequence::add_module(std::shared_ptr<M> module) {
-  layers_->register_module(std::to_string(steps_.size()), module);
-  steps_.push_back([module](const at::Tensor& x) { return module->forward(x); });
-}
-
 void TinySequence::add_conv(std::int64_t in_channels, std::int64_t out_channels,
                             std::int64_t stride, bool bias) {
-  add_module(std::make_shared<nn::Conv2d>(nn::Conv2dOptions{
-      .in_channels = in_channels, .out_channels = out_channels, .stride = stride, .bias = bias}));
+  add_conv_in(
+      {.in_channels = in_channels, .out_channels = out_channels, .stride = stride, .bias = bias},
+      {});
+}
+
+void TinySequence::add_conv_relu(std::int64_t in_channels, std::int64_t out_channels) {
+  add_conv_in({.in_channels = in_channels, .out_channels = out_channels}, {.relu = true});
+  add_place();  // the ReLU's
 }
 
 void TinySequence::add_upsampled_conv(std::int64_t in_channels, std::int64_t out_channels) {
-  add_function([](const at::Tensor& x) { return x; });  // the upsampling's place among the keys
-  const auto conv = std::make_shared<nn::Conv2d>(
-      nn::Conv2dOptions{.in_channels = in_channels, .out_channels = out_channels, .bias = false});
-  layers_->register_module(std::to_string(steps_.size()), conv);
-  steps_.push_back([conv](const at::Tensor& x) { return conv->forward(x, {.upsample = true}); });
+  add_place();  // the upsampling's
+  add_conv_in({.in_channels = in_channels, .out_channels = out_channels, .bias = false},
+              {.upsample = true});
 }
 
 void TinySequence::add_block(std::int64_t channels, bool pool) {
-  add_module(std::make_shared<TinyBlock>(channels, pool));
+  const auto block = std::make_shared<TinyBlock>(channels, pool);
+  layers_->register_module(std::to_string(steps_.size()), block);
+  steps_.push_back([block](const at::Tensor& x) { return block->forward(x); });
 }
 
-void TinySequence::add_function(std::function<at::Tensor(const at::Tensor&)> function) {
-  steps_.push_back(std::move(function));
+void TinySequence::add_conv_in(const nn::Conv2dOptions& options, const ops::ConvContext& context) {
+  const auto conv = std::make_shared<nn::Conv2d>(options);
+  layers_->register_module(std::to_string(steps_.size()), conv);
+  steps_.push_back([conv, context](const at::Tensor& x) { return conv->forward(x, context); });
+}
+
+void TinySequence::add_place() {
+  steps_.push_back([](const at::Tensor& x) { return x; });
 }
 
 TinyEncoder::TinyEncoder(const AutoencoderConfig& config) {
@@ -121,8 +127,7 @@ TinyEncoder::TinyEncoder(const AutoencoderConfig& config) {
 
 TinyDecoder::TinyDecoder(const AutoencoderConfig& config) {
   const auto& widths = config.widths;
-  add_conv(config.latent_channels, widths.back(), 1, true);
-  add_function([](const at::Tensor& x) { return at::relu(x); });
+  add_conv_relu(config.latent_channels, widths.back());
   for (std::size_t level = widths.size() - 1; level > 0; --level) {
     for (std::int64_t block = 0; block < config.blocks; ++block) {
       add_block(widths[level], pools(config, level));

@@ -21,13 +21,14 @@ class TinySequence : public torch::nn::Module {
   TinySequence();
   void add_conv(std::int64_t in_channels, std::int64_t out_channels, std::int64_t stride,
                 bool bias);
+  void add_conv_relu(std::int64_t in_channels, std::int64_t out_channels);
   void add_upsampled_conv(std::int64_t in_channels, std::int64_t out_channels);
   void add_block(std::int64_t channels, bool pool);
-  void add_function(std::function<at::Tensor(const at::Tensor&)> function);
 
  private:
-  template <typename M>
-  void add_module(std::shared_ptr<M> module);
+  void add_conv_in(const nn::Conv2dOptions& options, const ops::ConvContext& context);
+  /// The position of a step that the convolution beside it does.
+  void add_place();
 
   std::shared_ptr<nn::Group> layers_;
   std::vector<std::function<at::Tensor(const at::Tensor&)>> steps_;

@@ -20,6 +20,14 @@ void reset_affine(at::Tensor& weight, at::Tensor& bias, const at::Generator& gen
   }
 }
 
+/// Takes the weight out of its layer.
+std::shared_ptr<ops::PackedConv2d> packed_from(ops::ConvParameters parameters, at::Tensor& weight) {
+  parameters.weight = parameters.weight.detach();  // a tensor of its own: the layer's is emptied
+  auto packed = std::make_shared<ops::PackedConv2d>(std::move(parameters));
+  weight.set_data(at::empty({0}));
+  return packed;
+}
+
 void reset_norm(at::Tensor& weight, at::Tensor& bias) {
   weight.fill_(1);
   bias.zero_();
@@ -49,13 +57,9 @@ ops::ConvParameters Conv2d::conv_parameters() const {
 }
 
 void Conv2d::pack() {
-  if (packed_) {
-    return;
+  if (!packed_) {
+    packed_ = packed_from(conv_parameters(), weight);
   }
-  ops::ConvParameters parameters = conv_parameters();
-  parameters.weight = weight.detach();  // a tensor of its own: the layer's is emptied
-  packed_ = std::make_shared<ops::PackedConv2d>(std::move(parameters));
-  weight.set_data(at::empty({0}));
 }
 
 void Conv2d::reset_parameters(at::Generator generator) {
@@ -70,6 +74,8 @@ void pack_convolutions(torch::nn::Module& module) {
   for (const auto& part : module.modules(/*include_self=*/true)) {
     if (auto* conv = dynamic_cast<Conv2d*>(part.get())) {
       conv->pack();
+    } else if (auto* tokens = dynamic_cast<TokenConv1d*>(part.get())) {
+      tokens->pack();
     }
   }
 }
@@ -108,7 +114,16 @@ TokenConv1d::TokenConv1d(std::int64_t in_channels, std::int64_t out_channels, bo
 }
 
 at::Tensor TokenConv1d::forward(const at::Tensor& x) const {
+  if (packed_) {  // a map of one column
+    return to_tokens(packed_->forward(from_tokens(x, x.size(1), 1)));
+  }
   return at::linear(x, weight.squeeze(-1), bias);
+}
+
+void TokenConv1d::pack() {
+  if (!packed_) {
+    packed_ = packed_from({.weight = weight.unsqueeze(-1), .bias = bias}, weight);
+  }
 }
 
 void TokenConv1d::reset_parameters(at::Generator generator) {

@@ -76,12 +76,15 @@ class TokenConv1d : public Layer {
   /// x [N, T, in] -> [N, T, out]
   at::Tensor forward(const at::Tensor& x) const;
   void reset_parameters(at::Generator generator) override;
+  /// As Conv2d::pack.
+  void pack();
 
   at::Tensor weight;
   at::Tensor bias;
 
  private:
   bool zero_init_;
+  std::shared_ptr<ops::PackedConv2d> packed_;
 };
 
 /// Group normalisation with affine. Keys: weight [C], bias [C].

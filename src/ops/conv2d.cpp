@@ -57,7 +57,8 @@ at::Tensor upsample_nearest_2x(const at::Tensor& x) {
 at::Tensor conv2d(const at::Tensor& x, const ConvParameters& parameters,
                   const ConvContext& context) {
   const at::Tensor y = convolve(before_convolution(x, context), parameters);
-  return context.residual.defined() ? y + context.residual : y;
+  const at::Tensor sum = context.residual.defined() ? y + context.residual : y;
+  return context.relu ? at::relu(sum) : sum;
 }
 
 }  // namespace leaf::ops

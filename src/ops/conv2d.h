@@ -35,12 +35,14 @@ struct ConvContext {
   double dropout = 0;                      ///< probability, after the norm; 0 outside training
   bool upsample = false;                   ///< then nearest-neighbour upsampling by 2
   at::Tensor residual = {};                ///< added to the result; same shape
+  bool relu = false;                       ///< last of all
 };
 
 /// Nearest-neighbour upsampling by 2: [N,C,H,W] -> [N,C,2H,2W].
 at::Tensor upsample_nearest_2x(const at::Tensor& x);
 
-/// conv2d(upsample(dropout(norm(x)))) + residual, x [N,C,H,W] -> [N,K,H',W']. Differentiable once.
+/// relu(conv2d(upsample(dropout(norm(x)))) + residual), x [N,C,H,W] -> [N,K,H',W']. Differentiable
+/// once.
 ///
 /// On the CPU in float32 and channels-last order, 3x3 convolutions of stride 1 with 16 channels or
 /// more on both sides that are large enough to gain run by Winograd's minimal filtering, forwards

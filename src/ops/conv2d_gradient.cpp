@@ -20,7 +20,8 @@ at::Tensor turned(const at::Tensor& weight) { return weight.flip({2, 3}).transpo
 at::Tensor convolve_packed(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   const auto [form, layout] =
       cpu::choose_form(cpu::conv_size(x, weight.size(0)), cpu::Packing::kEachCall);
-  const cpu::ConvResult result = cpu::packed_conv(x, cpu::pack_filters(weight, form, layout), bias);
+  const cpu::ConvResult result =
+      cpu::packed_conv(x, cpu::pack_filters(weight, form, layout), {.bias = bias});
   return result.finite ? result.y : at::Tensor();
 }
 

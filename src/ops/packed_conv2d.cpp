@@ -27,19 +27,20 @@ at::Tensor channels_last(const at::Tensor& x) {
 
 cpu::ConvResult run_packed(const at::Tensor& map, const cpu::PackedFilters& filters,
                            const at::Tensor& bias, const ConvContext& context) {
-  const at::Tensor residual = channels_last(context.residual);
   const auto& norm = context.norm;
+  cpu::ConvFusion fusion{
+      .bias = bias, .residual = channels_last(context.residual), .relu = context.relu};
   const bool reads_small_map = filters.form == cpu::ConvForm::kUpsample || !context.upsample;
   // The direct form reads each value for every tap: better normalised once, before.
   if (!norm || filters.form == cpu::ConvForm::kDirect || !reads_small_map) {
     const at::Tensor x =
         before_convolution(map, {.norm = norm, .upsample = context.upsample && !reads_small_map});
-    return cpu::packed_conv(channels_last(x), filters, bias, residual);
+    return cpu::packed_conv(channels_last(x), filters, fusion);
   }
   const at::Tensor x = channels_last(map);
-  const at::Tensor maps = cpu::normalisation_maps(
+  fusion.silu_maps = cpu::normalisation_maps(
       x, norm->groups, each_image(x, norm->weight, norm->bias, norm->modulation), norm->eps);
-  return cpu::packed_conv(x, filters, bias, residual, maps);
+  return cpu::packed_conv(x, filters, fusion);
 }
 
 /// Of the result, whether the upsampling runs inside the form or before it.
@@ -160,6 +161,11 @@ at::Tensor PackedConv2d::forward(const at::Tensor& x, const ConvContext& context
   const cpu::ConvResult result = run_packed(x, filters, bias, context);
   if (result.finite) {
     return result.y;
+  }
+  if (context.relu) {  // which would hide a result of minus infinity
+    ConvContext linear = context;
+    linear.relu = false;
+    return at::relu(forward(x, linear));
   }
   const at::Tensor plain = conv2d(x, state_->plain_parameters(), context);
   const at::Tensor finite =

@@ -16,10 +16,6 @@
 namespace leaf::ops::cpu {
 namespace {
 
-std::int64_t whole_panels(std::int64_t count) {
-  return divide_up(count, panel_width()) * panel_width();
-}
-
 at::Tensor with_dense_rows(const at::Tensor& t) { return t.stride(3) == 1 ? t : t.contiguous(); }
 
 /// Head number i of all images.
@@ -31,23 +27,18 @@ Rows rows_of(const at::Tensor& t, std::int64_t i) {
           .width = t.size(3)};
 }
 
-/// Keys and values of all heads, laid out for the products.
-struct PackedHeads {
-  PackedHeads(const at::Tensor& k, const at::Tensor& v)
-      : keys(at::empty({k.size(0) * k.size(1), whole_panels(k.size(2)) * k.size(3)}, at::kFloat)),
-        values(
-            at::empty({k.size(0) * k.size(1), k.size(2) * whole_panels(k.size(3))}, at::kFloat)) {
-    share_work(keys.size(0), [&](WorkQueue& heads) {
-      while (const auto head = heads.take()) {
-        pack_turned(rows_of(k, *head), keys.mutable_data_ptr<float>() + *head * keys.size(1));
-        pack_columns(rows_of(v, *head), values.mutable_data_ptr<float>() + *head * values.size(1));
-      }
-    });
-  }
-
-  at::Tensor keys;
-  at::Tensor values;
-};
+/// The values of all heads, [N*H][d][stride].
+at::Tensor turned(const at::Tensor& values, std::int64_t stride) {
+  const std::int64_t heads = values.size(0) * values.size(1);
+  at::Tensor all = at::empty({heads, values.size(3), stride}, at::kFloat);
+  share_work(heads, [&](WorkQueue& queue) {
+    while (const auto head = queue.take()) {
+      turn_rows(rows_of(values, *head), all.mutable_data_ptr<float>() + *head * all.stride(0),
+                stride, values.size(2));
+    }
+  });
+  return all;
+}
 
 }  // namespace
 
@@ -59,35 +50,34 @@ AttentionResult attend(const at::Tensor& queries_of, const at::Tensor& keys_of,
   const std::int64_t heads = q.size(1);
   const std::int64_t width = q.size(3);
   const std::int64_t keys = k.size(2);
-  const std::int64_t blocks = divide_up(q.size(2), kMostQueries);
+  const std::int64_t most = panel_width();  // queries at a time
+  const std::int64_t blocks = divide_up(q.size(2), most);
   const OperatorRecord recorded(4 * q.numel() * keys, [&] {
     return leaf::str("attention of ", keys, " keys, ", heads, " heads of ", width);
   });
-  const PackedHeads packed(k, v);
+  const std::int64_t value_stride = spread_stride(keys);
+  const at::Tensor values = turned(v, value_stride);
   at::Tensor out = at::empty({q.size(0), q.size(2), heads * width}, q.options());
   std::atomic<bool> finite = true;
   share_work(q.size(0) * heads * blocks, [&](WorkQueue& queue) {
-    const std::int64_t padded = whole_panels(keys);
-    const at::Tensor scores = at::empty({kMostQueries * padded}, at::kFloat);
-    const at::Tensor shares = at::empty({kMostQueries * spread_stride(padded)}, at::kFloat);
+    const at::Tensor scores = at::empty({keys * most}, at::kFloat);
+    const at::Tensor products = at::empty({width * most}, at::kFloat);
     while (const auto i = queue.take()) {
       const std::int64_t head = *i / blocks;
-      const std::int64_t first = *i % blocks * kMostQueries;
+      const std::int64_t first = *i % blocks * most;
       Rows queries = rows_of(q, head);
       queries.data += first * queries.stride;
-      queries.count = std::min(kMostQueries, queries.count - first);
+      queries.count = std::min(most, queries.count - first);
       float* image = out.mutable_data_ptr<float>() + head / heads * out.stride(0);
-      if (!attend_block(
-              {.queries = queries,
-               .keys = keys,
-               .packed_keys = packed.keys.const_data_ptr<float>() + head * packed.keys.size(1),
-               .packed_values =
-                   packed.values.const_data_ptr<float>() + head * packed.values.size(1),
-               .scale = 1 / std::sqrt(static_cast<double>(width)),
-               .scores = scores.mutable_data_ptr<float>(),
-               .shares = shares.mutable_data_ptr<float>(),
-               .out = image + first * out.stride(1) + head % heads * width,
-               .out_stride = out.stride(1)})) {
+      if (!attend_block({.queries = queries,
+                         .keys = rows_of(k, head),
+                         .turned_values = values.const_data_ptr<float>() + head * values.stride(0),
+                         .value_stride = value_stride,
+                         .scale = 1 / std::sqrt(static_cast<double>(width)),
+                         .scores = scores.mutable_data_ptr<float>(),
+                         .products = products.mutable_data_ptr<float>(),
+                         .out = image + first * out.stride(1) + head % heads * width,
+                         .out_stride = out.stride(1)})) {
         finite = false;
       }
     }

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 // The inner loops of attention on float32 rows, compiled for several instruction sets as the
-// convolutions are (conv_kernels.h); panels are panel_width() wide.
+// convolutions are (conv_kernels.h).
 namespace leaf::ops::cpu {
 
 /// `count` rows of `width` numbers, `stride` floats apart.
@@ -14,24 +14,20 @@ struct Rows {
   std::int64_t width;
 };
 
-/// Panels of rows, each turned: [panels][width][panel_width()], zeros behind the last row.
-void pack_turned(const Rows& rows, float* to);
+/// to[i * stride + r] = number i of row r, for r < columns: zeros behind the last row.
+void turn_rows(const Rows& rows, float* to, std::int64_t stride, std::int64_t columns);
 
-/// Panels of columns: [panels][count][panel_width()], zeros behind the last column.
-void pack_columns(const Rows& rows, float* to);
-
-constexpr std::int64_t kMostQueries = 48;  ///< at a time: their scores stay in the cache
-
-/// Up to kMostQueries queries of one head against all its keys.
+/// Up to panel_width() queries of one head against all its keys. Each is a column of what is
+/// computed, so that no column is empty, however wide a head is.
 struct AttentionBlock {
   Rows queries;
-  std::int64_t keys;
-  const float* packed_keys;    ///< pack_turned
-  const float* packed_values;  ///< pack_columns
+  Rows keys;
+  const float* turned_values;  ///< [width][value_stride], a column for each key
+  std::int64_t value_stride;
   double scale;
-  float* scores;  ///< scratch: queries * keys to whole panels
-  float* shares;  ///< scratch: queries * spread_stride(keys to whole panels)
-  float* out;     ///< [queries][width]
+  float* scores;    ///< scratch: keys * panel_width()
+  float* products;  ///< scratch: width * panel_width()
+  float* out;       ///< [queries][width]
   std::int64_t out_stride;
 };
 

@@ -5,9 +5,7 @@
 #define HWY_TARGET_INCLUDE "ops/cpu/attention_rows.cpp"
 #include <hwy/foreach_target.h>  // compiles the rest of this file once for each target
 //
-#include <algorithm>
 #include <cstdint>
-#include <limits>
 
 #include "multiply-inl.h"
 
@@ -15,110 +13,73 @@ HWY_BEFORE_NAMESPACE();
 namespace leaf::ops::cpu::HWY_NAMESPACE {
 namespace {
 
-std::int64_t panels_of(std::int64_t count) { return divide_up(count, kWidth); }
-
-void turn(const Rows& rows, float* to) {
-  for (std::int64_t first = 0; first < rows.count; first += kWidth, to += rows.width * kWidth) {
-    for (std::int64_t r = 0; r < kWidth; ++r) {
-      const float* row = rows.data + (first + r) * rows.stride;
-      for (std::int64_t i = 0; i < rows.width; ++i) {
-        to[i * kWidth + r] = first + r < rows.count ? row[i] : 0.0F;
-      }
+void turn(const Rows& rows, float* to, std::int64_t stride, std::int64_t columns) {
+  for (std::int64_t r = 0; r < columns; ++r) {
+    const float* row = rows.data + r * rows.stride;
+    for (std::int64_t i = 0; i < rows.width; ++i) {
+      to[i * stride + r] = r < rows.count ? row[i] : 0.0F;
     }
   }
 }
 
-void split_columns(const Rows& rows, float* to) {
-  for (std::int64_t first = 0; first < rows.width; first += kWidth) {
-    for (std::int64_t r = 0; r < rows.count; ++r, to += kWidth) {
-      const float* row = rows.data + r * rows.stride + first;
-      for (std::int64_t half = 0; half < kWidth; half += kLanes) {
-        const std::int64_t count = rows.width - first - half;
-        hn::StoreU(count > 0 ? load_part(row + half, count) : hn::Zero(kFloat), kFloat, to + half);
-      }
+/// scores [keys][kWidth], a column for each query, to e^(scale * (score - the column's largest));
+/// their sums, NaN where a score is not finite.
+template <int kVectors>
+void exponentiate(float* scores, std::int64_t keys, double scale, Vector (&sums)[kVectors]) {
+  Vector largest[kVectors];
+  for (int i = 0; i < kVectors; ++i) {
+    largest[i] = hn::LoadU(kFloat, scores + i * kLanes);
+    sums[i] = hn::Zero(kFloat);
+  }
+  for (std::int64_t key = 0; key < keys; ++key) {
+    for (int i = 0; i < kVectors; ++i) {
+      const Vector score = hn::LoadU(kFloat, scores + key * kWidth + i * kLanes);
+      largest[i] = hn::Max(largest[i], score);
+      sums[i] = hn::MulAdd(score, hn::Zero(kFloat), sums[i]);
+    }
+  }
+  for (std::int64_t key = 0; key < keys; ++key) {
+    for (int i = 0; i < kVectors; ++i) {
+      float* const at = scores + key * kWidth + i * kLanes;
+      const Vector below = hn::Sub(hn::LoadU(kFloat, at), largest[i]);
+      const Vector share = exp_approx(hn::Mul(below, constant(scale)));
+      sums[i] = hn::Add(sums[i], share);
+      hn::StoreU(share, kFloat, at);
     }
   }
 }
 
-/// Scores of one query, and what the keys behind the last one are.
-class ScoreRow {
- public:
-  ScoreRow(const AttentionBlock& block, std::int64_t query)
-      : first_(block.scores + query * kWidth),
-        panel_(block.queries.count * kWidth),
-        keys_(block.keys) {}
-
-  /// Keys c .. c + kLanes - 1; `behind` where there is none.
-  HWY_INLINE Vector at(std::int64_t c, Vector behind) const {
-    const Vector scores = hn::LoadU(kFloat, first_ + c / kWidth * panel_ + c % kWidth);
-    return c + kLanes <= keys_ ? scores : keep(c, scores, behind);
-  }
-
-  HWY_INLINE Vector keep(std::int64_t c, Vector values, Vector behind) const {
-    const auto there = hn::FirstN(kFloat, static_cast<std::size_t>(std::min(kLanes, keys_ - c)));
-    return hn::IfThenElse(there, values, behind);
-  }
-
- private:
-  const float* first_;
-  std::int64_t panel_;
-  std::int64_t keys_;
-};
-
-/// Scores to e^(scale * (score - the largest)), whose sum is returned; NaN if a score is not
-/// finite.
-float exponentiate(const AttentionBlock& block, std::int64_t query, float* shares) {
-  const ScoreRow row(block, query);
-  const Vector lowest = constant(std::numeric_limits<float>::lowest());
-  Vector largest = lowest;
-  Vector overflow = hn::Zero(kFloat);
-  for (std::int64_t c = 0; c < block.keys; c += kLanes) {
-    const Vector scores = row.at(c, lowest);
-    largest = hn::Max(largest, scores);
-    overflow = hn::MulAdd(scores, hn::Zero(kFloat), overflow);
-  }
-  largest = hn::MaxOfLanes(kFloat, largest);
-  const Vector scale = constant(block.scale);
-  Vector sum = overflow;
-  for (std::int64_t c = 0; c < block.keys; c += kLanes) {
-    const Vector power = exp_approx(hn::Mul(hn::Sub(row.at(c, largest), largest), scale));
-    const Vector share = c + kLanes <= block.keys ? power : row.keep(c, power, hn::Zero(kFloat));
-    sum = hn::Add(sum, share);
-    hn::StoreU(share, kFloat, shares + c);
-  }
-  return hn::GetLane(hn::SumOfLanes(kFloat, sum));
-}
-
-bool attend(const AttentionBlock& block) {
+template <int kVectors>
+bool attend_columns(const AttentionBlock& block) {
   const Rows& queries = block.queries;
-  for (std::int64_t panel = 0; panel < panels_of(block.keys); ++panel) {
-    multiply_plane(queries.count, queries.data, queries.stride,
-                   block.packed_keys + panel * queries.width * kWidth, queries.width,
-                   /*add=*/false, block.scores + panel * queries.count * kWidth);
-  }
-  float sums[kMostQueries];
-  const std::int64_t share_stride = spread_stride(panels_of(block.keys) * kWidth);
-  for (std::int64_t q = 0; q < queries.count; ++q) {
-    sums[q] = exponentiate(block, q, block.shares + q * share_stride);
-  }
+  const Rows& keys = block.keys;
+  turn(queries, block.products, kWidth, kWidth);
+  multiply_plane(keys.count, keys.data, keys.stride, block.products, keys.width, queries.count,
+                 /*add=*/false, block.scores);
+  Vector sums[kVectors];
+  exponentiate(block.scores, keys.count, block.scale, sums);
+  multiply_plane(queries.width, block.turned_values, block.value_stride, block.scores, keys.count,
+                 queries.count, /*add=*/false, block.products);
   Vector overflow = hn::Zero(kFloat);
-  for (std::int64_t panel = 0; panel < panels_of(queries.width); ++panel) {
-    float* products = block.scores;  // no longer needed
-    multiply_plane(queries.count, block.shares, share_stride,
-                   block.packed_values + panel * block.keys * kWidth, block.keys, /*add=*/false,
-                   products);
-    for (std::int64_t q = 0; q < queries.count; ++q) {
-      const Vector inverse = hn::Set(kFloat, 1 / sums[q]);
-      for (std::int64_t c = panel * kWidth; c < std::min(queries.width, (panel + 1) * kWidth);
-           c += kLanes) {
-        const Vector product = hn::LoadU(kFloat, products + q * kWidth + c % kWidth);
-        const Vector value = hn::Mul(product, inverse);
-        overflow = hn::MulAdd(value, hn::Zero(kFloat), overflow);
-        store_part(value, block.out + q * block.out_stride + c, queries.width - c);
-      }
+  for (int i = 0; i < kVectors; ++i) {
+    const Vector inverse = hn::Div(constant(1.0), sums[i]);
+    for (std::int64_t c = 0; c < queries.width; ++c) {
+      float* const at = block.products + c * kWidth + i * kLanes;
+      const Vector value = hn::Mul(hn::LoadU(kFloat, at), inverse);
+      overflow = hn::MulAdd(value, hn::Zero(kFloat), overflow);
+      hn::StoreU(value, kFloat, at);
+    }
+  }
+  for (std::int64_t q = 0; q < queries.count; ++q) {
+    for (std::int64_t c = 0; c < queries.width; ++c) {
+      block.out[q * block.out_stride + c] = block.products[c * kWidth + q];
     }
   }
   return hn::AllTrue(kFloat, hn::Eq(overflow, overflow));
+}
+
+bool attend(const AttentionBlock& block) {
+  return block.queries.count > kLanes ? attend_columns<2>(block) : attend_columns<1>(block);
 }
 
 }  // namespace
@@ -129,12 +90,11 @@ HWY_AFTER_NAMESPACE();
 namespace leaf::ops::cpu {
 
 HWY_EXPORT(turn);
-HWY_EXPORT(split_columns);
 HWY_EXPORT(attend);
 
-void pack_turned(const Rows& rows, float* to) { HWY_DYNAMIC_DISPATCH(turn)(rows, to); }
-
-void pack_columns(const Rows& rows, float* to) { HWY_DYNAMIC_DISPATCH(split_columns)(rows, to); }
+void turn_rows(const Rows& rows, float* to, std::int64_t stride, std::int64_t columns) {
+  HWY_DYNAMIC_DISPATCH(turn)(rows, to, stride, columns);
+}
 
 bool attend_block(const AttentionBlock& block) { return HWY_DYNAMIC_DISPATCH(attend)(block); }
 

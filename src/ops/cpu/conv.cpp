@@ -1,6 +1,7 @@
 #include "conv.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <atomic>
@@ -12,14 +13,23 @@
 namespace leaf::ops::cpu {
 namespace {
 
-/// Each thread takes blocks of tiles whose transforms stay in its cache, and passes all filters
-/// over them: for maps that outweigh the filters.
-bool run_by_tiles(const ConvProblem& problem) {
+/// Tiles whose transforms stay in the cache.
+std::int64_t most_tiles(const ConvProblem& problem) {
   constexpr std::int64_t kCache = 192 * 1024;  // floats
   constexpr std::int64_t kStep = 12;           // rows that one pass over the filters serves
   const std::int64_t length = row_length(problem.form, problem.kernel, problem.channels);
   const std::int64_t fitting = kCache / (form_shape(problem.form).planes * row_stride(length));
-  const std::int64_t each = std::clamp<std::int64_t>(fitting / kStep * kStep, kStep, 4 * kStep);
+  return std::clamp<std::int64_t>(fitting / kStep * kStep, kStep, 4 * kStep);
+}
+
+/// Each thread takes blocks of tiles and passes all filters over them: for maps that outweigh the
+/// filters.
+bool run_by_tiles(const ConvProblem& problem) {
+  const std::int64_t length = row_length(problem.form, problem.kernel, problem.channels);
+  // Equal blocks, as many for each thread.
+  const std::int64_t threads = at::get_num_threads();
+  const std::int64_t rounds = divide_up(problem.tiles, threads * most_tiles(problem));
+  const std::int64_t each = divide_up(problem.tiles, threads * rounds);
   std::atomic<bool> finite = true;
   share_work(divide_up(problem.tiles, each), [&](WorkQueue& blocks) {
     const TileBuffer buffer(problem.form, each, length);
@@ -86,6 +96,24 @@ bool run_by_panels(const ConvProblem& problem) {
   return finite;
 }
 
+/// Whether the map outweighs the filters; or, where one block for each thread holds it, whether
+/// that takes less time than panels of filters, which few or odd numbers of them leave a thread
+/// without.
+bool prefers_tiles(const ConvProblem& problem) {
+  constexpr std::int64_t kFilters =
+      4;  // tiles that take as long as a panel's filters do by themselves
+  const std::int64_t threads = at::get_num_threads();
+  const std::int64_t panels = panel_count(problem.out_channels);
+  const std::int64_t share = divide_up(problem.tiles, threads);
+  return problem.tiles > problem.out_channels * form_shape(problem.form).phases ||
+         (share <= most_tiles(problem) &&
+          panels * (share + kFilters) < divide_up(panels, threads) * (problem.tiles + kFilters));
+}
+
+const float* data_or_null(const at::Tensor& t) {
+  return t.defined() ? t.const_data_ptr<float>() : nullptr;
+}
+
 }  // namespace
 
 ConvSize conv_size(const at::Tensor& x, std::int64_t out_channels) {
@@ -95,21 +123,21 @@ ConvSize conv_size(const at::Tensor& x, std::int64_t out_channels) {
           .out_channels = out_channels};
 }
 
-ConvResult packed_conv(const at::Tensor& x, const PackedFilters& filters, const at::Tensor& bias,
-                       const at::Tensor& residual, const at::Tensor& silu_maps) {
+ConvResult packed_conv(const at::Tensor& x, const PackedFilters& filters,
+                       const ConvFusion& fusion) {
   const auto [height, width] = output_size({.height = x.size(2), .width = x.size(3)}, filters.form,
                                            filters.kernel, filters.geometry);
   ConvResult result{.y = at::empty({x.size(0), filters.out_channels, height, width},
                                    x.options().memory_format(at::MemoryFormat::ChannelsLast)),
                     .finite = true};
   ConvProblem problem = make_problem(x, filters, result.y);
-  problem.silu_maps = silu_maps.defined() ? silu_maps.const_data_ptr<float>() : nullptr;
+  problem.silu_maps = data_or_null(fusion.silu_maps);
   problem.panels = filters.panels.const_data_ptr<float>();
-  problem.bias = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
-  problem.residual = residual.defined() ? residual.const_data_ptr<float>() : nullptr;
+  problem.bias = data_or_null(fusion.bias);
+  problem.residual = data_or_null(fusion.residual);
+  problem.relu = fusion.relu;
   problem.y = result.y.mutable_data_ptr<float>();
-  const bool by_tiles = problem.tiles > filters.out_channels * form_shape(filters.form).phases;
-  result.finite = by_tiles ? run_by_tiles(problem) : run_by_panels(problem);
+  result.finite = prefers_tiles(problem) ? run_by_tiles(problem) : run_by_panels(problem);
   return result;
 }
 

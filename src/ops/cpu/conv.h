@@ -40,11 +40,19 @@ struct ConvResult {
   bool finite;
 };
 
-/// x [N,C,H,W] -> [N,K,H',W'] (output_size), not empty. bias [K] or undefined;
-/// residual, of the result's shape and channels-last, is added where defined; with silu_maps
-/// [N,3,C] (normalisation_maps), x is read as silu((x - center) * slope + intercept), not kDirect.
-ConvResult packed_conv(const at::Tensor& x, const PackedFilters& filters, const at::Tensor& bias,
-                       const at::Tensor& residual = {}, const at::Tensor& silu_maps = {});
+/// What packed_conv does before and after the convolution.
+struct ConvFusion {
+  at::Tensor bias = {};      ///< [K], added where defined
+  at::Tensor residual = {};  ///< of the result's shape and channels-last, added where defined
+  bool relu = false;         ///< last of all
+  /// [N,3,C] (normalisation_maps): x is read as silu((x - center) * slope + intercept). Not
+  /// kDirect.
+  at::Tensor silu_maps = {};
+};
+
+/// x [N,C,H,W] -> [N,K,H',W'] (output_size), not empty.
+ConvResult packed_conv(const at::Tensor& x, const PackedFilters& filters,
+                       const ConvFusion& fusion = {});
 
 /// The gradient of the weight [K,C,3,3] of a convolution 3x3, stride 1, padding 1, from x [N,C,H,W]
 /// and the gradient of its result [N,K,H,W], both dense channels-last. By F(4x4,3x3).

@@ -51,6 +51,7 @@ struct ConvProblem {
   FilterLayout layout;
   const float* bias;      ///< [out_channels] or null
   const float* residual;  ///< added, laid out as y, or null
+  bool relu;              ///< of the sum
   float* y;
 };
 

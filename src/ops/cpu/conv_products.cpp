@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <tuple>
 
 #include "conv_taps-inl.h"
 #include "multiply-inl.h"
@@ -83,36 +84,43 @@ HWY_INLINE bool store_tile(const ConvProblem& problem, const Tile& tile, int pha
                            const float* products, std::int64_t plane, std::int64_t k) {
   using Filter = typename F::Filter;
   constexpr int kOut = Filter::kOut;
-  const std::int64_t count = problem.out_channels - k;
+  // Copies: for all that the compiler knows, what is stored could change the problem.
+  const auto [height, width, channels] =
+      std::tuple(problem.out_height, problem.out_width, problem.out_channels);
+  const float* const residual = problem.residual;
+  float* const y = problem.y;
+  const std::int64_t count = channels - k;
   Vector columns[kOut][Filter::kInputs];
   transform_products<F>(products, plane, columns);
   const int phase_y = phase / F::kPhases;
   const int phase_x = phase % F::kPhases;
-  const std::int64_t first_y = (tile.row * kOut - phase_y) * F::kScale + phase_y;
-  const std::int64_t first_x = (tile.column * kOut - phase_x) * F::kScale + phase_x;
+  const std::int64_t first_row = (tile.row * kOut - phase_y) * F::kScale + phase_y;
+  const std::int64_t first_column = (tile.column * kOut - phase_x) * F::kScale + phase_x;
   const Vector bias =
       problem.bias != nullptr ? load_part(problem.bias + k, count) : hn::Zero(kFloat);
+  const Vector least = problem.relu ? hn::Zero(kFloat) : hn::Neg(hn::Inf(kFloat));
   Vector overflow = hn::Zero(kFloat);
   for (int i = 0; i < kOut; ++i) {
-    const std::int64_t y = first_y + i * F::kScale;
-    if (y < 0 || y >= problem.out_height) {
+    const std::int64_t row = first_row + i * F::kScale;
+    if (row < 0 || row >= height) {
       continue;
     }
-    Vector row[kOut];
-    transform_outputs<Filter>(columns[i], row);
-    const std::int64_t line = (tile.image * problem.out_height + y) * problem.out_width;
+    Vector values[kOut];
+    transform_outputs<Filter>(columns[i], values);
+    const std::int64_t line = (tile.image * height + row) * width;
     for (int j = 0; j < kOut; ++j) {
-      const std::int64_t x = first_x + j * F::kScale;
-      if (x < 0 || x >= problem.out_width) {
+      const std::int64_t column = first_column + j * F::kScale;
+      if (column < 0 || column >= width) {
         continue;
       }
-      const std::int64_t at = (line + x) * problem.out_channels + k;
-      Vector value = hn::Add(row[j], bias);
+      const std::int64_t at = (line + column) * channels + k;
+      Vector value = hn::Add(values[j], bias);
       overflow = hn::MulAdd(value, hn::Zero(kFloat), overflow);  // NaN from here on if not finite
-      if (problem.residual != nullptr) {
-        value = hn::Add(value, load_part(problem.residual + at, count));
+      if (residual != nullptr) {
+        value = hn::Add(value, load_part(residual + at, count));
       }
-      store_part(value, problem.y + at, count);
+      value = hn::IfThenZeroElse(hn::Lt(value, least), value);  // NaN stays
+      store_part(value, y + at, count);
     }
   }
   return hn::AllTrue(kFloat, hn::Eq(overflow, overflow));
@@ -136,11 +144,12 @@ void multiply_phase(const ConvProblem& problem, std::int64_t count, const Tiles&
   constexpr bool kDirect = kPlanes == 1;
   const std::int64_t length = row_length(problem.form, problem.kernel, problem.channels);
   const std::int64_t plane = spread_stride(count * kWidth);
+  const std::int64_t columns = problem.out_channels - panel * kWidth;
   if (kDirect || problem.layout == FilterLayout::kTransformed) {
     const std::int64_t filter = panel * F::kPhases * F::kPhases + phase;
     for (int p = 0; p < kPlanes; ++p) {
       multiply_plane(count, tiles.data + p * tiles.plane, tiles.row,
-                     problem.panels + (filter * kPlanes + p) * length * kWidth, length,
+                     problem.panels + (filter * kPlanes + p) * length * kWidth, length, columns,
                      /*add=*/false, workspace.products + p * plane);
     }
     return;
@@ -156,7 +165,7 @@ void multiply_phase(const ConvProblem& problem, std::int64_t count, const Tiles&
         multiply_plane(
             count,
             tiles.data + p * tiles.plane + c / tiles.stretch * tiles.block + c % tiles.stretch,
-            tiles.row, workspace.filters + p * filter_plane, stretch, /*add=*/c > 0,
+            tiles.row, workspace.filters + p * filter_plane, stretch, columns, /*add=*/c > 0,
             workspace.products + p * plane);
       }
     }

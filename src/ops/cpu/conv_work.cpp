@@ -43,6 +43,7 @@ ConvProblem make_problem(const at::Tensor& x, const PackedFilters& filters, cons
           .layout = filters.layout,
           .bias = nullptr,
           .residual = nullptr,
+          .relu = false,
           .y = nullptr};
 }
 

@@ -80,6 +80,18 @@ TEST(Conv2d, PackingTakesTheWeightAndChangesTheResultByRoundingAlone) {
   EXPECT_TRUE(is_packed(*conv));
 }
 
+TEST(TokenConv1d, PackingTakesTheWeightAndChangesTheResultByRoundingAlone) {
+  const at::NoGradGuard no_grad;
+  const auto layer = std::make_shared<TokenConv1d>(40, 72);
+  initialise(*layer, 1);
+  const at::Tensor x = normal({2, 50, 40});
+  const at::Tensor plain = layer->forward(x);
+  pack_convolutions(*layer);
+  EXPECT_EQ(layer->weight.numel(), 0);
+  EXPECT_TRUE(at::allclose(layer->forward(x), plain, 1e-4, 1e-5));
+  EXPECT_EQ(layer->forward(x).sizes(), plain.sizes());
+}
+
 TEST(LayerNorm, NormalisesTheLastDimension) {
   const auto layer = std::make_shared<LayerNorm>(16, 1e-6);
   initialise(*layer, 1);

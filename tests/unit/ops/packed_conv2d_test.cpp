@@ -66,6 +66,20 @@ TEST(PackedConv2d, NormAndResidualInOnePassAreTheComposition) {
   }
 }
 
+// A panel of 32 filters, one that is half empty, one of a few.
+TEST(PackedConv2d, ReluOfTheSumComesLast) {
+  const c10::InferenceMode inference;
+  for (const Shape& shape : {Shape{2, 32, 32, 20, 18}, Shape{1, 16, 48, 33, 33},
+                             Shape{1, 32, 16, 9, 9, 1, 1, 0}, Shape{1, 32, 3, 16, 16}}) {
+    const Layer layer(shape);
+    ConvContext context = full_context(layer);
+    context.relu = true;
+    const at::Tensor expected = composed(layer, context);
+    EXPECT_EQ(expected.min().item<double>(), 0);
+    expect_close(PackedConv2d(layer.parameters).forward(layer.x, context), expected, 1e-5, shape);
+  }
+}
+
 TEST(PackedConv2d, NormBeforeUpsamplingInEitherForm) {
   const c10::InferenceMode inference;
   for (const auto& [side, form] : {std::pair(34, "sub-pixel F(5x5,2x2)"), {2, "direct"}}) {
@@ -210,6 +224,8 @@ TEST(PackedConv2d, NanAndInfinityReachExactlyThePixelsOfThePlainPath) {
     EXPECT_TRUE(at::equal(at::isfinite(ours), finite));
     expect_close(ours.masked_select(finite), plain.masked_select(finite), 5e-6, layer.shape);
     EXPECT_TRUE(at::equal(ours[0], neighbour));
+    EXPECT_TRUE(at::equal(at::isfinite(packed.forward(x, {.relu = true})),
+                          at::isfinite(at::relu(plain))));
   }
 }
 

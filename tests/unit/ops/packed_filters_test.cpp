@@ -59,7 +59,7 @@ void expect_all_forms_right() {
     for (const Form& f : kForms) {
       const Layer layer(suited(shape, f.form));
       const cpu::ConvResult result =
-          cpu::packed_conv(layer.x, layer.pack(f.form, f.layout), layer.parameters.bias);
+          cpu::packed_conv(layer.x, layer.pack(f.form, f.layout), {.bias = layer.parameters.bias});
       EXPECT_TRUE(result.finite);
       expect_close(result.y, layer.expected(layer.x, f.form == ConvForm::kUpsample), f.tolerance,
                    shape);
@@ -68,7 +68,7 @@ void expect_all_forms_right() {
   for (const Shape& shape : kDirectShapes) {
     const Layer layer(shape);
     const cpu::PackedFilters filters = layer.pack(ConvForm::kDirect, FilterLayout::kTaps);
-    expect_close(cpu::packed_conv(layer.x, filters, layer.parameters.bias).y,
+    expect_close(cpu::packed_conv(layer.x, filters, {.bias = layer.parameters.bias}).y,
                  layer.expected(layer.x), 2e-6, shape);
   }
 }
@@ -112,8 +112,8 @@ TEST(PackedFilters, WeightsMayLieInAnyOrder) {
   const at::Tensor expected = layer.expected(layer.x);
   layer.parameters.weight = channels_last(layer.parameters.weight);
   const auto filters = layer.pack(ConvForm::kF4x4, FilterLayout::kTaps);
-  expect_close(cpu::packed_conv(layer.x, filters, layer.parameters.bias).y, expected, 5e-6,
-               layer.shape);
+  expect_close(cpu::packed_conv(layer.x, filters, {.bias = layer.parameters.bias}).y, expected,
+               5e-6, layer.shape);
 }
 
 TEST(PackedConv, NeitherThreadsNorBlocksChangeABit) {
@@ -122,11 +122,12 @@ TEST(PackedConv, NeitherThreadsNorBlocksChangeABit) {
     const cpu::PackedFilters filters = layer.pack(f.form, f.layout);
     const int threads = at::get_num_threads();
     at::set_num_threads(1);
-    const at::Tensor one = cpu::packed_conv(layer.x, filters, layer.parameters.bias).y;
+    const at::Tensor one = cpu::packed_conv(layer.x, filters, {.bias = layer.parameters.bias}).y;
     at::set_num_threads(3);
-    const at::Tensor three = cpu::packed_conv(layer.x, filters, layer.parameters.bias).y;
-    const at::Tensor alone =
-        cpu::packed_conv(channels_last(layer.x[1].unsqueeze(0)), filters, layer.parameters.bias).y;
+    const at::Tensor three = cpu::packed_conv(layer.x, filters, {.bias = layer.parameters.bias}).y;
+    const at::Tensor alone = cpu::packed_conv(channels_last(layer.x[1].unsqueeze(0)), filters,
+                                              {.bias = layer.parameters.bias})
+                                 .y;
     at::set_num_threads(threads);
     EXPECT_TRUE(at::equal(one, three));
     EXPECT_TRUE(at::equal(one[1], alone[0]));
