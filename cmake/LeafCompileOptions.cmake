@@ -15,7 +15,7 @@ if(NOT LEAF_SANITIZE AND NOT LEAF_FUZZ)
 endif()
 if(LEAF_SANITIZE)
   target_compile_options(leaf_options INTERFACE
-    -fsanitize=${LEAF_SANITIZE} -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g)
+    -fsanitize=${LEAF_SANITIZE} -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g1)
   target_link_options(leaf_options INTERFACE -fsanitize=${LEAF_SANITIZE})
 endif()
 
