@@ -224,8 +224,8 @@ TEST(PackedConv2d, NanAndInfinityReachExactlyThePixelsOfThePlainPath) {
     EXPECT_TRUE(at::equal(at::isfinite(ours), finite));
     expect_close(ours.masked_select(finite), plain.masked_select(finite), 5e-6, layer.shape);
     EXPECT_TRUE(at::equal(ours[0], neighbour));
-    EXPECT_TRUE(at::equal(at::isfinite(packed.forward(x, {.relu = true})),
-                          at::isfinite(at::relu(plain))));
+    EXPECT_TRUE(
+        at::equal(at::isfinite(packed.forward(x, {.relu = true})), at::isfinite(at::relu(plain))));
   }
 }
 
