@@ -40,10 +40,9 @@ void add_work_options(CLI::App& app, InferOptions& o) {
                "Leave images alone whose mask is there, of this model and these settings [off]");
   app.add_flag("--recursive,!--no-recursive", o.recursive,
                "Search folders below --input or --watch [on]");
-  app.add_flag(
-         "--dicom-series", o.dicom_series,
-         "Folders of DICOM files at or below --input are volumes, one series each, not images "
-         "[off]")
+  app.add_flag("--dicom-series", o.dicom_series,
+               "Folders of DICOM files at or below --input are volumes, one series each, not "
+               "images [off]")
       ->excludes(watch);
 }
 
