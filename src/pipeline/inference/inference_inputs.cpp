@@ -87,9 +87,10 @@ void hint_at_series(const std::vector<fs::path>& images) {
       [](const fs::path& a, const fs::path& b) { return a.parent_path() == b.parent_path(); });
   if (neighbours != images.end() && data::dicom::is_dicom_file(neighbours[0]) &&
       data::dicom::is_dicom_file(neighbours[1])) {
-    log::info(str("'", neighbours->parent_path().string(),
-                  "' holds DICOM files, each a picture; InputSearch::dicom_series takes them as the "
-                  "slices of a volume"));
+    log::info(
+        str("'", neighbours->parent_path().string(),
+            "' holds DICOM files, each a picture; InputSearch::dicom_series takes them as the "
+            "slices of a volume"));
   }
 }
 
