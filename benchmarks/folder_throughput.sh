@@ -11,17 +11,18 @@ case ${1:-} in -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 a=$(realpath "$1") b=$(realpath "$2")
 python=$(command -v "${LEAF_PEER_PYTHON:-python3}")
 cd "$(dirname "$0")/.."
-images=${IMAGES:-1000} threads=${THREADS:-$(nproc)}
+images=${IMAGES:-1000} distinct=${DISTINCT:-${IMAGES:-1000}} threads=${THREADS:-$(nproc)}
 work=build/benchmarks
 mkdir -p "$work"
-[ -d "$work/mixed-$images" ] || "$python" benchmarks/mixed_images.py "$work/mixed-$images" "$images" --distinct "${DISTINCT:-$images}"
+input=$work/mixed-$images-$distinct
+[ -d "$input" ] || "$python" benchmarks/mixed_images.py "$input" "$images" --distinct "$distinct"
 model=${MODEL:-$work/tiny-model}
 [ -d "$model" ] || build/cpu/bin/leaf_convert random --config tests/install/tiny.yaml --to "$model"
 
 # once NAME PROGRAM
 once() {
   rm -rf "$work/masks"
-  /usr/bin/env python3 - "$1" "$images" "$2" --model "$model" --input "$work/mixed-$images" \
+  /usr/bin/env python3 - "$1" "$images" "$2" --model "$model" --input "$input" \
     --output "$work/masks" --device cpu --quiet --threads "$threads" <<'PYTHON'
 import resource, subprocess, sys, time
 start = time.monotonic()

@@ -8,6 +8,7 @@
 set -euo pipefail
 case ${1:-} in -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 program=$(realpath "${1:-$(dirname "$0")/../build/cpu/bin/leaf_infer}") input=$(realpath -m "${INPUT:-none}")
+model=$(realpath -m "${MODEL:-none}")
 cd "$(dirname "$0")/.."
 bin=$PWD/build/cpu/bin images=${IMAGES:-20000} first=1000 percent=5
 work=$(mktemp -d "${TMPDIR:-/tmp}/memory_over_images.XXXXXX")
@@ -25,8 +26,10 @@ for i in range(count):
 PYTHON
 }
 
-model=${MODEL:-$work/model}
-[ -n "${MODEL:-}" ] || "$bin/leaf_convert" random --config tests/install/tiny.yaml --to "$model" 2>/dev/null
+if [ -z "${MODEL:-}" ]; then
+  model=$work/model
+  "$bin/leaf_convert" random --config tests/install/tiny.yaml --to "$model" 2>/dev/null
+fi
 if [ -n "${INPUT:-}" ]; then
   images=$(find "$input" -type f | wc -l) first=500 percent=10
 else

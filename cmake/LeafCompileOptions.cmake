@@ -13,6 +13,7 @@ if(NOT LEAF_SANITIZE AND NOT LEAF_FUZZ)
   target_compile_options(leaf_options INTERFACE
     -fstack-protector-strong "$<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>")
 endif()
+# -O1 compiles in half the time. What UndefinedBehaviorSanitizer finds ends the program: it would only be printed.
 if(LEAF_SANITIZE)
   target_compile_options(leaf_options INTERFACE
     -fsanitize=${LEAF_SANITIZE} -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g1)

@@ -3,9 +3,9 @@
 # any of its libraries: build/package/leaf-VERSION-linux-x86_64.tar.gz (on arm64: -aarch64), to unpack anywhere, and
 # leaf_VERSION_amd64.deb (_arm64), which installs the same in /opt/leaf. No model is in them.
 #   ./scripts/package.sh         builds and packs
-#   ./scripts/package.sh --try   then unpacks the archive in a bare Debian 12 (debootstrap; as root, with a network)
-#                                and segments pictures, DICOM files and a volume there, and compiles the example in C; the package is
-#                                installed there too
+#   ./scripts/package.sh --try   then unpacks the archive and installs the package in a bare Debian 12 (debootstrap; as
+#                                root, with a network), segments pictures, DICOM files and a volume there, and compiles
+#                                the example in C
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
@@ -69,9 +69,9 @@ make_stage() {
   cp -r configs docs README.md CHANGELOG.md "$stage/share/leaf/"
 }
 
-# make_deb STAGE VERSION: links in /usr/bin to /opt/leaf/bin.
+# make_deb STAGE VERSION PACKAGE: links in /usr/bin to /opt/leaf/bin.
 make_deb() {
-  local stage=$1 version=$2 root=build/package/deb program
+  local stage=$1 version=$2 package=$3 root=build/package/deb program
   rm -rf "$root"
   mkdir -p "$root/DEBIAN" "$root/opt" "$root/usr/bin"
   cp -al "$stage" "$root/opt/leaf"
@@ -81,7 +81,7 @@ make_deb() {
   cat >"$root/DEBIAN/control" <<END
 Package: leaf
 Version: $version
-Architecture: $machine
+Architecture: $(dpkg --print-architecture)
 Maintainer: leaf <leaf@localhost>
 Depends: libc6 (>= $(ldd --version | sed -n '1s/.* //p'))
 Section: science
@@ -90,7 +90,7 @@ Installed-Size: $(du -sk "$stage" | cut -f1)
 Description: Single-step latent diffusion for medical image segmentation
  Programs to train LEAF models, to score them and to segment folders of images, with LibTorch's CPU libraries.
 END
-  dpkg-deb --root-owner-group -Zgzip --build "$root" "build/package/leaf_${version}_$machine.deb" >/dev/null
+  dpkg-deb --root-owner-group -Zgzip --build "$root" "$package" >/dev/null
   rm -rf "$root"
 }
 
@@ -101,22 +101,23 @@ in_root() {
   unshare --fork --pid --mount-proc --root="$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C "$@"
 }
 
-# seconds COMMAND...: runs it and says how long it took.
+# seconds COMMAND...: runs it and prints how long it took.
 seconds() {
   local start
   start=$(date +%s.%N)
-  "$@"
+  "$@" >&2 || return
   awk -v start="$start" -v end="$(date +%s.%N)" 'BEGIN { printf "%.2f s\n", end - start }'
 }
 
 # try_programs ROOT LEAF: pictures, a volume, compressed DICOM files, with nothing there but the archive.
 try_programs() {
-  local root=$1 leaf=$2 masks
-  in_root "$root" "$leaf/bin/leaf_demo_data" --output /phantoms --count 12 --size 128 --seed 3 2>/dev/null
+  local root=$1 leaf=$2 masks took
+  in_root "$root" "$leaf/bin/leaf_demo_data" --output /phantoms --count 12 --size 128 --seed 3
   in_root "$root" "$leaf/bin/leaf_convert" random --config "$leaf/share/leaf/configs/demo/segmentation.yaml" \
     --set model.init=random --to /model --quiet
-  say "the demo's network, start to the mask of one image: $(seconds in_root "$root" "$leaf/bin/leaf_infer" --model /model \
-    --input /phantoms/images/0001.png --output /first --quiet)"
+  took=$(seconds in_root "$root" "$leaf/bin/leaf_infer" --model /model --input /phantoms/images/0001.png \
+    --output /first --quiet) || die "no mask of an image"
+  say "the demo's network, start to the mask of one image: $took"
   mkdir -p "$root/clinical"
   cp tests/fixtures/dicom/{jpeg2000-rct,jpegls-rgb,rle-rgb,jpeg-ybr,deflated-rgb}.dcm \
     tests/fixtures/volumes/orientation-LPS.nii.gz "$root/clinical"
@@ -173,12 +174,12 @@ build --target leaf_programs
 cmake --build --preset cpu --target leaf leaf_training leaf_c
 mkdir -p build/package
 version=$(sed -n 's/^project(leaf VERSION \([^ ]*\).*/\1/p' CMakeLists.txt)
-machine=$(dpkg --print-architecture)
+package=build/package/leaf_${version}_$(dpkg --print-architecture).deb
 name=leaf-$version-linux-$(uname -m)
 stage=build/package/$name
 make_stage "$stage"
 tar -C build/package -czf "build/package/$name.tar.gz" "$name"
-make_deb "$stage" "$version"
+make_deb "$stage" "$version" "$package"
 say "build/package/$name.tar.gz: $(du -sm "$stage" | cut -f1) MB unpacked, $(du -m "build/package/$name.tar.gz" | cut -f1) MB packed"
 rm -rf "$stage"
-[ -z "$try" ] || try_archive "build/package/$name.tar.gz" "$name" "build/package/leaf_${version}_$machine.deb"
+[ -z "$try" ] || try_archive "build/package/$name.tar.gz" "$name" "$package"

@@ -78,8 +78,8 @@ check_dicom() {
 check_volumes() {
   local folder=$work/volumes
   rm -rf "$folder"
-  cmake --build --preset cpu --target leaf_infer leaf_convert
-  build/cpu/bin/leaf_convert random --config tests/install/tiny.yaml --to "$folder/model" --quiet &&
+  cmake --build --preset cpu --target leaf_infer leaf_convert &&
+    build/cpu/bin/leaf_convert random --config tests/install/tiny.yaml --to "$folder/model" --quiet &&
     "$python" $here/check_volumes.py build/cpu/bin/leaf_infer "$folder/model" "$folder"
 }
 

@@ -23,6 +23,9 @@ run_all() {
   configure
   cmake --build --preset "$preset" --target "$@" leaf_programs
   for program in "$@"; do
+    setarch --addr-no-randomize "build/$preset/tests/$program" --gtest_list_tests --gtest_filter="$filter"
+  done | grep '^  ' >/dev/null || die "no test is called '$filter'"
+  for program in "$@"; do
     run "$program" "$filter"
   done
 }
@@ -36,17 +39,16 @@ check_addresses() {
 
 # A folder through the programs: decoding, network and writing overlap, scores are taken by several threads.
 check_folder() {
-  local bin=build/tsan/bin work
-  work=$(mktemp -d)
-  setarch --addr-no-randomize "$bin/leaf_demo_data" --output "$work/data" --count 24 --size 64 2>/dev/null
-  setarch --addr-no-randomize "$bin/leaf_convert" random --config tests/install/tiny.yaml --to "$work/model" --quiet
+  local bin=build/tsan/bin work=build/tsan/folder
+  rm -rf "$work"
   say "leaf_infer and leaf_eval"
-  setarch --addr-no-randomize "$bin/leaf_infer" --model "$work/model" --input "$work/data/images" --output "$work/masks" \
+  setarch --addr-no-randomize "$bin/leaf_demo_data" --output "$work/data" --count 24 --size 64 &&
+    setarch --addr-no-randomize "$bin/leaf_convert" random --config tests/install/tiny.yaml --to "$work/model" --quiet &&
+    setarch --addr-no-randomize "$bin/leaf_infer" --model "$work/model" --input "$work/data/images" --output "$work/masks" \
     --batch-size 4 --overlays --probabilities --quiet &&
     setarch --addr-no-randomize "$bin/leaf_eval" --predictions "$work/masks" --ground-truth "$work/data/masks" \
       --images "$work/data/images" --report --output "$work/scores" --quiet ||
     die "the programs have findings; see above"
-  rm -rf "$work"
 }
 
 check_threads() {
@@ -62,7 +64,7 @@ check_threads() {
 case ${1:-} in
   address) check_addresses "${2:-}" ;;
   thread) check_threads "${2:-}" ;;
-  -h | --help) sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//p}' "scripts/$script_name.sh" ;;
+  -h | --help) sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//p}' "scripts/$script_name.sh"; exit 0 ;;
   *) die "name a sanitizer: address or thread; see scripts/sanitize.sh --help" ;;
 esac
-[ "${1:-}" = -h ] || [ "${1:-}" = --help ] || say "no findings"
+say "no findings"

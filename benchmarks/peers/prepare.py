@@ -73,7 +73,6 @@ def write_onnx(path, network, image, noise):
                           output_names=["probability"], dynamo=True, external_data=False, verbose=False)
 
 
-
 class OneInput(CalibrationDataReader):
     def __init__(self, tensors):
         self.inputs = [{name: tensor.numpy() for name, tensor in tensors.items()}]

@@ -13,8 +13,8 @@
 #   BATCH=1              images per call
 #   THREADS              of each side (default: one per core)
 #   CONFIG               what describes the network (default: configs/cvc.yaml, the paper's; configs/light/*.yaml)
-# The first call downloads the other runtimes (6 GB). Everything lands in build/benchmarks/peers/NAME of the
-# configuration, the table as table.md. Needs the programs in build/cpu/bin, and about 20 GB of disk.
+# The first call downloads the other runtimes (6 GB) into build/benchmarks/peers/venv; beside it a configuration's files
+# and its table.md are in the folder of its name. Needs the programs in build/cpu/bin, and about 20 GB of disk.
 set -euo pipefail
 source "$(dirname "$0")/../common.sh"
 config=${CONFIG:-configs/cvc.yaml} batch=${BATCH:-1} rounds=${ROUNDS:-5} calls=${CALLS:-3}

@@ -84,7 +84,9 @@ bool is_packed(const torch::nn::Module& module) {
   const auto parts = module.modules(/*include_self=*/true);
   return std::any_of(parts.begin(), parts.end(), [](const auto& part) {
     const auto* conv = dynamic_cast<const Conv2d*>(part.get());
-    return conv != nullptr && conv->packed() != nullptr;
+    const auto* tokens = dynamic_cast<const TokenConv1d*>(part.get());
+    return (conv != nullptr && conv->packed() != nullptr) ||
+           (tokens != nullptr && tokens->is_packed());
   });
 }
 

@@ -47,10 +47,10 @@ class Conv2d : public Layer {
   std::shared_ptr<ops::PackedConv2d> packed_;
 };
 
-/// Packs every convolution of a module, for float32 inference on the CPU.
+/// Packs every Conv2d and TokenConv1d of a module, for float32 inference on the CPU.
 void pack_convolutions(torch::nn::Module& module);
 
-/// Whether any convolution of a module is packed.
+/// Whether any of these is packed.
 bool is_packed(const torch::nn::Module& module);
 
 /// A 1x1 convolution, without padding.
@@ -78,6 +78,7 @@ class TokenConv1d : public Layer {
   void reset_parameters(at::Generator generator) override;
   /// As Conv2d::pack.
   void pack();
+  bool is_packed() const { return packed_ != nullptr; }
 
   at::Tensor weight;
   at::Tensor bias;

@@ -18,7 +18,7 @@ struct Rows {
 void turn_rows(const Rows& rows, float* to, std::int64_t stride, std::int64_t columns);
 
 /// Up to panel_width() queries of one head against all its keys. Each is a column of what is
-/// computed, so that no column is empty, however wide a head is.
+/// computed, so that the width of a head leaves none empty.
 struct AttentionBlock {
   Rows queries;
   Rows keys;

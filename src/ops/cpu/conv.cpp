@@ -97,17 +97,17 @@ bool run_by_panels(const ConvProblem& problem) {
 }
 
 /// Whether the map outweighs the filters; or, where one block for each thread holds it, whether
-/// that takes less time than panels of filters, which few or odd numbers of them leave a thread
-/// without.
+/// that takes less time than panels of filters, which may be too few for the threads.
 bool prefers_tiles(const ConvProblem& problem) {
-  constexpr std::int64_t kFilters =
-      4;  // tiles that take as long as a panel's filters do by themselves
+  // Fetching a panel's filters takes as long as so many tiles.
+  constexpr std::int64_t kFilterTiles = 4;
   const std::int64_t threads = at::get_num_threads();
   const std::int64_t panels = panel_count(problem.out_channels);
   const std::int64_t share = divide_up(problem.tiles, threads);
   return problem.tiles > problem.out_channels * form_shape(problem.form).phases ||
          (share <= most_tiles(problem) &&
-          panels * (share + kFilters) < divide_up(panels, threads) * (problem.tiles + kFilters));
+          panels * (share + kFilterTiles) <
+              divide_up(panels, threads) * (problem.tiles + kFilterTiles));
 }
 
 const float* data_or_null(const at::Tensor& t) {

@@ -24,7 +24,7 @@ using Vector = hn::Vec<Float>;
 constexpr Float kFloat;
 constexpr std::int64_t kLanes = HWY_LANES(float);
 constexpr std::int64_t kWidth = 2 * kLanes;
-/// Rows of accumulators, two vectors each: as many as leave registers for a row of filters.
+/// Rows of accumulators, at most two vectors each: as many as leave registers for a row of filters.
 constexpr std::int64_t kRows = HWY_MAX_BYTES == 64 || HWY_ARCH_ARM ? 12 : 6;
 
 HWY_INLINE Vector constant(double value) { return hn::Set(kFloat, static_cast<float>(value)); }

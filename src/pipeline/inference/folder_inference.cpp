@@ -51,10 +51,11 @@ class FolderInference {
  private:
   void infer() {
     // Of images that are cut into tiles, whose pixels are kept, one is at work and one read ahead.
-    // Those whose pixels are dropped take little: with many of them at hand, a large one that is
-    // read or written keeps nobody waiting.
+    // Others take a few megabytes where no overlay wants their pixels: so many a worker are at hand
+    // that one of 24 million pixels, which takes ten times as long, keeps nobody waiting.
+    constexpr std::size_t kSmallPerWorker = 6;
     const bool keeps_pixels = options_.overlays != OverlayStyle::kNone;
-    const std::size_t spare = (keeps_pixels ? 1 : 6) * workers_.count();
+    const std::size_t spare = (keeps_pixels ? 1 : kSmallPerWorker) * workers_.count();
     const std::size_t ahead = tiling_ ? 1 : batch_size_ + spare;
     const std::size_t behind = tiling_ ? 1 : spare;
     Prefetcher<ImageWork> loaded(workers_, {.first = 0, .end = inputs_.size()}, ahead,

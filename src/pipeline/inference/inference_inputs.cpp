@@ -80,7 +80,7 @@ void add_series(const fs::path& folder, std::vector<fs::path>& images,
   }
 }
 
-/// Slices of a volume look like pictures; two neighbours tell.
+/// Slices of a volume look like pictures; the first two of one folder tell.
 void hint_at_series(const std::vector<fs::path>& images) {
   const auto neighbours = std::adjacent_find(
       images.begin(), images.end(),

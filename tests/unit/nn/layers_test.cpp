@@ -87,6 +87,7 @@ TEST(TokenConv1d, PackingTakesTheWeightAndChangesTheResultByRoundingAlone) {
   const at::Tensor x = normal({2, 50, 40});
   const at::Tensor plain = layer->forward(x);
   pack_convolutions(*layer);
+  EXPECT_TRUE(is_packed(*layer));
   EXPECT_EQ(layer->weight.numel(), 0);
   EXPECT_TRUE(at::allclose(layer->forward(x), plain, 1e-4, 1e-5));
   EXPECT_EQ(layer->forward(x).sizes(), plain.sizes());
