@@ -2,7 +2,7 @@
 # Proves leaf on a GPU: unpacks what scripts/gpu/prepare.sh packed and runs tests, training, inference and
 # benchmarks, each with a time limit of its own; a failure does not stop the others.
 #   scripts/gpu/check.sh RESULTS_FOLDER
-#   DEVICE=cuda      cpu rehearses it
+#   DEVICE=cuda      cpu rehearses it: what is of full size is made smaller, limits are longer
 #   BUNDLE           the archive (default: build/gpu/bundle.tar.xz)
 #   STEPS_ONLY       a pattern of the steps to run (default: all)
 #   PEER             a checkout of the published implementation; times PyTorch beside, on a GPU
@@ -16,6 +16,18 @@ trap 'rm -rf "$work"' EXIT
 tar -C "$work" -xJf "${BUNDLE:-build/gpu/bundle.tar.xz}"
 bundle=$work/bundle bin=$work/bundle/bin results=$out/results.txt
 : >"$results"
+say() { echo "$*" | tee -a "$results"; }
+
+# Full size, or what a CPU does in seconds.
+size=256 runs=50 steps=60 largest=16 patience=1
+network='model: {init: random}'
+if [ "$device" = cpu ]; then
+  size=64 runs=3 steps=4 largest=2 patience=3
+  network='model: {init: random, autoencoder: {ch: 64}, unet: {model_channels: 64}}
+alignment: {teacher: vit_tiny_patch16_224}'
+  say "rehearsal on the CPU: full-model, infer-* and train-full* take ${size}x$size pixels, 64 channels, a tiny teacher," \
+    "$runs calls, $steps steps, and batch $largest in place of 16"
+fi
 
 torch=$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))' 2>/dev/null || echo third_party/libtorch/torch)
 export LD_LIBRARY_PATH=$bundle/lib:$torch/lib:$(echo "$torch"/../nvidia/*/lib | tr ' ' ':'):${LD_LIBRARY_PATH:-}
@@ -28,7 +40,7 @@ step() {
   local name=$1 limit=$2 start=$SECONDS rc
   shift 2
   [[ $name =~ $only ]] || return 0
-  timeout "$limit" "$@" >"$out/$name.log" 2>&1
+  timeout $((limit * patience)) "$@" >"$out/$name.log" 2>&1
   rc=$?
   printf '%-22s %s in %d s\n' "$name" "$([ $rc = 0 ] && echo ok || echo "FAILED ($rc)")" \
     $((SECONDS - start)) | tee -a "$results"
@@ -92,17 +104,17 @@ tiny_programs() {
 
 full=$work/full.yaml
 prepare_full() {
-  leaf_demo_data --output "$work/large" --count 40 --size 256 --seed 2
+  leaf_demo_data --output "$work/large" --count 40 --size "$size" --seed 2
   cat >"$full" <<END
-data: {root: $work/large, split: {validation: 0.1, test: 0.1}}
-model: {init: random}
-train: {train_batch_size: 4, num_warmup_steps: 10, log_steps: 20, max_train_steps: 60, checkpoint_steps: 1000000, mixed_precision: bf16}
+data: {root: $work/large, resolution: $size, split: {validation: 0.1, test: 0.1}}
+$network
+train: {train_batch_size: 4, num_warmup_steps: 10, log_steps: $((steps / 2 < 20 ? steps / 2 : 20)), max_train_steps: $steps, checkpoint_steps: 1000000, mixed_precision: bf16}
 validation: {start_steps: 1000000}
 END
   leaf_convert random --config "$full" --to "$work/model"
 }
 bench() {  # bench PRECISION BATCH
-  leaf_bench --model "$work/model" --device "$device" --precision "$1" --batch "$2" --runs 50
+  leaf_bench --model "$work/model" --device "$device" --precision "$1" --batch "$2" --runs "$runs"
 }
 train_full() {  # train_full NAME [OPTION...]
   local name=$1
@@ -113,7 +125,7 @@ train_full() {  # train_full NAME [OPTION...]
 }
 
 export -f machine tiny_run prepare_tiny compare_losses tiny_on_device tiny_recorded tiny_resumed tiny_programs prepare_full bench train_full
-export work config full device bin
+export work config full device bin size runs steps network
 
 step machine 60 bash -c machine; show machine . 8
 step operators 120 "$bin/unit_ops" --gtest_filter='GroupNorm*'; show operators 'FAILED|PASSED|SKIPPED.*tests'
@@ -124,7 +136,7 @@ step tiny-graph 120 bash -c "tiny_recorded"; show tiny-graph 'largest|rror' 3
 step tiny-resume 120 bash -c "tiny_resumed"; show tiny-resume 'largest|rror' 3
 step tiny-programs 120 bash -c "tiny_programs"; show tiny-programs 'Dice|dice|rror' 8
 step full-model 60 bash -c "prepare_full"
-for setting in "fp32 1" "bf16 1" "bf16 16"; do
+for setting in "fp32 1" "bf16 1" "bf16 $largest"; do
   read -r precision batch <<<"$setting"
   step "infer-$precision-$batch" 90 bash -c "bench $precision $batch"; show "infer-$precision-$batch" 'per image|peak|first|rror' 4
 done
@@ -139,4 +151,5 @@ if [ "$device" != cpu ] && command -v compute-sanitizer >/dev/null; then
   step sanitizer 100 compute-sanitizer --tool memcheck --error-exitcode 9 "$bin/unit_ops" --gtest_filter='GroupNormOnTheGpu.BFloat16*'; show sanitizer 'ERROR SUMMARY' 2
   step racecheck 100 compute-sanitizer --tool racecheck --error-exitcode 9 "$bin/unit_ops" --gtest_filter='GroupNormOnTheGpu.BFloat16*'; show racecheck 'RACECHECK' 2
 fi
+say "$SECONDS s in all"
 ! grep -q FAILED "$results"
