@@ -9,10 +9,12 @@
 #include <filesystem>
 #include <fstream>
 #include <regex>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <thread>
 
+#include "core/gpu_cards.h"
 #include "core/memory.h"
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
@@ -35,14 +37,39 @@ std::string driver_text() {
   return line;
 }
 
+/// at::hasCUDA() asks for a GPU and a driver besides.
+bool is_cuda_build() { return !cuda_toolkit().empty(); }
+
+std::string version_text(long number) {  // 13000 is 13.0
+  return str(number / 1000, ".", number % 1000 / 10);
+}
+
+/// 90 is 9.0.
+std::string capability_text(int number) { return str(number / 10, ".", number % 10); }
+
+/// Whether kernels for one of CMAKE_CUDA_ARCHITECTURES ("80", "90-real", "90a") run on such a card;
+/// true for what names no number ("native").
+bool runs_on(const std::string& architecture, int capability) {
+  std::smatch parts;
+  if (!std::regex_match(architecture, parts, std::regex(R"((\d+)([a-z]?)(-real|-virtual)?)"))) {
+    return true;
+  }
+  const int own = std::stoi(parts[1]);
+  if (parts[2].length() > 0) {  // for this card alone
+    return own == capability;
+  }
+  const bool machine_code_alone = parts[3] == "-real";
+  return own <= capability && (!machine_code_alone || own / 10 == capability / 10);
+}
+
 Finding gpu(c10::Device device) {
-  if (!at::hasCUDA()) {
+  if (!is_cuda_build()) {
     return {"GPU", "not in this build", ""};
   }
   const auto count = at::getNumGPUs();
   const auto version = at::Context::versionCUDART();  // 13000 is 13.0
   Finding finding{"GPU",
-                  str(count, " here, CUDA ", version / 1000, ".", version % 1000 / 10, ", cuDNN ",
+                  str(count, " here, CUDA ", version_text(version), ", cuDNN ",
                       at::Context::hasCuDNN() ? str(at::Context::versionCuDNN()) : "none"),
                   ""};
   if (count == 0) {
@@ -174,10 +201,39 @@ Finding judge_driver(const std::string& text, bool cuda_build) {
   return finding;
 }
 
+Finding judge_card(const std::string& name, int capability, const std::string& architectures) {
+  std::istringstream list(architectures);
+  bool runs = false;
+  for (std::string architecture; list >> architecture;) {
+    runs = runs || runs_on(architecture, capability);
+  }
+  return {"card", str(name, ", compute capability ", capability_text(capability)),
+          runs ? ""
+               : str("this build's kernels are for ", architectures,
+                     ": build with -DCMAKE_CUDA_ARCHITECTURES=", capability)};
+}
+
+Finding judge_toolkit(const std::string& toolkit, long libtorch) {
+  const std::string theirs = version_text(libtorch);
+  const auto major = [](const std::string& version) {
+    return version.substr(0, version.find('.'));
+  };
+  return {"CUDA", str("compiled with ", toolkit, ", LibTorch with ", theirs),
+          major(toolkit) == major(theirs)
+              ? ""
+              : str("these do not go together: build leaf with the CUDA toolkit ", theirs)};
+}
+
 std::vector<Finding> examine(const Config& config, c10::Device device) {
-  std::vector<Finding> findings{libraries(), judge_driver(driver_text(), at::hasCUDA()),
-                                gpu(device), precision(config, device),
-                                memory(),    threads()};
+  std::vector<Finding> findings{libraries(), judge_driver(driver_text(), is_cuda_build()),
+                                gpu(device)};
+  if (is_cuda_build()) {
+    findings.push_back(judge_toolkit(cuda_toolkit(), at::Context::versionCUDART()));
+  }
+  for (const GpuCard& card : gpu_cards()) {
+    findings.push_back(judge_card(card.name, card.capability, cuda_architectures()));
+  }
+  findings.insert(findings.end(), {precision(config, device), memory(), threads()});
   const std::vector<Finding> of_weights = weights(config);
   findings.insert(findings.end(), of_weights.begin(), of_weights.end());
   findings.push_back(data_set(config));
