@@ -40,7 +40,7 @@ typedef struct leaf_result leaf_result; /* one image's mask and probabilities */
 typedef struct leaf_options {
   size_t struct_size; /* sizeof(leaf_options) */
   const char* device; /* "auto" (a GPU when there is one), "cpu", "cuda", "cuda:N"; default "cpu" */
-  const char* precision; /* "fp32" or "bf16"; default "fp32" */
+  const char* precision; /* "fp32", "bf16" or "fp16"; default "fp32" */
   uint64_t seed;         /* of the starting noise; default 0 */
   int32_t
       num_inference_steps; /* denoising steps; 0 takes those that the model was validated with */

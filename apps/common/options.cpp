@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "leaf/core/error.h"
 #include "leaf/core/log.h"
 
 namespace leaf::apps {
@@ -11,7 +12,7 @@ void add_common_options(CLI::App& app, CommonOptions& options) {
   app.add_option("--device", options.device, "auto (a GPU if there is one), cpu, cuda or cuda:N")
       ->capture_default_str()
       ->group(group);
-  app.add_option("--precision", options.precision, "Arithmetic of the networks: fp32 or bf16")
+  app.add_option("--precision", options.precision, "Arithmetic of the networks: fp32, bf16 or fp16")
       ->capture_default_str()
       ->group(group);
   app.add_option("--threads", options.threads, "CPU threads; 0: one per core")
@@ -36,6 +37,13 @@ Runtime apply(const CommonOptions& options) {
   const c10::Device device = parse_device(options.device, "--device");
   set_up_gpu(device);
   return {device, parse_enum<Precision>(options.precision, "--precision")};
+}
+
+Precision training_precision(const Runtime& runtime) {
+  if (runtime.precision == Precision::kFloat16) {
+    throw ConfigError("--precision fp16 is for inference; training takes fp32 or bf16");
+  }
+  return runtime.precision;
 }
 
 }  // namespace leaf::apps

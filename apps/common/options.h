@@ -34,4 +34,7 @@ void add_common_options(CLI::App& app, CommonOptions& options);
 /// Sets log level and threads; throws ConfigError for a device or precision that there is not.
 Runtime apply(const CommonOptions& options);
 
+/// The precision to train in; throws ConfigError for one that is for inference alone.
+Precision training_precision(const Runtime& runtime);
+
 }  // namespace leaf::apps

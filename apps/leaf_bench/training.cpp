@@ -71,7 +71,7 @@ int bench_training(const TrainingBenchOptions& o) {
   const Runtime runtime = apply(o.common);
   Config config = config::load_config(o.config, o.overrides);
   if (o.precision_given) {
-    config.train.mixed_precision = runtime.precision;
+    config.train.mixed_precision = training_precision(runtime);
   }
   Trainer trainer(config, runtime.device);
   const TrainingProfile profile = trainer.profile(o.steps);

@@ -36,6 +36,8 @@ void add_work_options(CLI::App& app, InferOptions& o) {
       ->capture_default_str();
   app.add_option("--slice-axis", o.slice_axis, kSliceAxisHelp)->default_str("");
   add_batch_size_option(app, o.batch_size);
+  app.add_flag("--run-ahead", o.inference.run_ahead,
+               "On a GPU, begin a batch before the masks of the one before are written [off]");
   app.add_flag("--skip-existing", o.inference.skip_existing,
                "Leave images alone whose mask is there, of this model and these settings [off]");
   app.add_flag("--recursive,!--no-recursive", o.recursive,

@@ -192,7 +192,7 @@ int run(leaf::apps::TrainOptions& arguments, bool precision_given, char** argv) 
   leaf::config::Resolved resolved = leaf::config::resolve(arguments.config, arguments.overrides);
   leaf::set_field_names(leaf::apps::field_names(resolved));
   if (precision_given) {
-    set_precision(resolved, runtime.precision);
+    set_precision(resolved, leaf::apps::training_precision(runtime));
   }
   if (place.rank == 0 && !launches) {
     for (const std::string& warning : resolved.warnings) {

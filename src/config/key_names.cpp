@@ -46,6 +46,7 @@ const std::vector<FieldName>& key_names() {
       {"LoaderOptions::num_workers", "data.num_workers"},
       {"TrainSection::learning_rate", "train.learning_rate"},
       {"TrainSection::feature_cache", "train.feature_cache"},
+      {"TrainSection::mixed_precision", "train.mixed_precision"},
       {"TrainSection::cuda_graph", "train.cuda_graph"},
       {"TrainSection::gradient_checkpointing", "train.gradient_checkpointing"},
       {"OutputSection::dir", "output.dir"},

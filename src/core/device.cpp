@@ -68,12 +68,25 @@ void set_threads(int threads, std::string_view what) {
   }
 }
 
+at::ScalarType type_of(Precision precision) {
+  switch (precision) {
+    case Precision::kBFloat16:
+      return at::kBFloat16;
+    case Precision::kFloat16:
+      return at::kHalf;
+    case Precision::kFloat32:
+      break;
+  }
+  return at::kFloat;
+}
+
 AutocastGuard::AutocastGuard(c10::Device device, Precision precision)
     : type_(device.type()),
-      active_(precision == Precision::kBFloat16),
-      previous_(at::autocast::is_autocast_enabled(type_)) {
+      active_(precision != Precision::kFloat32),
+      previous_(at::autocast::is_autocast_enabled(type_)),
+      previous_type_(at::autocast::get_autocast_dtype(type_)) {
   if (active_) {
-    at::autocast::set_autocast_dtype(type_, at::kBFloat16);
+    at::autocast::set_autocast_dtype(type_, type_of(precision));
     at::autocast::set_autocast_enabled(type_, true);
     at::autocast::increment_nesting();
   }
@@ -85,12 +98,16 @@ AutocastGuard::~AutocastGuard() {
       at::autocast::clear_cache();
     }
     at::autocast::set_autocast_enabled(type_, previous_);
+    at::autocast::set_autocast_dtype(type_, previous_type_);
   }
 }
 
 Precision autocast_precision(c10::Device device) {
-  return at::autocast::is_autocast_enabled(device.type()) ? Precision::kBFloat16
-                                                          : Precision::kFloat32;
+  if (!at::autocast::is_autocast_enabled(device.type())) {
+    return Precision::kFloat32;
+  }
+  return at::autocast::get_autocast_dtype(device.type()) == at::kHalf ? Precision::kFloat16
+                                                                      : Precision::kBFloat16;
 }
 
 double peak_memory_bytes() {

@@ -1,7 +1,9 @@
 #include "leaf/pipeline/segmenter.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/Event.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
 #include <functional>
@@ -33,8 +35,7 @@ SegmenterOptions resolved(SegmenterOptions options, const Preprocessing& preproc
 }
 
 bool has_own_kernels(const SegmenterOptions& options) {
-  const auto type = options.precision == Precision::kFloat32 ? at::kFloat : at::kBFloat16;
-  return ops::backend_for(options.device, type) == ops::Backend::kCpu;
+  return ops::backend_for(options.device, type_of(options.precision)) == ops::Backend::kCpu;
 }
 
 /// Throws DataError unless the tensor is of the type and on the CPU or `device`. `expected`: its
@@ -75,6 +76,22 @@ struct Segmenter::Recorded {
   at::Tensor call(const at::Tensor& images, const at::Tensor& noise) {
     const std::lock_guard lock(mutex);
     return networks({images, noise}).front().cpu();
+  }
+
+  /// The next call's kernels are queued behind the copy, so that the result may be overwritten.
+  PendingProbability begin(const at::Tensor& images, const at::Tensor& noise) {
+    const std::lock_guard lock(mutex);
+    const at::Tensor result = networks({images, noise}).front();
+    const at::Tensor copy =
+        at::empty(result.sizes(), at::TensorOptions(result.scalar_type()).pinned_memory(true));
+    copy.copy_(result, /*non_blocking=*/true);
+    const c10::Device device = result.device();
+    const auto done = std::make_shared<c10::Event>(device.type());
+    done->record(c10::impl::VirtualGuardImpl(device.type()).getStream(device));
+    return [copy, done] {
+      done->synchronize();
+      return copy;
+    };
   }
 
   std::mutex mutex;
@@ -133,9 +150,7 @@ at::Tensor Segmenter::encode(const at::Tensor& images) const {
   check_images(images);
   const c10::InferenceMode inference;
   const AutocastGuard autocast(options_.device, options_.precision);
-  const at::Tensor x =
-      to_device(images, options_.device).contiguous(at::MemoryFormat::ChannelsLast);
-  return model_.latent_encoder->encode(x).to(at::kFloat);
+  return model_.latent_encoder->encode(placed(images)).to(at::kFloat);
 }
 
 at::Tensor Segmenter::sample(const at::Tensor& image_latent, const at::Tensor& noise) const {
@@ -149,10 +164,7 @@ at::Tensor Segmenter::sample(const at::Tensor& image_latent, const at::Tensor& n
   const auto denoise = [&](const at::Tensor& noisy, const at::Tensor& timestep) {
     return spread_not_finite(model_.unet->forward(at::cat({condition, noisy}, 1), timestep));
   };
-  return diffusion::sample(
-      scheduler_, denoise,
-      to_device(noise, options_.device).contiguous(at::MemoryFormat::ChannelsLast),
-      options_.num_inference_steps);
+  return diffusion::sample(scheduler_, denoise, placed(noise), options_.num_inference_steps);
 }
 
 at::Tensor Segmenter::decode(const at::Tensor& latent) const {
@@ -178,10 +190,21 @@ at::Tensor Segmenter::probability(const at::Tensor& images, const at::Tensor& no
   check_images(images);
   check_latent(noise, "noise");
   const c10::InferenceMode inference;
-  const auto placed = [&](const at::Tensor& t) {
-    return to_device(t, options_.device).contiguous(at::MemoryFormat::ChannelsLast);
-  };
   return recorded_->call(placed(images), placed(noise));
+}
+
+at::Tensor Segmenter::placed(const at::Tensor& tensor) const {
+  return to_device(tensor, options_.device).contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+PendingProbability Segmenter::begin(const at::Tensor& images, const ImageNames& names) const {
+  const at::Tensor noise = starting_noise(images, names);
+  if (!recorded_) {
+    return [result = probability(images, noise)] { return result; };
+  }
+  check_images(images);
+  const c10::InferenceMode inference;
+  return recorded_->begin(placed(images), placed(noise));
 }
 
 at::Tensor Segmenter::probabilities(const at::Tensor& images, const ImageNames& names,
@@ -270,8 +293,8 @@ void prepare_for_inference(torch::nn::Module& network, const SegmenterOptions& o
     return;
   }
   nn::to_channels_last(network);
-  if (options.device.is_cuda() && options.precision == Precision::kBFloat16) {
-    nn::round_weights(network, at::kBFloat16);
+  if (options.device.is_cuda() && options.precision != Precision::kFloat32) {
+    nn::round_weights(network, type_of(options.precision));
   }
 }
 

@@ -70,6 +70,11 @@ Trainer::Trainer(Config config, c10::Device device, std::shared_ptr<ProcessGroup
     : config_(std::move(config)),
       device_(device),
       group_(group ? std::move(group) : std::make_shared<ProcessGroup>()) {
+  if (config_.train.mixed_precision == Precision::kFloat16) {
+    throw ConfigError(
+        "TrainSection::mixed_precision: fp16 is for inference, small gradients would vanish in it; "
+        "train in fp32 or bf16");
+  }
   if (group_->count() > 1 && config_.train.cuda_graph) {
     throw ConfigError(
         "TrainSection::cuda_graph records the step of a single process; set it to false");

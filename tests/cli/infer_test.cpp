@@ -34,7 +34,7 @@ TEST(Infer, HelpAndVersion) {
                                    "--recursive",   "--device",      "--precision",
                                    "--threads",     "--watch",       "--ensemble",
                                    "=mean",         "--tile",        "--tile-overlap",
-                                   "=0.5",          "--labels"});
+                                   "=0.5",          "--labels",      "--run-ahead"});
 }
 
 TEST(Infer, WritesOneMaskPerImageAndNamesTheBroken) {
@@ -77,6 +77,27 @@ TEST(Infer, WritesOneMaskPerImageAndNamesTheBroken) {
   EXPECT_NEAR(first["foreground_fraction"], share, 1e-9);
   EXPECT_EQ(summary["images"][2]["input"], project.path("in/broken.png"));
   EXPECT_NE(summary["images"][2]["error"], "");
+}
+
+TEST(Infer, RunningAheadChangesNoMaskAndNoOrder) {
+  const TinyProject project;
+  project.with_model();
+  for (int i = 0; i < 5; ++i) {
+    data::write_png(project / ("in/" + std::to_string(i) + ".png"), phantom(i, 40, 56));
+  }
+  write_file(project / "in/2.png", "this is no picture");
+  EXPECT_EQ(infer(project, {"in"}, "turns", {"--batch-size", "2"}).exit_code, 1);
+  EXPECT_EQ(infer(project, {"in"}, "ahead", {"--batch-size", "2", "--run-ahead"}).exit_code, 1);
+  const auto images = project.json("ahead/summary.json")["images"];
+  ASSERT_EQ(images.size(), 5U);
+  for (std::size_t i = 0; i < 5; ++i) {
+    const std::string mask = std::to_string(i) + ".png";
+    EXPECT_EQ(images[i]["input"], project.path("in/" + mask));
+    ASSERT_EQ(fs::exists(project / ("ahead/" + mask)), i != 2);
+    if (i != 2) {
+      EXPECT_EQ(read_file(project / ("ahead/" + mask)), read_file(project / ("turns/" + mask)));
+    }
+  }
 }
 
 TEST(Infer, BracketsInAPathAreNoList) {
@@ -248,7 +269,8 @@ TEST(Infer, SaysWhichFilesOfAnEarlierCallStay) {
             0);
   const auto outcome = infer(project, {"data/images/0001.png"}, "out", {"--labels"});
   EXPECT_EQ(outcome.exit_code, 0);
-  EXPECT_NE(outcome.err.find("warning: 'overlays' in '" + project.path("out") + "' are of an earlier call"),
+  EXPECT_NE(outcome.err.find("warning: 'overlays' in '" + project.path("out") +
+                             "' are of an earlier call"),
             std::string::npos)
       << outcome.err;
 }

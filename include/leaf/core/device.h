@@ -27,8 +27,11 @@ at::Tensor to_device(const at::Tensor& tensor, c10::Device device);
 /// core are one per core, with a warning that says `what` was too much.
 void set_threads(int threads, std::string_view what = "threads");
 
-/// Runs the enclosed operations in bfloat16 where autocast knows them to be safe; nothing in
-/// float32.
+/// The type of the numbers that a precision computes with.
+at::ScalarType type_of(Precision precision);
+
+/// Runs the enclosed operations in a narrow precision where autocast knows them to be safe; leaves
+/// all as they are in float32.
 class AutocastGuard {
  public:
   AutocastGuard(c10::Device device, Precision precision);
@@ -40,6 +43,7 @@ class AutocastGuard {
   c10::DeviceType type_;
   bool active_;
   bool previous_;
+  at::ScalarType previous_type_;
 };
 
 /// The precision of the AutocastGuards around the caller.

@@ -65,6 +65,9 @@ struct FolderInferenceOptions {
   data::VolumeOptions volumes;
   /// Images, slices of a volume, or tiles of one, that the network sees at once; or kAutoBatch.
   std::int64_t batch_size = 1;
+  /// Begins a batch before the one before it is written, so that a GPU need not wait for the CPU in
+  /// between; for one noise sample of whole images.
+  bool run_ahead = false;
   /// Also probabilities/NAME, by this writer; nullptr: none.
   const data::MapWriter* probabilities = nullptr;
   /// Also overlays/NAME.jpg: the mask on the image as displayed.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,6 +49,10 @@ struct Segmentation {
   at::Tensor classes;      ///< float32 [C, H, W]: the same of each of the C classes beside it
 };
 
+/// Waits for a batch whose networks are at work, where it is not done yet, and gives its
+/// probability, on the CPU.
+using PendingProbability = std::function<at::Tensor()>;
+
 /// Image -> mask: the one path that validation, evaluation and inference share.
 ///
 /// Every function that is const may be called from several threads at once; the results are the
@@ -71,6 +76,11 @@ class Segmenter {
 
   /// As above, from a given starting noise [N, L, r, r]: encode, sample and decode.
   at::Tensor probability(const at::Tensor& images, const at::Tensor& noise) const;
+
+  /// probability(images, names) that on a GPU is only begun: what is called before the result is
+  /// asked for runs meanwhile, the next begin() too. Copies there and back go through pinned
+  /// memory.
+  PendingProbability begin(const at::Tensor& images, const ImageNames& names = {}) const;
 
   /// The three steps of probability(). Several samples of one image share its latent: encode once,
   /// then sample and decode from starting_noise(images, names, 0), (images, names, 1), ...
@@ -135,6 +145,7 @@ class Segmenter {
   struct Recorded;
 
   void record_calls();
+  at::Tensor placed(const at::Tensor& tensor) const;
   at::Tensor decode_on_device(const at::Tensor& latent) const;
   void check_images(const at::Tensor& images) const;
   void check_latent(const at::Tensor& latent, const char* name) const;

@@ -81,10 +81,19 @@ class FolderInference {
       deliver(large ? 0 : behind);
       report_.interrupted |= begun < inputs_.size() && hooks_.stop();
     }
+    finish();
     deliver(0);
   }
 
-  /// Runs the network once for all usable images and hands every image on to be written.
+  /// A batch that the network has begun.
+  struct Begun {
+    std::vector<ImageWork> batch;
+    PendingProbability probability;
+    double images = 0;
+    Stopwatch watch;
+  };
+
+  /// Begins the network for all usable images of a batch.
   void segment(std::vector<ImageWork> batch) {
     std::vector<at::Tensor> inputs;
     ImageNames names;
@@ -94,12 +103,30 @@ class FolderInference {
         names.push_back(loaded.input.name.generic_string());
       }
     }
-    const Stopwatch watch;
-    const at::Tensor probability =
-        inputs.empty() ? at::Tensor() : run_network(at::stack(inputs), names);
-    const double share = 1000 * watch.seconds() / static_cast<double>(inputs.size());
+    Begun next{.batch = std::move(batch),
+               .probability = [] { return at::Tensor(); },
+               .images = static_cast<double>(inputs.size()),
+               .watch = {}};
+    if (!inputs.empty()) {
+      next.probability = begin_network(at::stack(inputs), names);
+    }
+    finish();
+    begun_ = std::move(next);
+    if (!options_.run_ahead) {
+      finish();
+    }
+  }
+
+  /// Hands the images of the batch that is begun, where there is one, on to be written.
+  void finish() {
+    std::optional<Begun> begun = std::exchange(begun_, std::nullopt);
+    if (!begun) {
+      return;
+    }
+    const at::Tensor probability = begun->probability();
+    const double share = 1000 * begun->watch.seconds() / begun->images;
     std::int64_t row = 0;
-    for (ImageWork& loaded : batch) {
+    for (ImageWork& loaded : begun->batch) {
       loaded.file.input.reset();
       at::Tensor result;
       if (loaded.usable()) {
@@ -112,6 +139,7 @@ class FolderInference {
 
   /// The same for what the network sees piece by piece.
   void segment_alone(ImageWork loaded) {
+    finish();
     if (loaded.volume) {
       segment_volume(std::move(loaded));
     } else {
@@ -170,6 +198,18 @@ class FolderInference {
     });
   }
 
+  /// run_network(), whose result may come later.
+  PendingProbability begin_network(const at::Tensor& inputs, const ImageNames& names) {
+    if (options_.run_ahead && options_.mask.seeds == 1) {
+      try {
+        return segmenter_.begin(inputs, names);
+      } catch (const c10::OutOfMemoryError&) {  // run_network knows what to do
+        finish();
+      }
+    }
+    return [result = run_network(inputs, names)] { return result; };
+  }
+
   /// inputs [N,3,R,R] -> [N,C,R,R]
   at::Tensor run_network(const at::Tensor& inputs, const ImageNames& names) {
     const std::int64_t count = inputs.size(0);
@@ -223,6 +263,7 @@ class FolderInference {
   AuditLog audit_;
   const ImageWorker worker_;
   std::size_t batch_size_;
+  std::optional<Begun> begun_;
   std::size_t reported_ = 0;
   Workers workers_;
   OrderedResults<ImageReport> written_;

@@ -238,7 +238,9 @@ double expected_tolerance(const std::filesystem::path& folder, Precision precisi
   constexpr double kFloat32 = 1e-4;
   constexpr double kFloat16 = 5e-3;
   constexpr double kBFloat16 = 3e-2;
-  double tolerance = precision == Precision::kBFloat16 ? kBFloat16 : kFloat32;
+  double tolerance = precision == Precision::kBFloat16  ? kBFloat16
+                     : precision == Precision::kFloat16 ? kFloat16
+                                                        : kFloat32;
   for (const char* part : {"vae", "latent_encoder", "unet", "decoder"}) {
     if (!std::filesystem::exists(folder / part)) {
       continue;
