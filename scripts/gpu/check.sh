@@ -91,6 +91,7 @@ sys.exit(not (len(rows[0]) == len(rows[1]) == 50 and worst <= float(sys.argv[3])
 }
 tiny_on_device() { tiny_run "$device" run-device && compare_losses run-device 5e-3; }
 tiny_recorded() { tiny_run "$device" run-graph --set train.cuda_graph=true && compare_losses run-graph 5e-3; }
+tiny_clipped() { tiny_run "$device" run-clipped --set train.cuda_graph=true --set train.clip_in_update=true && compare_losses run-clipped 5e-3; }
 tiny_resumed() {
   tiny_run "$device" run-half --set train.max_train_steps=25 --set train.checkpoint_steps=25 --set validation.start_steps=100 >/dev/null &&
     tiny_run "$device" run-half --resume && compare_losses run-half 5e-3
@@ -124,15 +125,17 @@ train_full() {  # train_full NAME [OPTION...]
   rm -rf "${work:?}/$name"
 }
 
-export -f machine tiny_run prepare_tiny compare_losses tiny_on_device tiny_recorded tiny_resumed tiny_programs prepare_full bench train_full
+export -f machine tiny_run prepare_tiny compare_losses tiny_on_device tiny_recorded tiny_clipped tiny_resumed tiny_programs prepare_full bench train_full
 export work config full device bin size runs steps network
 
 step machine 60 bash -c machine; show machine . 8
 step operators 120 "$bin/unit_ops" --gtest_filter='GroupNorm*'; show operators 'FAILED|PASSED|SKIPPED.*tests'
+step training 150 "$bin/unit_device"; show training 'FAILED|PASSED|Failure|weights' 16
 step golden 150 "$bin/parity_golden"; show golden 'FAILED|PASSED|relative error of|Failure' 12
 step tiny-cpu 120 bash -c "prepare_tiny"
 step tiny-device 120 bash -c "tiny_on_device"; show tiny-device 'largest|rror' 3
 step tiny-graph 120 bash -c "tiny_recorded"; show tiny-graph 'largest|rror' 3
+step tiny-clipped 120 bash -c "tiny_clipped"; show tiny-clipped 'largest|rror' 3
 step tiny-resume 120 bash -c "tiny_resumed"; show tiny-resume 'largest|rror' 3
 step tiny-programs 120 bash -c "tiny_programs"; show tiny-programs 'Dice|dice|rror' 8
 step full-model 60 bash -c "prepare_full"
@@ -142,6 +145,7 @@ for setting in "fp32 1" "bf16 1" "bf16 $largest"; do
 done
 step train-full 100 bash -c "train_full run-full"; show train-full 'seconds_per_step|rror' 2
 step train-full-graph 100 bash -c "train_full run-full-graph --set train.cuda_graph=true"; show train-full-graph 'seconds_per_step|rror' 2
+step train-full-clipped 100 bash -c "train_full run-full-clipped --set train.cuda_graph=true --set train.clip_in_update=true"; show train-full-clipped 'seconds_per_step|rror' 2
 if [ -n "${PEER:-}" ]; then
   for mode in train-eager train-tuned infer-eager infer-tuned infer-compile train-compile; do
     step "peer-$mode" 150 python3 benchmarks/gpu_peer.py "$PEER" "$mode"; show "peer-$mode" 'ms|rror' 4

@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname "$0")/../common.sh"
 
 build=${1:-build/cuda} bundle=build/gpu/bundle
-programs=(leaf_bench leaf_convert leaf_demo_data leaf_eval leaf_infer leaf_train) tests=(unit_ops parity_golden)
+programs=(leaf_bench leaf_convert leaf_demo_data leaf_eval leaf_infer leaf_train) tests=(unit_ops unit_device parity_golden)
 nvcc=${LEAF_CUDA_COMPILER:-/usr/local/cuda/bin/nvcc}
 [ -x "$nvcc" ] || die "no CUDA compiler at $nvcc; install the CUDA toolkit 13.0, or set LEAF_CUDA_COMPILER"
 scripts/setup.sh

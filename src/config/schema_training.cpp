@@ -13,6 +13,9 @@ Fields optimizer_fields(TrainSection& t) {
       number("train.adam_epsilon", t.adam_epsilon, above(0), "AdamW's epsilon."),
       number("train.max_grad_norm", t.max_grad_norm, at_least(0),
              "Gradients are clipped to this global norm; 0: not at all."),
+      harmless(boolean("train.clip_in_update", t.clip_in_update,
+                       "Clip in AdamW's own pass over the gradients instead of one before: the "
+                       "same to rounding, and on a GPU one pass less.")),
       integer("train.num_warmup_steps", t.num_warmup_steps, at_least(0),
               "The learning rate rises linearly from 0 over this many steps."),
       harmless(integer("train.max_train_steps", t.max_train_steps, at_least(1),

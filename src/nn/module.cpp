@@ -48,8 +48,9 @@ void to_channels_last(torch::nn::Module& module) {
 }
 
 void round_weights(torch::nn::Module& module, at::ScalarType type) {
-  for (auto& parameter : module.parameters()) {
-    if (parameter.dim() >= 2) {
+  for (auto& item : module.named_parameters()) {
+    if (at::Tensor& parameter = item.value();
+        parameter.dim() >= 2 && item.key().ends_with("weight")) {
       parameter.set_data(parameter.data().to(type));
     }
   }

@@ -37,8 +37,8 @@ void freeze(torch::nn::Module& module);
 void to_channels_last(torch::nn::Module& module);
 
 /// Stores the weights of convolutions and linear layers in `type`, which autocast would convert
-/// them to at every call; biases and normalisations stay float32. Such a module can no longer be
-/// trained or saved.
+/// them to at every call; biases, normalisations and embeddings stay float32. Results are the same
+/// to the bit. Such a module can no longer be trained or saved.
 void round_weights(torch::nn::Module& module, at::ScalarType type);
 
 }  // namespace leaf::nn

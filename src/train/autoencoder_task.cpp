@@ -163,8 +163,7 @@ class AutoencoderTask : public TrainingTask {
 
   /// Images and masks as one batch [2N, 3, R, R] in [0, 1]: the autoencoder must carry both.
   at::Tensor both_kinds(const at::Tensor& images, const at::Tensor& masks) const {
-    return at::cat({images, codec_.to_image(masks)})
-        .to(device_)
+    return to_device(at::cat({images, codec_.to_image(masks)}), device_)
         .contiguous(at::MemoryFormat::ChannelsLast);
   }
 
@@ -180,8 +179,8 @@ class AutoencoderTask : public TrainingTask {
       noise.push_back(normal_tensor(shape.slice(1),
                                     RandomStream(config_.seed, Purpose::kPosterior, step, number)));
     }
-    return halves[0] +
-           (0.5 * losses::clamped_log_variance(halves[1])).exp() * at::stack(noise).to(device_);
+    return halves[0] + (0.5 * losses::clamped_log_variance(halves[1])).exp() *
+                           to_device(at::stack(noise), device_);
   }
 
   Config config_;

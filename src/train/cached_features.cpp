@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "leaf/core/device.h"
 #include "leaf/core/log.h"
 
 namespace leaf {
@@ -77,9 +78,9 @@ FrozenFeatures CachedFeatures::stacked(const std::vector<Row>& rows) {
   std::vector<at::Tensor> tokens;
   for (const Row& row : rows) {
     const FrozenFeatures& features = row.computed ? *row.computed : *row.kept;
-    latents.push_back(features.mask_latents.to(device));
+    latents.push_back(to_device(features.mask_latents, device));
     if (features.teacher_tokens.defined()) {
-      tokens.push_back(features.teacher_tokens.to(device));
+      tokens.push_back(to_device(features.teacher_tokens, device));
     }
   }
   return {at::stack(latents), tokens.empty() ? at::Tensor() : at::stack(tokens)};

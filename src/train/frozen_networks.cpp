@@ -16,6 +16,7 @@
 #include "leaf/core/strings.h"
 #include "losses/losses.h"
 #include "models/autoencoder_kl.h"
+#include "nn/module.h"
 
 namespace leaf {
 
@@ -26,7 +27,24 @@ FrozenNetworks::FrozenNetworks(const Config& config, c10::Device device,
       device_(device),
       codec_(config.data.classes),
       autoencoder_(std::move(autoencoder)),
+      encoder_(autoencoder_->encoder()),
       teacher_(std::move(teacher)) {}
+
+void FrozenNetworks::round_weights() {
+  if (config_.train.mixed_precision == Precision::kFloat32) {
+    return;
+  }
+  encoder_ = models::make_latent_encoder(config_.model.autoencoder, /*dropout=*/0);
+  nn::copy_parameters(*autoencoder_->encoder(), *encoder_);
+  nn::freeze(*encoder_);
+  encoder_->to(device_);
+  nn::to_channels_last(*encoder_);
+  const at::ScalarType type = type_of(config_.train.mixed_precision);
+  nn::round_weights(*encoder_, type);
+  if (teacher_) {
+    nn::round_weights(*teacher_, type);
+  }
+}
 
 FrozenFeatures FrozenNetworks::features(const at::Tensor& images, const at::Tensor& masks) const {
   FrozenFeatures features;
@@ -48,9 +66,9 @@ bool FrozenNetworks::samples() const {
 at::Tensor FrozenNetworks::mask_latents(const at::Tensor& masks) const {
   const at::Tensor pictures = codec_.to_image(to_device(masks, device_));
   if (!samples()) {
-    return autoencoder_->encoder()->encode(pictures).to(at::kFloat);
+    return encoder_->encode(pictures).to(at::kFloat);
   }
-  const auto& encoder = dynamic_cast<const models::KlLatentEncoder&>(*autoencoder_->encoder());
+  const auto& encoder = dynamic_cast<const models::KlLatentEncoder&>(*encoder_);
   const auto halves = encoder.moments(pictures).to(at::kFloat).chunk(2, 1);
   const at::Tensor deviation = (0.5 * losses::clamped_log_variance(halves[1])).exp();
   return at::cat({halves[0], deviation}, 1) * config_.model.autoencoder.scaling_factor;
@@ -67,7 +85,7 @@ at::Tensor FrozenNetworks::latents(const FrozenFeatures& features, std::int64_t 
     noise.push_back(
         normal_tensor(shape.slice(1), RandomStream(config_.seed, Purpose::kPosterior, step, i)));
   }
-  return halves[0] + halves[1] * at::stack(noise).to(halves[0].device());
+  return halves[0] + halves[1] * to_device(at::stack(noise), halves[0].device());
 }
 
 /// How labels become the mask's image, where there is more than one way.

@@ -22,6 +22,11 @@ class FrozenNetworks {
                  std::shared_ptr<models::Autoencoder> autoencoder,
                  std::shared_ptr<models::Teacher> teacher);
 
+  /// Where the run computes in bfloat16, stores weights in it, once for all steps: those of the
+  /// teacher, and of a copy of the mask's encoder, since the autoencoder itself is saved with the
+  /// model. To be called once both are on the device. Results stay the same to the bit.
+  void round_weights();
+
   /// images [N, 3, R, R] in [0, 1], masks [N, 1, R, R] on the CPU -> what they make of them.
   FrozenFeatures features(const at::Tensor& images, const at::Tensor& masks) const;
 
@@ -44,6 +49,7 @@ class FrozenNetworks {
   c10::Device device_;
   MaskCodec codec_;
   std::shared_ptr<models::Autoencoder> autoencoder_;
+  std::shared_ptr<models::LatentEncoder> encoder_;  ///< the autoencoder's, or a rounded copy
   std::shared_ptr<models::Teacher> teacher_;
 };
 

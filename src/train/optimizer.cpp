@@ -10,6 +10,11 @@
 #include "leaf/core/strings.h"
 
 namespace leaf {
+namespace {
+
+constexpr double kClipEpsilon = 1e-6;  // PyTorch's, of the norm
+
+}  // namespace
 
 AdamW::AdamW(const NamedParameters& parameters, const AdamWOptions& options) : options_(options) {
   for (const auto& [name, parameter] : parameters) {
@@ -21,7 +26,7 @@ AdamW::AdamW(const NamedParameters& parameters, const AdamWOptions& options) : o
   }
 }
 
-void AdamW::step(double learning_rate, const at::Tensor& skip) {
+void AdamW::step(double learning_rate, const at::Tensor& skip, const at::Tensor& divisor) {
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> parameters, gradients, exp_avgs, exp_avg_sqs, updates;
   for (const Slot& slot : slots_) {
@@ -37,11 +42,14 @@ void AdamW::step(double learning_rate, const at::Tensor& skip) {
   if (parameters.empty()) {
     return;  // LibTorch's operators refuse empty lists
   }
+  const auto given = [](const at::Tensor& scalar) {
+    return scalar.defined() ? std::optional(scalar) : std::nullopt;
+  };
   at::_foreach_add_(updates, skip.defined() ? 1 - skip : at::ones({}, updates[0].options()));
   at::_fused_adamw_(parameters, gradients, exp_avgs, exp_avg_sqs, /*max_exp_avg_sqs=*/{}, updates,
                     learning_rate, options_.beta1, options_.beta2, options_.weight_decay,
-                    options_.epsilon, /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{},
-                    skip.defined() ? std::optional(skip) : std::nullopt);
+                    options_.epsilon, /*amsgrad=*/false, /*maximize=*/false,
+                    /*grad_scale=*/given(divisor), /*found_inf=*/given(skip));
 }
 
 void AdamW::zero_grad() {
@@ -50,27 +58,35 @@ void AdamW::zero_grad() {
   }
 }
 
-at::Tensor AdamW::clip_gradients(double max_norm) {
-  const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> gradients;
+std::vector<at::Tensor> AdamW::gradients() const {
+  std::vector<at::Tensor> all;
   for (const Slot& slot : slots_) {
     if (slot.parameter.grad().defined()) {
-      gradients.push_back(slot.parameter.grad());
+      all.push_back(slot.parameter.grad());
     }
   }
-  if (gradients.empty()) {
-    return at::zeros({});
-  }
-  const at::Tensor norm = at::stack(at::_foreach_norm(gradients, 2)).norm();
-  if (max_norm == 0) {
+  return all;
+}
+
+at::Tensor AdamW::gradient_norm() const {
+  const at::NoGradGuard no_grad;
+  const std::vector<at::Tensor> all = gradients();
+  return all.empty() ? at::zeros({}) : at::stack(at::_foreach_norm(all, 2)).norm();
+}
+
+at::Tensor AdamW::clip_gradients(double max_norm) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor norm = gradient_norm();
+  std::vector<at::Tensor> all = gradients();
+  if (max_norm == 0 || all.empty()) {
     return norm;
   }
-  const at::Tensor factor = (max_norm / (norm.to(at::kDouble) + 1e-6)).clamp_max(1.0);
+  const at::Tensor factor = (max_norm / (norm.to(at::kDouble) + kClipEpsilon)).clamp_max(1.0);
   // Only a GPU would have to be waited for; on the CPU a pass over all gradients is spared.
   if (factor.is_cpu() && factor.item<double>() == 1.0) {
     return norm;
   }
-  at::_foreach_mul_(gradients, factor.to(norm.scalar_type()));
+  at::_foreach_mul_(all, factor.to(norm.scalar_type()));
   return norm;
 }
 
@@ -102,6 +118,10 @@ void AdamW::load_state(const io::TensorMap& state) {
     restore(slot.name + ".exp_avg_sq", slot.exp_avg_sq);
     restore(slot.name + ".updates", slot.updates);
   }
+}
+
+at::Tensor clip_divisor(const at::Tensor& norm, double max_norm) {
+  return ((norm.to(at::kDouble) + kClipEpsilon) / max_norm).clamp_min(1.0).to(at::kFloat);
 }
 
 double warmup_learning_rate(double base, std::int64_t warmup_steps, std::int64_t step) {

@@ -28,9 +28,13 @@ class AdamW {
   AdamW(const NamedParameters& parameters, const AdamWOptions& options);
 
   /// One update at this learning rate; none where `skip`, a float scalar on the parameters' device,
-  /// is 1: a decision that the CPU need not know.
-  void step(double learning_rate, const at::Tensor& skip = {});
+  /// is 1: a decision that the CPU need not know. Gradients are divided by `divisor`, another such
+  /// scalar (clip_divisor), where there is one.
+  void step(double learning_rate, const at::Tensor& skip = {}, const at::Tensor& divisor = {});
   void zero_grad();
+
+  /// The global L2 norm of all gradients, a scalar on the parameters' device. Waits for nothing.
+  at::Tensor gradient_norm() const;
 
   /// Scales all gradients so that their global L2 norm is at most `max_norm` (0: any); returns the
   /// norm before, a scalar on the parameters' device. Waits for nothing.
@@ -46,9 +50,14 @@ class AdamW {
     std::string name;
     at::Tensor parameter, exp_avg, exp_avg_sq, updates;
   };
+  std::vector<at::Tensor> gradients() const;
   std::vector<Slot> slots_;
   AdamWOptions options_;
 };
+
+/// What gradients of that global norm are divided by so that it is at most `max_norm` (above 0), in
+/// float32; step() does so in its own pass over them, which clip_gradients() spares a GPU.
+at::Tensor clip_divisor(const at::Tensor& norm, double max_norm);
 
 /// Linear warm-up, then constant: step k (from 0) uses base * min(1, k / warmup_steps).
 double warmup_learning_rate(double base, std::int64_t warmup_steps, std::int64_t step);

@@ -93,7 +93,7 @@ struct ProcessGroup::State {
 ProcessGroup::ProcessGroup() = default;
 
 ProcessGroup::ProcessGroup(const ProcessPlace& place, c10::Device device) : place_(place) {
-  if (place.count == 1) {
+  if (place.count == 1 && !place.alone_too) {
     return;
   }
   try {

@@ -87,6 +87,7 @@ class SegmentationTask : public TrainingTask {
                  {.name = "teacher", .module = teacher_}};
     std::erase_if(networks_, [](const TaskNetwork& network) { return network.module == nullptr; });
     place(networks_, device_);
+    frozen_.round_weights();
   }
 
   NamedParameters parameters() override { return learned_parameters(networks_); }

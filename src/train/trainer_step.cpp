@@ -24,10 +24,14 @@ const Scores& Trainer::train_step(std::int64_t step, bool read) {
   const double rate = warmup_learning_rate(train.learning_rate, train.num_warmup_steps, step);
   state_->optimizer.zero_grad();
   StepScalars scalars = add_gradients();
-  scalars["grad_norm"] = state_->optimizer.clip_gradients(train.max_grad_norm);
-  const at::Tensor finite = at::isfinite(scalars["loss"]) & at::isfinite(scalars["grad_norm"]);
+  const bool divide = train.clip_in_update && train.max_grad_norm > 0;
+  const at::Tensor norm = divide ? state_->optimizer.gradient_norm()
+                                 : state_->optimizer.clip_gradients(train.max_grad_norm);
+  scalars["grad_norm"] = norm;
+  const at::Tensor finite = at::isfinite(scalars["loss"]) & at::isfinite(norm);
   const at::Tensor skip = finite.logical_not().to(at::kFloat);
-  state_->optimizer.step(rate, skip);
+  state_->optimizer.step(rate, skip,
+                         divide ? clip_divisor(norm, train.max_grad_norm) : at::Tensor());
   state_->task->after_update(step + 1);
   state_->task->stage_times().done("optimizer");
   state_->window.add(scalars, finite);

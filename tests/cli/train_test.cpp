@@ -34,6 +34,18 @@ double best_dice(const fs::path& run) {
   return best;
 }
 
+/// The total loss of each line of training.
+std::vector<double> logged_losses(const fs::path& run) {
+  std::vector<double> losses;
+  for (const std::string& line : test::metrics(run)) {
+    const auto entry = nlohmann::json::parse(line);
+    if (entry["phase"] == "train") {
+      losses.push_back(entry["loss"]);
+    }
+  }
+  return losses;
+}
+
 }  // namespace
 
 TEST(Train, HelpAndVersion) {
@@ -63,6 +75,14 @@ TEST(Train, ThePrecisionOptionWinsOverTheConfiguration) {
   expect_parts(precision({"--precision", "fp32"}), {"mixed_precision: \"no\"  # --precision\n"});
   const auto outcome = project.train("run", {"--print-config", "--precision", "bf16"});
   expect_parts(outcome.out, {"mixed_precision: bf16  # --precision\n"});
+}
+
+TEST(Train, Float16IsNotForTraining) {
+  const TrainProject project;
+  const auto outcome = project.train("run", {"--precision", "fp16"});
+  EXPECT_EQ(outcome.exit_code, apps::kExitUsage);
+  expect_parts(outcome.err, {"--precision fp16 is for inference; training takes fp32 or bf16\n"});
+  EXPECT_FALSE(fs::exists(project / "run"));
 }
 
 TEST(Train, NeitherClosedOutputNorAClosedTerminalStopsTheSaving) {
@@ -96,22 +116,29 @@ TEST(Train, LossesAreLoggedAsMeans) {
   const TrainProject project;
   ASSERT_EQ(project.train("each").exit_code, 0);
   ASSERT_EQ(project.train("means", {"--set", "train.log_steps=3"}).exit_code, 0);
-  const auto losses = [&](const std::string& run) {
-    std::vector<double> values;
-    for (const std::string& line : test::metrics(project / run)) {
-      const auto entry = nlohmann::json::parse(line);
-      if (entry["phase"] == "train") {
-        values.push_back(entry["loss"]);
-      }
-    }
-    return values;
-  };
-  const std::vector<double> each = losses("each");
-  const std::vector<double> means = losses("means");
+  const std::vector<double> each = logged_losses(project / "each");
+  const std::vector<double> means = logged_losses(project / "means");
   ASSERT_EQ(each.size(), 4U);
   ASSERT_EQ(means.size(), 2U);
   EXPECT_DOUBLE_EQ(means[0], (each[0] + each[1] + each[2]) / 3);
   EXPECT_EQ(means[1], each[3]);
+}
+
+TEST(Train, ClippingInTheUpdateIsClippingBefore) {
+  const TrainProject project;
+  const auto losses = [&](const std::string& run, const std::string& in_update) {
+    const auto outcome = project.train(
+        run, {"--set", "train.max_grad_norm=0.01", "--set", "train.clip_in_update=" + in_update});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return logged_losses(project / run);
+  };
+  const std::vector<double> before = losses("before", "false");
+  const std::vector<double> within = losses("within", "true");
+  ASSERT_EQ(before.size(), 4U);
+  ASSERT_EQ(within.size(), 4U);
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    EXPECT_NEAR(within[i], before[i], 1e-5 * before[i]) << i;
+  }
 }
 
 TEST(Train, WritesARunFolder) {

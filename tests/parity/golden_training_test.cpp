@@ -27,7 +27,7 @@ struct Recipe {
 };
 
 void expect_near(double ours, double theirs, const std::string& name) {
-  const double tolerance = std::max(1e-7, 1e-4 * std::abs(theirs));
+  const double tolerance = std::max(1e-7, test::kFloat32Tolerance.network * std::abs(theirs));
   EXPECT_NEAR(ours, theirs, tolerance) << name;
   std::cout << "  " << name << "  " << ours << " (published " << theirs << ")\n";
 }
@@ -75,7 +75,7 @@ class TrainingReplay {
       const double error =
           test::relative_error((trained.at(name).detach() - initial_.at(name)).cpu(), update);
       worst = std::max(worst, error);
-      EXPECT_LE(error, 0.01) << "update." << name;
+      EXPECT_LE(error, test::kFloat32Tolerance.update) << "update." << name;
     }
     std::cout << "  largest relative error of " << updates.size() << " updates: " << worst << "\n";
   }
@@ -127,7 +127,8 @@ class TrainingReplay {
     if (expected.norm().item<double>() < 1e-7) {
       EXPECT_LE(update.norm().item<double>(), 1e-7);
     } else {
-      EXPECT_LE(test::relative_error(update, expected), 0.01) << "ema_update step " << k;
+      EXPECT_LE(test::relative_error(update, expected), test::kFloat32Tolerance.update)
+          << "ema_update step " << k;
     }
   }
 

@@ -124,6 +124,8 @@ struct TrainSection {
   double adam_epsilon = 1e-8;
   /// Largest L2 norm of all gradients together; 0: any.
   double max_grad_norm = 1.0;
+  /// Clips in the optimizer's own pass over the gradients.
+  bool clip_in_update = false;
   /// In optimizer steps, as are all counts of steps here.
   std::int64_t num_warmup_steps = 10000;
   std::int64_t max_train_steps = 100000;

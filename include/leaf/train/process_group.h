@@ -24,6 +24,8 @@ struct ProcessPlace {
   bool kept_by_launcher = false;
   /// What tells one attempt at a job from the one before at the same meeting place.
   std::string attempt;
+  /// Lets a process alone exchange with itself as several would: to try what they exchange by.
+  bool alone_too = false;
 };
 
 /// The place that torchrun (RANK, WORLD_SIZE, MASTER_ADDR, ...), srun (SLURM_PROCID, ...) or Open

@@ -169,6 +169,45 @@ TEST(ClipGradients, ScalesToTheGlobalNorm) {
   EXPECT_NEAR(b.grad().item<float>(), -0.4, 1e-6);
 }
 
+TEST(ClipDivisor, IsWhatBringsTheNormToTheLimit) {
+  const auto divisor = [](float norm, double limit) {
+    return clip_divisor(at::full({}, norm), limit).item<double>();
+  };
+  EXPECT_NEAR(divisor(5.0F, 0.5), 10.0, 1e-5);
+  EXPECT_EQ(divisor(5.0F, 10.0), 1.0);
+  EXPECT_EQ(divisor(0.0F, 1.0), 1.0);
+}
+
+TEST(AdamW, DividingInTheStepIsClippingBefore) {
+  const AdamWOptions options{.weight_decay = 0.1};
+  // A vector's worth of elements, and some that are left over.
+  std::vector<at::Tensor> plain{make_parameter({5, 7}, 1), make_parameter({64}, 2)};
+  std::vector<at::Tensor> divided;
+  for (const at::Tensor& parameter : plain) {
+    divided.push_back(parameter.detach().clone().requires_grad_());
+  }
+  AdamW clips({{"a", plain[0]}, {"b", plain[1]}}, options);
+  AdamW divides({{"a", divided[0]}, {"b", divided[1]}}, options);
+  for (const std::uint64_t step : {1, 2, 3, 4}) {
+    const double limit = step == 2 ? 1000.0 : 0.3;  // which clips nothing once
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+      set_gradient(plain[i], 10 * step + i);
+      set_gradient(divided[i], 10 * step + i);
+    }
+    const at::Tensor skip = step == 3 ? at::ones({}) : at::zeros({});
+    const at::Tensor norm = divides.gradient_norm();
+    EXPECT_TRUE(at::equal(clips.clip_gradients(limit), norm)) << step;
+    clips.step(0.01, skip);
+    divides.step(0.01, skip, clip_divisor(norm, limit));
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+      EXPECT_LT(largest_difference(plain[i], divided[i]), 1e-6) << step;
+    }
+  }
+  for (const auto& [name, expected] : clips.state()) {
+    EXPECT_TRUE(at::allclose(divides.state().at(name), expected, 1e-5, 1e-9)) << name;
+  }
+}
+
 TEST(WarmupLearningRate, RisesFromZero) {
   EXPECT_EQ(warmup_learning_rate(4e-5, 10000, 0), 0.0);
   EXPECT_DOUBLE_EQ(warmup_learning_rate(4e-5, 10000, 1), 4e-9);
