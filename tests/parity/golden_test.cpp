@@ -60,6 +60,12 @@ TEST(Golden, SmallNetworksInBFloat16) {
                 test::kBFloat16Tolerance.network);
 }
 
+TEST(Golden, SmallNetworksInFloat16) {
+  expect_golden(test::golden_fixture(), test::small_golden_description(),
+                {.device = test::test_device(), .precision = Precision::kFloat16},
+                test::kHalfTolerance.network);
+}
+
 TEST(Golden, SmallNetworksInTensorFloat32) {
   if (!test::test_device().is_cuda()) {
     GTEST_SKIP() << "LEAF_TEST_DEVICE names no GPU";
