@@ -80,7 +80,7 @@ TEST(Train, ThePrecisionOptionWinsOverTheConfiguration) {
 TEST(Train, Float16IsNotForTraining) {
   const TrainProject project;
   const auto outcome = project.train("run", {"--precision", "fp16"});
-  EXPECT_EQ(outcome.exit_code, apps::kExitUsage);
+  EXPECT_EQ(outcome.exit_code, 2);
   expect_parts(outcome.err, {"--precision fp16 is for inference; training takes fp32 or bf16\n"});
   EXPECT_FALSE(fs::exists(project / "run"));
 }

@@ -60,7 +60,7 @@ TEST(Cells, NumbersTruthsAndNothing) {
 TEST(Statistics, UndefinedScoresAreCountedAndLeftOut) {
   std::vector<ImageScore> scores = five();
   scores[1].values[0] = kUndefined;
-  const Statistics& dice = summarise(scores).of("dice");
+  const Statistics dice = summarise(scores).of("dice");
   EXPECT_EQ(dice.undefined, 1);
   EXPECT_DOUBLE_EQ(dice.mean, (1 + 1 + 0.8 + 80.0 / 90) / 4);
   EXPECT_TRUE(
