@@ -30,11 +30,11 @@ run_all() {
   done
 }
 
-# Infer.MemoryDoesNotGrow...: the sanitizer keeps what is freed.
+# Infer.MemoryDoesNotGrow...: the sanitizer keeps what is freed. PythonExample: Python is built without it.
 check_addresses() {
   preset=asan
   export ASAN_OPTIONS="detect_leaks=0 ${ASAN_OPTIONS:-}" UBSAN_OPTIONS="print_stacktrace=1 ${UBSAN_OPTIONS:-}"
-  run_all "${1:--Infer.MemoryDoesNotGrow*}" unit_metrics unit_pipeline c_interface cli_infer cli_volumes cli_eval cli_serve
+  run_all "${1:--Infer.MemoryDoesNotGrow*:PythonExample.*}" unit_metrics unit_pipeline c_interface cli_infer cli_volumes cli_eval cli_serve
 }
 
 # A folder through the programs: decoding, network and writing overlap, scores are taken by several threads.
