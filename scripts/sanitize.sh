@@ -8,11 +8,13 @@
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
+# ThreadSanitizer wants memory at addresses that are not shuffled.
+unshuffled() { setarch --addr-no-randomize "$@"; }
+
 # run PROGRAM FILTER: one test program.
 run() {
   say "$1"
-  # ThreadSanitizer wants memory at addresses that are not shuffled.
-  setarch --addr-no-randomize "build/$preset/tests/$1" --gtest_filter="$2" --gtest_brief=1 ||
+  unshuffled "build/$preset/tests/$1" --gtest_filter="$2" --gtest_brief=1 ||
     die "$1 has findings; see above"
 }
 
@@ -23,7 +25,7 @@ run_all() {
   configure
   cmake --build --preset "$preset" --target "$@" leaf_programs
   for program in "$@"; do
-    setarch --addr-no-randomize "build/$preset/tests/$program" --gtest_list_tests --gtest_filter="$filter"
+    unshuffled "build/$preset/tests/$program" --gtest_list_tests --gtest_filter="$filter"
   done | grep '^  ' >/dev/null || die "no test is called '$filter'"
   for program in "$@"; do
     run "$program" "$filter"
@@ -42,11 +44,11 @@ check_folder() {
   local bin=build/tsan/bin work=build/tsan/folder
   rm -rf "$work"
   say "leaf_infer and leaf_eval"
-  setarch --addr-no-randomize "$bin/leaf_demo_data" --output "$work/data" --count 24 --size 64 &&
-    setarch --addr-no-randomize "$bin/leaf_convert" random --config tests/install/tiny.yaml --to "$work/model" --quiet &&
-    setarch --addr-no-randomize "$bin/leaf_infer" --model "$work/model" --input "$work/data/images" --output "$work/masks" \
-    --batch-size 4 --overlays --probabilities --quiet &&
-    setarch --addr-no-randomize "$bin/leaf_eval" --predictions "$work/masks" --ground-truth "$work/data/masks" \
+  unshuffled "$bin/leaf_demo_data" --output "$work/data" --count 24 --size 64 &&
+    unshuffled "$bin/leaf_convert" random --config tests/install/tiny.yaml --to "$work/model" --quiet &&
+    unshuffled "$bin/leaf_infer" --model "$work/model" --input "$work/data/images" --output "$work/masks" \
+      --batch-size 4 --overlays --probabilities --quiet &&
+    unshuffled "$bin/leaf_eval" --predictions "$work/masks" --ground-truth "$work/data/masks" \
       --images "$work/data/images" --report --output "$work/scores" --quiet ||
     die "the programs have findings; see above"
 }
