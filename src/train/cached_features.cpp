@@ -18,21 +18,28 @@ bool same(const at::Tensor& a, const at::Tensor& b) {
          (!a.defined() || (a.scalar_type() == b.scalar_type() && at::equal(a, b)));
 }
 
-bool same(const FrozenFeatures& a, const FrozenFeatures& b) {
-  return same(a.mask_latents, b.mask_latents) && same(a.teacher_tokens, b.teacher_tokens);
+bool same(const Features& a, const Features& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const at::Tensor& x, const at::Tensor& y) { return same(x, y); });
+}
+
+template <typename Change>
+Features changed(Features features, const Change& change) {
+  for (at::Tensor& tensor : features) {
+    if (tensor.defined()) {
+      tensor = change(tensor);
+    }
+  }
+  return features;
 }
 
 /// As a store wants them: on the CPU, in memory of their own.
-FrozenFeatures stored_form(const FrozenFeatures& features) {
-  const auto own = [](const at::Tensor& row) {
-    return row.defined() ? row.to(at::kCPU).contiguous().clone() : row;
-  };
-  return {own(features.mask_latents), own(features.teacher_tokens)};
+Features stored_form(const Features& row) {
+  return changed(row, [](const at::Tensor& t) { return t.to(at::kCPU).contiguous().clone(); });
 }
 
-FrozenFeatures row_of(const FrozenFeatures& batch, std::int64_t i) {
-  const at::Tensor& tokens = batch.teacher_tokens;
-  return {batch.mask_latents[i], tokens.defined() ? tokens[i] : tokens};
+Features row_of(const Features& batch, std::int64_t i) {
+  return changed(batch, [&](const at::Tensor& t) { return t[i]; });
 }
 
 }  // namespace
@@ -40,8 +47,10 @@ FrozenFeatures row_of(const FrozenFeatures& batch, std::int64_t i) {
 /// A sample of the batch.
 struct CachedFeatures::Row {
   FeatureKey key{};
-  std::optional<FrozenFeatures> kept;      ///< what the store has
-  std::optional<FrozenFeatures> computed;  ///< where that is missing or not proven; any device
+  std::optional<Features> kept;      ///< what the store has
+  std::optional<Features> computed;  ///< where that is missing or not proven; any device
+
+  const Features& features() const { return computed ? *computed : *kept; }
 };
 
 CachedFeatures::CachedFeatures(Networks networks, std::unique_ptr<FeatureStore> store,
@@ -53,7 +62,7 @@ std::int64_t CachedFeatures::group_size(std::int64_t batch_size) {
   return std::min(batch_size, kLargest);
 }
 
-FrozenFeatures CachedFeatures::of(const at::Tensor& images, const at::Tensor& masks) {
+Features CachedFeatures::of(const at::Tensor& images, const at::Tensor& masks) {
   const at::NoGradGuard no_grad;
   std::vector<Row> rows(static_cast<std::size_t>(images.size(0)));
   for (std::size_t i = 0; store_ && i < rows.size(); ++i) {
@@ -69,21 +78,21 @@ FrozenFeatures CachedFeatures::of(const at::Tensor& images, const at::Tensor& ma
 }
 
 /// On the device of what was computed, where there is any.
-FrozenFeatures CachedFeatures::stacked(const std::vector<Row>& rows) {
+Features CachedFeatures::stacked(const std::vector<Row>& rows) {
   at::Device device = at::kCPU;
   for (const Row& row : rows) {
-    device = row.computed ? row.computed->mask_latents.device() : device;
+    device = row.computed ? row.computed->front().device() : device;
   }
-  std::vector<at::Tensor> latents;
-  std::vector<at::Tensor> tokens;
-  for (const Row& row : rows) {
-    const FrozenFeatures& features = row.computed ? *row.computed : *row.kept;
-    latents.push_back(to_device(features.mask_latents, device));
-    if (features.teacher_tokens.defined()) {
-      tokens.push_back(to_device(features.teacher_tokens, device));
+  Features batch;
+  for (std::size_t i = 0; i < rows.front().features().size(); ++i) {
+    std::vector<at::Tensor> parts;
+    for (const Row& row : rows) {
+      const at::Tensor& part = row.features()[i];
+      parts.push_back(part.defined() ? to_device(part, device) : part);
     }
+    batch.push_back(parts.front().defined() ? at::stack(parts) : at::Tensor());
   }
-  return {at::stack(latents), tokens.empty() ? at::Tensor() : at::stack(tokens)};
+  return batch;
 }
 
 /// Of the rows that are not there or not to be believed yet.
@@ -101,8 +110,7 @@ void CachedFeatures::compute(const at::Tensor& images, const at::Tensor& masks,
                                     wanted.begin() + static_cast<std::ptrdiff_t>(end));
     group.resize(static_cast<std::size_t>(group_), group.back());
     const at::Tensor places = at::tensor(group);
-    const FrozenFeatures batch =
-        networks_(images.index_select(0, places), masks.index_select(0, places));
+    const Features batch = networks_(images.index_select(0, places), masks.index_select(0, places));
     for (std::size_t i = begin; i < end; ++i) {
       rows[static_cast<std::size_t>(wanted[i])].computed =
           row_of(batch, static_cast<std::int64_t>(i - begin));
@@ -112,7 +120,7 @@ void CachedFeatures::compute(const at::Tensor& images, const at::Tensor& masks,
 
 /// Puts what was computed into the store. What that has of other values is dropped first.
 void CachedFeatures::keep(const std::vector<Row>& rows) {
-  std::vector<std::pair<FeatureKey, FrozenFeatures>> fresh;
+  std::vector<std::pair<FeatureKey, Features>> fresh;
   std::size_t right = 0;
   std::size_t wrong = 0;
   for (const Row& row : rows) {

@@ -17,7 +17,7 @@ class CachedFeatures {
  public:
   /// images [G, 3, R, R] in [0, 1] and masks [G, 1, R, R] on the CPU -> their features, on any
   /// device.
-  using Networks = std::function<FrozenFeatures(const at::Tensor& images, const at::Tensor& masks)>;
+  using Networks = std::function<Features(const at::Tensor& images, const at::Tensor& masks)>;
 
   /// `store` may be null. `group` is G, how many samples the networks get at a time.
   CachedFeatures(Networks networks, std::unique_ptr<FeatureStore> store, std::int64_t group);
@@ -26,13 +26,13 @@ class CachedFeatures {
   static std::int64_t group_size(std::int64_t batch_size);
 
   /// images float32 [N, 3, R, R] in [0, 1], masks [N, 1, R, R], on the CPU.
-  FrozenFeatures of(const at::Tensor& images, const at::Tensor& masks);
+  Features of(const at::Tensor& images, const at::Tensor& masks);
 
  private:
   struct Row;
   void compute(const at::Tensor& images, const at::Tensor& masks, std::vector<Row>& rows) const;
   void keep(const std::vector<Row>& rows);
-  static FrozenFeatures stacked(const std::vector<Row>& rows);
+  static Features stacked(const std::vector<Row>& rows);
 
   Networks networks_;
   std::unique_ptr<FeatureStore> store_;

@@ -24,17 +24,34 @@ namespace {
 
 constexpr std::int64_t kAlignment = 64;  // of records
 
+constexpr std::size_t kMostTensors = 6;  // of a sample
+constexpr std::size_t kMostDimensions = 3;
+
+/// Shape and type of one of a sample's tensors; all 0 for one that is undefined.
+struct TensorForm {
+  std::int64_t dimensions = 0;
+  std::int64_t sizes[kMostDimensions] = {};
+  std::int64_t type = 0;  ///< at::ScalarType
+
+  bool is_defined() const { return dimensions > 0; }
+  at::IntArrayRef shape() const { return {sizes, static_cast<std::size_t>(dimensions)}; }
+  at::ScalarType scalar_type() const { return static_cast<at::ScalarType>(type); }
+  std::int64_t bytes() const {
+    const auto element = static_cast<std::int64_t>(c10::elementSize(scalar_type()));
+    return is_defined() ? c10::multiply_integers(shape()) * element : 0;
+  }
+};
+
 /// The start of a file. It is written whole or not at all as far as anybody trusts it: `checksum`
 /// covers what stands before it.
 struct Header {
-  char magic[8] = {'l', 'e', 'a', 'f', 'f', 'e', 'a', '1'};
+  char magic[8] = {'l', 'e', 'a', 'f', 'f', 'e', 'a', '2'};
   Hash128 identity{};
-  std::int64_t latent[3] = {};  ///< L, r, r
-  std::int64_t tokens[2] = {};  ///< T, D; 0 without a teacher
-  std::int64_t token_type = 0;  ///< at::ScalarType
+  std::int64_t count = 0;  ///< of a sample's tensors
+  TensorForm tensors[kMostTensors] = {};
   std::uint64_t checksum = 0;
 };
-constexpr std::int64_t kHeaderBytes = 128;
+constexpr std::int64_t kHeaderBytes = 384;
 static_assert(sizeof(Header) <= kHeaderBytes);
 
 /// Before each record's values; `checksum` is of the key and the values.
@@ -48,44 +65,60 @@ std::uint64_t checksum_of(const Header& header) {
   return hash64({reinterpret_cast<const char*>(&header), offsetof(Header, checksum)});
 }
 
-Header header_for(const Hash128& identity, const FrozenFeatures& features) {
+TensorForm form_of(const at::Tensor& tensor) {
+  TensorForm form;
+  if (tensor.defined()) {
+    form.dimensions = tensor.dim();
+    std::copy_n(tensor.sizes().begin(), tensor.dim(), form.sizes);
+    form.type = static_cast<std::int64_t>(tensor.scalar_type());
+  }
+  return form;
+}
+
+Header header_for(const Hash128& identity, const Features& features) {
   Header header;
   header.identity = identity;
-  std::copy_n(features.mask_latents.sizes().begin(), 3, header.latent);
-  if (features.teacher_tokens.defined()) {
-    std::copy_n(features.teacher_tokens.sizes().begin(), 2, header.tokens);
-    header.token_type = static_cast<std::int64_t>(features.teacher_tokens.scalar_type());
-  }
+  header.count = static_cast<std::int64_t>(features.size());
+  std::transform(features.begin(), features.end(), header.tensors, form_of);
   header.checksum = checksum_of(header);
   return header;
 }
 
-/// Sizes and types of a record's parts.
-struct Layout {
-  explicit Layout(const Header& header)
-      : latent(header.latent, header.latent + 3),
-        tokens(header.tokens, header.tokens + 2),
-        token_type(static_cast<at::ScalarType>(header.token_type)) {}
+/// What a file's records are made of.
+class Layout {
+ public:
+  explicit Layout(const Header& header) : forms_(header.tensors, header.tensors + header.count) {}
 
-  bool has_tokens() const { return tokens[0] > 0; }
-  std::int64_t latent_bytes() const {
-    return latent[0] * latent[1] * latent[2] * static_cast<std::int64_t>(sizeof(float));
+  const std::vector<TensorForm>& forms() const { return forms_; }
+  bool fits(const Features& features) const {
+    return std::equal(forms_.begin(), forms_.end(), features.begin(), features.end(),
+                      [](const TensorForm& form, const at::Tensor& tensor) {
+                        return form.is_defined() == tensor.defined() &&
+                               (!tensor.defined() || (form.shape() == tensor.sizes() &&
+                                                      form.scalar_type() == tensor.scalar_type()));
+                      });
   }
-  std::int64_t token_bytes() const {
-    return tokens[0] * tokens[1] * static_cast<std::int64_t>(c10::elementSize(token_type));
+  std::int64_t value_bytes() const {
+    std::int64_t bytes = 0;
+    for (const TensorForm& form : forms_) {
+      bytes += form.bytes();
+    }
+    return bytes;
   }
-  std::int64_t value_bytes() const { return latent_bytes() + token_bytes(); }
   std::int64_t record_bytes() const {
     const auto bytes = static_cast<std::int64_t>(sizeof(RecordHead)) + value_bytes();
     return (bytes + kAlignment - 1) / kAlignment * kAlignment;
   }
 
-  std::vector<std::int64_t> latent, tokens;
-  at::ScalarType token_type;
+ private:
+  std::vector<TensorForm> forms_;
 };
 
-at::Tensor copied(const char*& from, at::IntArrayRef shape, at::ScalarType type) {
-  at::Tensor tensor = at::empty(shape, type);
+at::Tensor copied(const char*& from, const TensorForm& form) {
+  if (!form.is_defined()) {
+    return {};
+  }
+  at::Tensor tensor = at::empty(form.shape(), form.scalar_type());
   std::memcpy(tensor.mutable_data_ptr(), from, tensor.nbytes());
   from += tensor.nbytes();
   return tensor;
@@ -124,13 +157,13 @@ class FileStore : public FeatureStore {
     });
   }
 
-  std::optional<FrozenFeatures> find(const FeatureKey& key) override {
-    std::optional<FrozenFeatures> found;
+  std::optional<Features> find(const FeatureKey& key) override {
+    std::optional<Features> found;
     guarded([&] { found = read(key); });
     return found;
   }
 
-  void keep(const FeatureKey& key, const FrozenFeatures& features) override {
+  void keep(const FeatureKey& key, const Features& features) override {
     guarded([&] {
       if (!layout_) {
         open();
@@ -192,7 +225,8 @@ class FileStore : public FeatureStore {
     std::memcpy(&header, file_->at(0, kHeaderBytes), sizeof(header));
     const Header own;
     const bool ours = std::memcmp(header.magic, own.magic, sizeof(own.magic)) == 0 &&
-                      header.checksum == checksum_of(header) && header.identity == identity_;
+                      header.checksum == checksum_of(header) && header.identity == identity_ &&
+                      header.count <= static_cast<std::int64_t>(kMostTensors);
     return ours ? std::optional(header) : std::nullopt;
   }
 
@@ -233,7 +267,7 @@ class FileStore : public FeatureStore {
     return hash64(values) ^ hash64({reinterpret_cast<const char*>(key.data()), sizeof(key)});
   }
 
-  std::optional<FrozenFeatures> read(const FeatureKey& key) {
+  std::optional<Features> read(const FeatureKey& key) {
     if (!layout_) {
       return std::nullopt;
     }
@@ -254,27 +288,24 @@ class FileStore : public FeatureStore {
       places_.erase(place);  // to be computed and appended once more
       return std::nullopt;
     }
-    FrozenFeatures features;
-    features.mask_latents = copied(values, layout_->latent, at::kFloat);
-    if (layout_->has_tokens()) {
-      features.teacher_tokens = copied(values, layout_->tokens, layout_->token_type);
+    Features features;
+    for (const TensorForm& form : layout_->forms()) {
+      features.push_back(copied(values, form));
     }
     return features;
   }
 
   /// Under the lock.
-  void append_record(const FeatureKey& key, const FrozenFeatures& features) {
+  void append_record(const FeatureKey& key, const Features& features) {
     const std::int64_t bytes = layout_->record_bytes();
-    if (bytes_in(options_.folder) + bytes > options_.bytes) {
+    if (!layout_->fits(features) || bytes_in(options_.folder) + bytes > options_.bytes) {
       return;
     }
     std::string record(sizeof(RecordHead), '\0');
-    append(record, features.mask_latents);
-    append(record, features.teacher_tokens);
-    const std::string_view values = std::string_view(record).substr(sizeof(RecordHead));
-    if (static_cast<std::int64_t>(values.size()) != layout_->value_bytes()) {
-      return;  // of another shape than the file's
+    for (const at::Tensor& tensor : features) {
+      append(record, tensor);
     }
+    const std::string_view values = std::string_view(record).substr(sizeof(RecordHead));
     const RecordHead head{.key = key, .checksum = checksum(key, values), .unused = 0};
     std::memcpy(record.data(), &head, sizeof(head));
     record.resize(static_cast<std::size_t>(bytes), '\0');

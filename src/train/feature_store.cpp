@@ -1,11 +1,16 @@
 #include "feature_store.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <torch/version.h>
 
 #include <map>
 
+#include "cached_features.h"
 #include "core/memory.h"
 #include "hash.h"
+#include "leaf/core/enum_names.h"
 #include "leaf/core/files.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
@@ -15,10 +20,12 @@ namespace leaf {
 namespace fs = std::filesystem;
 namespace {
 
-std::int64_t size_of(const FrozenFeatures& features) {
-  const at::Tensor& tokens = features.teacher_tokens;
-  return static_cast<std::int64_t>(features.mask_latents.nbytes() +
-                                   (tokens.defined() ? tokens.nbytes() : 0));
+std::int64_t size_of(const Features& features) {
+  std::size_t bytes = 0;
+  for (const at::Tensor& tensor : features) {
+    bytes += tensor.defined() ? tensor.nbytes() : 0;
+  }
+  return static_cast<std::int64_t>(bytes);
 }
 
 /// Nothing is ever thrown out: every epoch visits every sample.
@@ -26,12 +33,12 @@ class MemoryStore : public FeatureStore {
  public:
   explicit MemoryStore(std::int64_t bytes) : limit_(bytes), room_(bytes) {}
 
-  std::optional<FrozenFeatures> find(const FeatureKey& key) override {
+  std::optional<Features> find(const FeatureKey& key) override {
     const auto found = kept_.find(key);
     return found == kept_.end() ? std::nullopt : std::optional(found->second);
   }
 
-  void keep(const FeatureKey& key, const FrozenFeatures& features) override {
+  void keep(const FeatureKey& key, const Features& features) override {
     const std::int64_t bytes = size_of(features);
     if (bytes <= room_ && kept_.emplace(key, features).second) {
       room_ -= bytes;
@@ -46,7 +53,7 @@ class MemoryStore : public FeatureStore {
  private:
   std::int64_t limit_;
   std::int64_t room_;
-  std::map<FeatureKey, FrozenFeatures> kept_;
+  std::map<FeatureKey, Features> kept_;
 };
 
 /// A quarter of what is free, where the configuration does not say.
@@ -75,6 +82,14 @@ FeatureKey feature_key(const at::Tensor& image, const at::Tensor& mask) {
   hasher.add(image);
   hasher.add(mask);
   return hasher.digest();
+}
+
+std::string arithmetic_identity(const Config& config, c10::Device device) {
+  return leaf::str("leaf ", version(), ", LibTorch ", TORCH_VERSION, ", ", device.type(), " ",
+                   at::get_cpu_capability(), ", ", at::get_num_threads(), " threads, ",
+                   enum_text(config.train.mixed_precision), ", groups of ",
+                   CachedFeatures::group_size(config.train.train_batch_size), ", ",
+                   config.data.resolution, " pixels");
 }
 
 std::unique_ptr<FeatureStore> make_memory_store(std::int64_t bytes) {

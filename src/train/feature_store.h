@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/core/TensorBody.h>
+#include <c10/core/Device.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -8,17 +9,17 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "hash.h"
 #include "leaf/config/config.h"
 
 namespace leaf {
 
-/// What the frozen networks make of images and their masks.
-struct FrozenFeatures {
-  at::Tensor mask_latents;    ///< float32 [N, L, r, r], scaled; of one sample [L, r, r]
-  at::Tensor teacher_tokens;  ///< [N, T, D], of one sample [T, D]; undefined without a teacher
-};
+/// What frozen networks make of an image and its mask, or of a batch of them: tensors in an order
+/// that their maker states, of one sample without the batch's dimension. Any but the first may be
+/// undefined, for all samples alike.
+using Features = std::vector<at::Tensor>;
 
 /// 128 bits that stand for the pixels of an image and its mask, as the networks get them.
 using FeatureKey = Hash128;
@@ -32,9 +33,9 @@ class FeatureStore {
  public:
   virtual ~FeatureStore() = default;
 
-  virtual std::optional<FrozenFeatures> find(const FeatureKey& key) = 0;
+  virtual std::optional<Features> find(const FeatureKey& key) = 0;
   /// Does nothing once there is no room.
-  virtual void keep(const FeatureKey& key, const FrozenFeatures& features) = 0;
+  virtual void keep(const FeatureKey& key, const Features& features) = 0;
   /// Drops what is kept: another network's, as it turned out.
   virtual void start_anew() = 0;
 };
@@ -52,6 +53,10 @@ struct FeatureFileOptions {
 /// mapped, not read. Every record has a checksum: half-written and damaged ones count as missing. A
 /// file that cannot be used is said once; then nothing is kept.
 std::unique_ptr<FeatureStore> make_file_store(const FeatureFileOptions& options);
+
+/// What every network's values follow from besides itself and its input: this program, the machine,
+/// and the configuration's precision, resolution and grouping.
+std::string arithmetic_identity(const Config& config, c10::Device device);
 
 /// The store that a configuration asks for; null for `off`, and, which is said, where no sample
 /// ever comes twice (data.augment, but for quarter turns). `identity` is called for a file alone.

@@ -1,9 +1,6 @@
 #include "frozen_networks.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <ATen/Version.h>
-#include <torch/version.h>
 
 #include <utility>
 #include <vector>
@@ -46,12 +43,11 @@ void FrozenNetworks::round_weights() {
   }
 }
 
-FrozenFeatures FrozenNetworks::features(const at::Tensor& images, const at::Tensor& masks) const {
-  FrozenFeatures features;
-  features.mask_latents = mask_latents(masks);
+Features FrozenNetworks::features(const at::Tensor& images, const at::Tensor& masks) const {
+  Features features{mask_latents(masks), {}};
   if (teacher_) {
-    const std::int64_t side = features.mask_latents.size(2) / 2;
-    features.teacher_tokens = teacher_->tokens(
+    const std::int64_t side = features[kMaskLatents].size(2) / 2;
+    features[kTeacherTokens] = teacher_->tokens(
         to_device(images, device_).contiguous(at::MemoryFormat::ChannelsLast), side);
   }
   return features;
@@ -74,11 +70,11 @@ at::Tensor FrozenNetworks::mask_latents(const at::Tensor& masks) const {
   return at::cat({halves[0], deviation}, 1) * config_.model.autoencoder.scaling_factor;
 }
 
-at::Tensor FrozenNetworks::latents(const FrozenFeatures& features, std::int64_t step) const {
+at::Tensor FrozenNetworks::latents(const Features& features, std::int64_t step) const {
   if (!samples()) {
-    return features.mask_latents;
+    return features[kMaskLatents];
   }
-  const auto halves = features.mask_latents.chunk(2, 1);
+  const auto halves = features[kMaskLatents].chunk(2, 1);
   const auto shape = halves[0].sizes();
   std::vector<at::Tensor> noise;
   for (std::int64_t i = 0; i < shape[0]; ++i) {
@@ -98,12 +94,10 @@ std::string FrozenNetworks::coding_identity() const {
 
 std::string FrozenNetworks::identity() const {
   const models::AutoencoderConfig& autoencoder = config_.model.autoencoder;
-  return leaf::str("leaf ", version(), ", LibTorch ", TORCH_VERSION, ", ", device_.type(), " ",
-                   at::get_cpu_capability(), ", ", at::get_num_threads(), " threads, ",
-                   enum_text(config_.train.mixed_precision), ", groups of ", group(), ", ",
-                   config_.data.resolution, " pixels, autoencoder ", enum_text(autoencoder.type),
-                   " ", autoencoder.scaling_factor, " ", enum_text(config_.diffusion.mask_latent),
-                   " ", weights_hash(*autoencoder_), ", teacher ",
+  return leaf::str(arithmetic_identity(config_, device_), ", autoencoder ",
+                   enum_text(autoencoder.type), " ", autoencoder.scaling_factor, " ",
+                   enum_text(config_.diffusion.mask_latent), " ", weights_hash(*autoencoder_),
+                   ", teacher ",
                    teacher_ ? config_.alignment.teacher + " " + weights_hash(*teacher_) : "none",
                    coding_identity());
 }

@@ -2,6 +2,7 @@
 
 #include <c10/core/Device.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -13,6 +14,12 @@
 #include "pipeline/mask_codec.h"
 
 namespace leaf {
+
+/// The places of what FrozenNetworks make in their Features.
+enum FrozenFeature : std::size_t {
+  kMaskLatents,   ///< float32 [N, L, r, r], scaled
+  kTeacherTokens  ///< [N, T, D]; undefined without a teacher
+};
 
 /// The networks of a segmentation task that do not learn: what encodes masks, and the teacher.
 class FrozenNetworks {
@@ -28,7 +35,7 @@ class FrozenNetworks {
   void round_weights();
 
   /// images [N, 3, R, R] in [0, 1], masks [N, 1, R, R] on the CPU -> what they make of them.
-  FrozenFeatures features(const at::Tensor& images, const at::Tensor& masks) const;
+  Features features(const at::Tensor& images, const at::Tensor& masks) const;
 
   /// Everything that those values follow from besides images and masks.
   std::string identity() const;
@@ -38,7 +45,7 @@ class FrozenNetworks {
 
   /// The latents to learn [N, L, r, r], scaled: the features' own, or a sample of each that follows
   /// from seed, step and place in the batch (diffusion.mask_latent).
-  at::Tensor latents(const FrozenFeatures& features, std::int64_t step) const;
+  at::Tensor latents(const Features& features, std::int64_t step) const;
 
  private:
   bool samples() const;

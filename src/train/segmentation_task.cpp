@@ -263,7 +263,7 @@ class SegmentationTask : public TrainingTask {
 
   StepInput make_input(const data::Batch& batch) {
     const at::NoGradGuard no_grad;
-    const FrozenFeatures frozen = features_.of(batch.images, batch.masks);
+    const Features frozen = features_.of(batch.images, batch.masks);
     at::Tensor latents = frozen_.latents(frozen, batch.step);
     if (config_.model.scale_by_std) {
       latents = latents * latent_scale_;
@@ -271,8 +271,8 @@ class SegmentationTask : public TrainingTask {
     StepInput input;
     input.images = to_device(batch.images, device_).contiguous(at::MemoryFormat::ChannelsLast);
     input.mask_latents = to_device(latents, device_).contiguous(at::MemoryFormat::ChannelsLast);
-    if (frozen.teacher_tokens.defined()) {
-      input.teacher_tokens = to_device(frozen.teacher_tokens, device_);
+    if (frozen[kTeacherTokens].defined()) {
+      input.teacher_tokens = to_device(frozen[kTeacherTokens], device_);
     }
     draw_noise(config_.seed, batch.step, config_.diffusion.scheduler.num_train_timesteps, input);
     return input;

@@ -144,7 +144,7 @@ void expect_equal_runs(TrainingRun& run, TrainingRun& other, std::int64_t first,
 }
 
 /// What the frozen networks make of a batch in the run's arithmetic.
-FrozenFeatures features_of(const FrozenNetworks& frozen, const Config& config) {
+Features features_of(const FrozenNetworks& frozen, const Config& config) {
   const at::NoGradGuard no_grad;
   const AutocastGuard autocast(test::test_device(), config.train.mixed_precision);
   const data::Batch batch = make_batch(0);
@@ -158,12 +158,12 @@ void expect_rounding_changes_nothing(const Config& config) {
   place({{.name = "vae", .module = model.autoencoder}, {.name = "teacher", .module = teacher}},
         test::test_device());
   FrozenNetworks frozen(config, test::test_device(), model.autoencoder, teacher);
-  const FrozenFeatures expected = features_of(frozen, config);
+  const Features expected = features_of(frozen, config);
   frozen.round_weights();
-  const FrozenFeatures rounded = features_of(frozen, config);
+  const Features rounded = features_of(frozen, config);
   const double tolerance = test::repeat_tolerance(test::test_device());
-  EXPECT_LE(relative_error(rounded.mask_latents, expected.mask_latents), tolerance);
-  EXPECT_LE(relative_error(rounded.teacher_tokens, expected.teacher_tokens), tolerance);
+  EXPECT_LE(relative_error(rounded[kMaskLatents], expected[kMaskLatents]), tolerance);
+  EXPECT_LE(relative_error(rounded[kTeacherTokens], expected[kTeacherTokens]), tolerance);
   EXPECT_EQ(teacher->named_parameters()["blocks.0.mlp.fc1.weight"].scalar_type(), at::kBFloat16);
   for (const at::Tensor& parameter : model.autoencoder->parameters()) {
     EXPECT_EQ(parameter.scalar_type(), at::kFloat);

@@ -31,8 +31,8 @@ struct Frozen {
       ++calls;
       EXPECT_EQ(images.size(0), kGroup);
       EXPECT_EQ(masks.size(0), kGroup);
-      return FrozenFeatures{encoder->encode(MaskCodec{data::MaskClasses()}.to_image(masks)) * scale,
-                            teacher->tokens(images, 4)};
+      return Features{encoder->encode(MaskCodec{data::MaskClasses()}.to_image(masks)) * scale,
+                      teacher->tokens(images, 4)};
     };
   }
 
@@ -54,9 +54,11 @@ struct Samples {
   at::Tensor masks = images.narrow(1, 0, 1).gt(0.5).to(at::kFloat);
 };
 
-void expect_equal(const FrozenFeatures& a, const FrozenFeatures& b) {
-  EXPECT_TRUE(at::equal(a.mask_latents, b.mask_latents));
-  EXPECT_TRUE(at::equal(a.teacher_tokens, b.teacher_tokens));
+void expect_equal(const Features& a, const Features& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_TRUE(at::equal(a[i], b[i])) << i;
+  }
 }
 
 }  // namespace
@@ -65,9 +67,9 @@ TEST(CachedFeatures, AreTheSameWithAndWithoutAStore) {
   Frozen frozen;
   const Samples s;
   CachedFeatures plain(frozen.networks(), nullptr, kGroup);
-  const FrozenFeatures expected = plain.of(s.images, s.masks);
-  EXPECT_EQ(expected.mask_latents.sizes(), (std::vector<std::int64_t>{5, 4, 8, 8}));
-  EXPECT_EQ(expected.teacher_tokens.sizes(), (std::vector<std::int64_t>{5, 16, 32}));
+  const Features expected = plain.of(s.images, s.masks);
+  EXPECT_EQ(expected[0].sizes(), (std::vector<std::int64_t>{5, 4, 8, 8}));
+  EXPECT_EQ(expected[1].sizes(), (std::vector<std::int64_t>{5, 16, 32}));
   EXPECT_EQ(frozen.calls, 2);  // four, then one
   CachedFeatures cached(frozen.networks(), make_memory_store(1 << 20), kGroup);
   expect_equal(cached.of(s.images, s.masks), expected);
@@ -81,20 +83,20 @@ TEST(CachedFeatures, AreTheSameWithAndWithoutAStore) {
 TEST(CachedFeatures, DoNotDependOnTheBatchOrOnWhatIsThere) {
   Frozen frozen;
   const Samples s;
-  const FrozenFeatures expected =
+  const Features expected =
       CachedFeatures(frozen.networks(), nullptr, kGroup).of(s.images, s.masks);
   CachedFeatures cached(frozen.networks(), make_memory_store(1 << 20), kGroup);
   cached.of(s.images.narrow(0, 1, 2), s.masks.narrow(0, 1, 2));
   expect_equal(cached.of(s.images, s.masks), expected);
-  const FrozenFeatures last = cached.of(s.images.narrow(0, 4, 1), s.masks.narrow(0, 4, 1));
-  EXPECT_TRUE(at::equal(last.mask_latents[0], expected.mask_latents[4]));
-  EXPECT_TRUE(at::equal(last.teacher_tokens[0], expected.teacher_tokens[4]));
+  const Features last = cached.of(s.images.narrow(0, 4, 1), s.masks.narrow(0, 4, 1));
+  EXPECT_TRUE(at::equal(last[0][0], expected[0][4]));
+  EXPECT_TRUE(at::equal(last[1][0], expected[1][4]));
 }
 
 TEST(CachedFeatures, DoNotDependOnThePlaceInTheBatch) {
   Frozen frozen;
   const Samples s;
-  const FrozenFeatures expected =
+  const Features expected =
       CachedFeatures(frozen.networks(), nullptr, kGroup).of(s.images, s.masks);
   for (const std::vector<std::int64_t>& order :
        {std::vector<std::int64_t>{4, 3, 2, 1, 0}, {2, 0, 4}, {3, 3, 1, 0}, {1}}) {
@@ -103,9 +105,9 @@ TEST(CachedFeatures, DoNotDependOnThePlaceInTheBatch) {
     const at::Tensor images = s.images.index_select(0, places);
     const at::Tensor masks = s.masks.index_select(0, places);
     for (int epoch = 0; epoch < 3; ++epoch) {
-      const FrozenFeatures features = cached.of(images, masks);
-      expect_equal(features, {expected.mask_latents.index_select(0, places),
-                              expected.teacher_tokens.index_select(0, places)});
+      const Features features = cached.of(images, masks);
+      expect_equal(features,
+                   {expected[0].index_select(0, places), expected[1].index_select(0, places)});
     }
   }
 }
@@ -122,7 +124,7 @@ TEST(CachedFeatures, AnotherNetworksValuesAreDropped) {
   const test::TemporaryFolder folder;
   const FeatureFileOptions file{.folder = folder.path(), .identity = "x", .bytes = 1 << 20};
   CachedFeatures(frozen.networks(1.5), make_file_store(file), kGroup).of(s.images, s.masks);
-  const FrozenFeatures expected =
+  const Features expected =
       CachedFeatures(frozen.networks(), nullptr, kGroup).of(s.images, s.masks);
   // As after a change that the identity does not show.
   expect_equal(
@@ -138,7 +140,7 @@ TEST(CachedFeatures, AnotherNetworksValuesAreDropped) {
 TEST(CachedFeatures, ATroubleOfTheNetworksReachesTheCaller) {
   const Samples s;
   CachedFeatures cached(
-      [](const at::Tensor&, const at::Tensor&) -> FrozenFeatures {
+      [](const at::Tensor&, const at::Tensor&) -> Features {
         throw std::runtime_error("no weights");
       },
       nullptr, kGroup);

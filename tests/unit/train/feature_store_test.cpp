@@ -16,23 +16,27 @@ namespace leaf {
 namespace {
 namespace fs = std::filesystem;
 
-FrozenFeatures sample(std::uint64_t seed) {
+Features sample(std::uint64_t seed) {
   return {test::normal({4, 8, 8}, seed), test::normal({16, 12}, seed + 1000).to(at::kBFloat16)};
 }
 
 FeatureKey key(std::uint64_t seed) { return {seed, ~seed}; }
 
-void expect_same(const std::optional<FrozenFeatures>& found, const FrozenFeatures& expected) {
+void expect_same(const std::optional<Features>& found, const Features& expected) {
   ASSERT_TRUE(found);
-  EXPECT_TRUE(at::equal(found->mask_latents, expected.mask_latents));
-  ASSERT_EQ(found->teacher_tokens.defined(), expected.teacher_tokens.defined());
-  if (expected.teacher_tokens.defined()) {
-    EXPECT_EQ(found->teacher_tokens.scalar_type(), expected.teacher_tokens.scalar_type());
-    EXPECT_TRUE(at::equal(found->teacher_tokens, expected.teacher_tokens));
+  ASSERT_EQ(found->size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const at::Tensor& tensor = (*found)[i];
+    ASSERT_EQ(tensor.defined(), expected[i].defined()) << i;
+    if (tensor.defined()) {
+      EXPECT_EQ(tensor.scalar_type(), expected[i].scalar_type()) << i;
+      EXPECT_TRUE(at::equal(tensor, expected[i])) << i;
+    }
   }
 }
 
 constexpr std::int64_t kPlenty = 1 << 20;
+constexpr std::size_t kHeader = 384;  // bytes before the first record
 
 /// A folder and the stores in it.
 struct Cache {
@@ -103,11 +107,24 @@ TEST(FeatureFile, IsThereForTheNextRun) {
   EXPECT_FALSE(cache.store()->find(key(4)));
 }
 
-TEST(FeatureFile, WithoutATeacher) {
+TEST(FeatureFile, AnyNumberOfTensorsSomeOfThemUndefined) {
+  const at::Tensor latent = test::normal({4, 8, 8}, 1);
+  const std::vector<Features> all{
+      {latent}, {latent, {}}, {latent, {}, test::normal({5}), test::normal({3, 2, 9}), {}, latent}};
+  for (const Features& features : all) {
+    const Cache cache;
+    cache.store()->keep(key(1), features);
+    expect_same(cache.store()->find(key(1)), features);
+  }
+}
+
+TEST(FeatureFile, WhatHasAnotherFormThanTheFirstIsNotKept) {
   const Cache cache;
-  const FrozenFeatures features{test::normal({4, 8, 8}, 1), {}};
-  cache.store()->keep(key(1), features);
-  expect_same(cache.store()->find(key(1)), features);
+  const auto store = cache.filled().store();
+  store->keep(key(4), {test::normal({4, 8, 8})});
+  store->keep(key(5), {test::normal({8, 8, 4}), sample(1)[1]});
+  EXPECT_FALSE(store->find(key(4)));
+  EXPECT_FALSE(store->find(key(5)));
 }
 
 TEST(FeatureFile, BelongsToOneNetwork) {
@@ -128,15 +145,15 @@ TEST(FeatureFile, BelongsToOneNetwork) {
 TEST(FeatureFile, ACutOneHasWhatIsWhole) {
   const Cache cache;
   const std::string whole = read_file(cache.filled().file());
-  const std::size_t record = (whole.size() - 128) / 3;
-  for (const std::size_t size : {whole.size() - 1, 128 + 2 * record, 128 + record + 1}) {
+  const std::size_t record = (whole.size() - kHeader) / 3;
+  for (const std::size_t size : {whole.size() - 1, kHeader + 2 * record, kHeader + record + 1}) {
     write_file(cache.file(), whole.substr(0, size));
-    EXPECT_EQ(cache.count(), (size - 128) / record) << size;
+    EXPECT_EQ(cache.count(), (size - kHeader) / record) << size;
     cache.filled();  // the missing ones take the place of what is torn
     EXPECT_EQ(cache.count(), 3U) << size;
     EXPECT_EQ(fs::file_size(cache.file()), whole.size()) << size;
   }
-  for (const std::size_t size : {0, 1, 127}) {
+  for (const std::size_t size : std::vector<std::size_t>{0, 1, kHeader - 1}) {
     write_file(cache.file(), whole.substr(0, size));
     EXPECT_EQ(cache.count(), 0U) << size;
     EXPECT_EQ(cache.filled().count(), 3U) << size;
