@@ -139,9 +139,10 @@ Fields distill_fields(DistillSection& d) {
           "Steps of the first stage, in which encoders, decoder and a new U-Net learn what the "
           "teacher's give, each by itself; in the steps after it they learn the teacher's masks "
           "as one."),
-      choice("distill.unet", d.unet,
-             "teacher: the teacher's U-Net stays as it is; new: one of the shape in model.unet, "
-             "such as a narrower one, learns from it."),
+      choice(
+          "distill.unet", d.unet,
+          "teacher: the teacher's U-Net stays as it is; tuned: a copy of it learns with the "
+          "others; new: one of the shape in model.unet, such as a narrower one, learns from it."),
       number(
           "distill.edge_weight", d.edge_weight, at_least(0),
           "A pixel counts 1 where the teacher's decoder is sure and this much more where it says "

@@ -7,6 +7,9 @@ namespace {
 Fields optimizer_fields(TrainSection& t) {
   return {
       number("train.learning_rate", t.learning_rate, above(0), "AdamW's rate after the warm-up."),
+      choice("train.lr_scheduler", t.lr_scheduler,
+             "What the rate does after the warm-up: stay, or fall to 0 at the end of "
+             "train.max_train_steps, linearly or as half a cosine wave."),
       number("train.weight_decay", t.weight_decay, at_least(0), "AdamW's weight decay."),
       number("train.adam_beta1", t.adam_beta1, from_to_below(0, 1), "AdamW's beta 1."),
       number("train.adam_beta2", t.adam_beta2, from_to_below(0, 1), "AdamW's beta 2."),
@@ -31,10 +34,10 @@ Fields feature_cache_fields(TrainSection& t) {
   return {
       harmless(choice(
           "train.feature_cache", t.feature_cache,
-          "Keep what the frozen networks give (latents of masks, tokens of the teacher) for the "
-          "next epoch: in memory, or on the disk for later runs too. Results are the same. Not "
-          "used "
-          "with data.augment, but for quarter turns: then no sample comes twice.")),
+          "Keep what the frozen networks give (latents of masks, tokens of the teacher; in task "
+          "distill all that the teacher makes of a sample) for the next epoch: in memory, or on "
+          "the disk for later runs too. Results are the same. Not used with data.augment, but for "
+          "quarter turns: then no sample comes twice.")),
       harmless(
           integer("train.feature_cache_mb", t.feature_cache_mb, at_least(0),
                   "Keep up to this many megabytes; 0: a quarter of what is free at the start.")),

@@ -7,11 +7,15 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "cached_features.h"
 #include "distill_step.h"
+#include "feature_store.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
+#include "leaf/core/random.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/summary.h"
 #include "leaf/pipeline/evaluation.h"
@@ -24,7 +28,6 @@
 #include "networks.h"
 #include "pipeline/mask_codec.h"
 #include "train/task.h"
-#include "train/train_step.h"
 #include "validation_scores.h"
 
 namespace leaf {
@@ -32,6 +35,31 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kUpdates = "updates";  // in a checkpoint
+
+/// Standard normal [N, ...] on the CPU: of each sample a function of seed and pixels, so that the
+/// teacher need look at it only once.
+at::Tensor sample_noise(std::uint64_t seed, const at::Tensor& images, const at::Tensor& masks,
+                        at::IntArrayRef shape) {
+  std::vector<at::Tensor> noise;
+  for (std::int64_t i = 0; i < images.size(0); ++i) {
+    const FeatureKey key = feature_key(images[i], masks[i]);
+    noise.push_back(normal_tensor(shape, RandomStream(seed, Purpose::kNoise, key[0], key[1])));
+  }
+  return at::stack(noise);
+}
+
+Features to_features(const DistillTargets& targets) {
+  return {targets.image_latents, targets.mask_latents, targets.predicted_latents,
+          targets.decoded_predictions, targets.decoded_masks};
+}
+
+DistillTargets to_targets(const Features& features) {
+  return {.image_latents = features[0],
+          .mask_latents = features[1],
+          .predicted_latents = features[2],
+          .decoded_masks = features[4],
+          .decoded_predictions = features[3]};
+}
 
 /// A light model from a trained one, the teacher, which stays as it is.
 class DistillTask : public TrainingTask {
@@ -43,8 +71,8 @@ class DistillTask : public TrainingTask {
 
   TaskLoss loss(const data::Batch& batch) override {
     const AutocastGuard autocast(device_, config_.train.mixed_precision);
-    const DistillInput input = make_input(batch);
-    const DistillTargets targets = distill_targets(teacher_, sampling(), input, stage());
+    const DistillInput input = make_input(batch.images, batch.masks);
+    const DistillTargets targets = to_targets(features_.of(batch.images, batch.masks));
     stage_times().done("frozen networks");
     return distill_losses(parts_, sampling(), input, targets, stage(), config_.distill.edge_weight);
   }
@@ -110,21 +138,37 @@ class DistillTask : public TrainingTask {
         device_(device),
         teacher_(load_training_model(teacher)),
         codec_(classes()),
-        light_(make_light_model(config, teacher_)),
-        scheduler_(teacher_.description.scheduler, device) {
-    light_.description.distilled_from =
-        Origin{.model = config.model.teacher.string(), .sha256 = model_sha256(teacher)};
+        light_(make_light(config, teacher_, teacher)),
+        scheduler_(teacher_.description.scheduler, device),
+        features_(make_features()) {
     parts_ = {.image_encoder = light_.latent_encoder,
               .mask_encoder = light_.autoencoder->encoder(),
               .unet = light_.unet,
               .decoder = std::dynamic_pointer_cast<models::TinyLatentDecoder>(light_.decoder),
-              .learns_unet = config.distill.unet == DistilledUNet::kNew};
+              .learns_unet = config.distill.unet != DistilledUNet::kTeacher};
     average_ = light_;
     if (config.train.use_ema) {
       add_averages();
     }
     list_networks();
     place(networks_, device_);
+  }
+
+  static TrainingModel make_light(const Config& config, const TrainingModel& teacher,
+                                  const fs::path& folder) {
+    TrainingModel light = make_light_model(config, teacher);
+    light.description.distilled_from =
+        Origin{.model = config.model.teacher.string(), .sha256 = model_sha256(folder)};
+    return light;
+  }
+
+  CachedFeatures make_features() {
+    std::unique_ptr<FeatureStore> store =
+        make_feature_store(config_, [this] { return identity(); });
+    keeps_targets_ = store != nullptr;
+    return {
+        [this](const at::Tensor& images, const at::Tensor& masks) { return teach(images, masks); },
+        std::move(store), CachedFeatures::group_size(config_.train.train_batch_size)};
   }
 
   void add_averages() {
@@ -190,16 +234,28 @@ class DistillTask : public TrainingTask {
     return mask;
   }
 
-  DistillInput make_input(const data::Batch& batch) const {
+  /// What the teacher makes of a group of samples. Where it is kept, for both stages.
+  Features teach(const at::Tensor& images, const at::Tensor& masks) const {
+    return to_features(distill_targets(teacher_, sampling(), make_input(images, masks),
+                                       keeps_targets_ ? DistillStage::kHalves : stage()));
+  }
+
+  /// Everything that the teacher's values follow from besides images and masks.
+  std::string identity() const {
+    return str(arithmetic_identity(config_, device_), ", distilled from ",
+               light_.description.distilled_from->sha256, ", seed ", config_.seed);
+  }
+
+  DistillInput make_input(const at::Tensor& images, const at::Tensor& masks) const {
     const auto placed = [&](const at::Tensor& t) {
       return to_device(t, device_).contiguous(at::MemoryFormat::ChannelsLast);
     };
     const models::AutoencoderConfig& shape = light_.description.autoencoder;
-    const std::int64_t side = batch.images.size(2) / models::downsampling(shape);
-    return {.images = placed(batch.images),
-            .mask_images = placed(codec_.to_image(batch.masks)),
-            .noise = placed(step_noise(config_.seed, batch.step,
-                                       {batch.images.size(0), shape.latent_channels, side, side}))};
+    const std::int64_t side = images.size(2) / models::downsampling(shape);
+    return {.images = placed(images),
+            .mask_images = placed(codec_.to_image(masks)),
+            .noise = placed(
+                sample_noise(config_.seed, images, masks, {shape.latent_channels, side, side}))};
   }
 
   Config config_;
@@ -209,6 +265,8 @@ class DistillTask : public TrainingTask {
   TrainingModel light_;
   TrainingModel average_;  ///< of light_; the same networks without train.use_ema
   diffusion::NoiseScheduler scheduler_;
+  bool keeps_targets_ = false;
+  CachedFeatures features_;
   LightParts parts_;
   TaskNetworks networks_;
   std::int64_t updates_ = 0;

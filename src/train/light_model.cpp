@@ -52,6 +52,9 @@ ModelDescription describe_light(const Config& config, const ModelDescription& te
     light.unet.in_channels = teacher.unet.in_channels;
     light.unet.out_channels = teacher.unet.out_channels;
   }
+  if (config.distill.unet == DistilledUNet::kTuned) {
+    light.unet.dropout = 0;  // so that the copy has nothing to learn until the halves differ
+  }
   return light;
 }
 
@@ -74,9 +77,12 @@ TrainingModel make_light_model(const Config& config, const TrainingModel& teache
     nn::copy_parameters(*light.autoencoder, *light.latent_encoder);
   }
   light.unet = teacher.unet;
-  if (config.distill.unet == DistilledUNet::kNew) {
+  if (config.distill.unet != DistilledUNet::kTeacher) {
     light.unet = std::make_shared<models::UNet>(light.description.unet);
     nn::initialise(*light.unet, config.seed);
+  }
+  if (config.distill.unet == DistilledUNet::kTuned) {
+    nn::copy_parameters(*teacher.unet, *light.unet);
   }
   return light;
 }

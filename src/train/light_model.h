@@ -7,7 +7,7 @@ namespace leaf {
 
 /// The light model that is to learn from `teacher`: a tiny autoencoder and image encoder of the
 /// configuration's shape with the teacher's latents, the U-Net that DistillSection::unet chooses
-/// (the teacher's own is shared, not copied), and the teacher's diffusion and preprocessing.
+/// (kTeacher: shared, not copied), and the teacher's diffusion and preprocessing.
 /// Encoders and decoder of the teacher's shape start as copies, everything else at random. Throws
 /// ConfigError where the configuration does not fit the teacher.
 TrainingModel make_light_model(const Config& config, const TrainingModel& teacher);

@@ -4,6 +4,8 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <cmath>
+#include <numbers>
 #include <optional>
 
 #include "leaf/core/error.h"
@@ -124,11 +126,25 @@ at::Tensor clip_divisor(const at::Tensor& norm, double max_norm) {
   return ((norm.to(at::kDouble) + kClipEpsilon) / max_norm).clamp_min(1.0).to(at::kFloat);
 }
 
-double warmup_learning_rate(double base, std::int64_t warmup_steps, std::int64_t step) {
-  if (step >= warmup_steps) {
-    return base;
+double learning_rate_at(const TrainSection& train, std::int64_t step) {
+  const auto part_of = [](std::int64_t steps, std::int64_t all) {
+    return static_cast<double>(steps) / static_cast<double>(all);
+  };
+  const std::int64_t warmup = train.num_warmup_steps;
+  if (step < warmup) {
+    return train.learning_rate * part_of(step, warmup);
   }
-  return base * static_cast<double>(step) / static_cast<double>(warmup_steps);
+  const double done = std::min(
+      1.0, part_of(step - warmup, std::max<std::int64_t>(1, train.max_train_steps - warmup)));
+  switch (train.lr_scheduler) {
+    case LrScheduler::kConstant:
+      break;
+    case LrScheduler::kLinear:
+      return train.learning_rate * (1 - done);
+    case LrScheduler::kCosine:
+      return train.learning_rate * 0.5 * (1 + std::cos(std::numbers::pi * done));
+  }
+  return train.learning_rate;
 }
 
 double ema_decay(double max_decay, std::int64_t update) {

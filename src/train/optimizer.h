@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "leaf/config/config.h"
 #include "leaf/io/tensor_map.h"
 
 namespace leaf {
@@ -59,8 +60,9 @@ class AdamW {
 /// float32; step() does so in its own pass over them, which clip_gradients() spares a GPU.
 at::Tensor clip_divisor(const at::Tensor& norm, double max_norm);
 
-/// Linear warm-up, then constant: step k (from 0) uses base * min(1, k / warmup_steps).
-double warmup_learning_rate(double base, std::int64_t warmup_steps, std::int64_t step);
+/// The rate of step k (from 0), as diffusers' schedules of the same names: during the warm-up
+/// learning_rate * k / num_warmup_steps, then what lr_scheduler says.
+double learning_rate_at(const TrainSection& train, std::int64_t step);
 
 /// Exponential moving average of a network, updated after every optimizer step with diffusers'
 /// decay: 0 at the first update, then min(max_decay, (1 + k) / (10 + k)), k = 1 at the second.

@@ -21,7 +21,7 @@ const Scores& Trainer::train_step(std::int64_t step, bool read) {
   if (state_->unread_steps++ == 0) {
     state_->unread_time = Stopwatch();
   }
-  const double rate = warmup_learning_rate(train.learning_rate, train.num_warmup_steps, step);
+  const double rate = learning_rate_at(train, step);
   state_->optimizer.zero_grad();
   StepScalars scalars = add_gradients();
   const bool divide = train.clip_in_update && train.max_grad_norm > 0;

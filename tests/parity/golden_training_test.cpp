@@ -24,6 +24,13 @@ struct Recipe {
   double max_grad_norm;
   std::int64_t warmup_steps;
   std::int64_t steps;
+
+  double rate_of(std::int64_t step) const {
+    TrainSection train;
+    train.learning_rate = learning_rate;
+    train.num_warmup_steps = warmup_steps;
+    return learning_rate_at(train, step);
+  }
 };
 
 void expect_near(double ours, double theirs, const std::string& name) {
@@ -112,7 +119,7 @@ class TrainingReplay {
     losses.total.backward();
     expect_near(optimizer.clip_gradients(recipe_.max_grad_norm).item<double>(), scalar("grad_norm"),
                 label("grad_norm"));
-    const double rate = warmup_learning_rate(recipe_.learning_rate, recipe_.warmup_steps, k);
+    const double rate = recipe_.rate_of(k);
     expect_near(rate, scalar("lr"), label("lr"));
     optimizer.step(rate);
     update_average(average_, parts_.unet->parameters(), ema_decay(0.9999, k + 1));

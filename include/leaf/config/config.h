@@ -69,11 +69,13 @@ struct AlignmentSection {
   std::int64_t projector_dim = 2048;
 };
 
-/// The U-Net of a light model: the teacher's own, or one of the configuration's shape that learns
-/// from it.
-enum class DistilledUNet { kTeacher, kNew };
+/// The U-Net of a light model: the teacher's own as it is, a copy of it that learns with the light
+/// halves, or one of the configuration's shape that learns from it.
+enum class DistilledUNet { kTeacher, kTuned, kNew };
 inline EnumNames<DistilledUNet> enum_names(DistilledUNet /*tag*/) {
-  return {{DistilledUNet::kTeacher, "teacher"}, {DistilledUNet::kNew, "new"}};
+  return {{DistilledUNet::kTeacher, "teacher"},
+          {DistilledUNet::kTuned, "tuned"},
+          {DistilledUNet::kNew, "new"}};
 }
 
 /// Section `distill`, for Task::kDistill.
@@ -114,10 +116,19 @@ inline EnumNames<FeatureCache> enum_names(FeatureCache /*tag*/) {
           {FeatureCache::kDisk, "disk"}};
 }
 
+/// What the learning rate does between the warm-up and the last step (diffusers' lr_scheduler).
+enum class LrScheduler { kConstant, kLinear, kCosine };
+inline EnumNames<LrScheduler> enum_names(LrScheduler /*tag*/) {
+  return {{LrScheduler::kConstant, "constant"},
+          {LrScheduler::kLinear, "linear"},
+          {LrScheduler::kCosine, "cosine"}};
+}
+
 /// Section `train`.
 struct TrainSection {
   /// AdamW's rate after the warm-up, its decay (decoupled, per unit of rate) and its moments.
   double learning_rate = 4e-5;
+  LrScheduler lr_scheduler = LrScheduler::kConstant;
   double weight_decay = 0.01;
   double adam_beta1 = 0.9;
   double adam_beta2 = 0.999;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "leaf/core/error.h"
+#include "leaf/core/files.h"
 #include "leaf/data/dataset.h"
 #include "leaf/io/weights.h"
 #include "leaf/pipeline/evaluation.h"
@@ -220,6 +221,23 @@ TEST_F(DistillStep, ANewUNetLearnsTheTeachersPrediction) {
       at::allclose(loss.parts.at("loss_unet"), losses::l1(predicted, expected.predicted_latents)));
 }
 
+TEST_F(DistillStep, ATunedUNetStartsAsTheTeachersAndLearns) {
+  Config config = light_config();
+  config.distill.unet = DistilledUNet::kTuned;
+  light_ = make_light_model(config, teacher_);
+  EXPECT_NE(light_.unet, teacher_.unet);
+  EXPECT_EQ(test::differences(*light_.unet, *teacher_.unet), std::vector<std::string>{});
+  const TaskLoss alone =
+      distill_losses(parts_of(light_, true), sampling_, input_, targets(DistillStage::kHalves),
+                     DistillStage::kHalves, kEdgeWeight);
+  EXPECT_LT(alone.parts.at("loss_unet").item<double>(), 1e-5);
+  distill_losses(parts_of(light_, true), sampling_, input_, targets(DistillStage::kJoint),
+                 DistillStage::kJoint, kEdgeWeight)
+      .total.backward();
+  EXPECT_TRUE(has_gradient(*light_.unet));
+  EXPECT_FALSE(has_gradient(*teacher_.unet));
+}
+
 TEST_F(DistillStep, WhatHasTheTeachersShapeStartsAsItsCopy) {
   const TrainingModel second = make_light_model(light_config(), light_);
   EXPECT_EQ(test::differences(*second.autoencoder, *light_.autoencoder),
@@ -255,6 +273,37 @@ TEST_F(DistillTask, LearnsInBothStages) {
   EXPECT_LT(halves.back(), 0.7 * halves.front());
   const std::vector<double> joint = trained(*task, 30, 31);
   EXPECT_LT(joint.back(), 0.9 * joint.front());
+}
+
+TEST_F(DistillTask, WhatTheTeacherMakesMayBeKept) {
+  const auto losses = [&](FeatureCache cache) {
+    Config config = this->config();
+    config.train.feature_cache = cache;
+    config.train.feature_cache_dir = folder_ / "cache";
+    return trained(*make_distill_task(config, c10::kCPU), 5);  // two of halves, three of the whole
+  };
+  const std::vector<double> plain = losses(FeatureCache::kOff);
+  EXPECT_EQ(losses(FeatureCache::kMemory), plain);
+  EXPECT_EQ(losses(FeatureCache::kDisk), plain);
+  const std::vector<fs::path> files = list_folder(folder_ / "cache");
+  ASSERT_EQ(files.size(), 1U);
+  const auto bytes = fs::file_size(files[0]);
+  EXPECT_GT(bytes, 2 * 2 * 3 * kSide * kSide * sizeof(float));  // two samples' two decoded images
+  EXPECT_EQ(losses(FeatureCache::kDisk), plain);
+  EXPECT_EQ(fs::file_size(files[0]), bytes);
+}
+
+TEST_F(DistillTask, NoiseFollowsFromTheSample) {
+  const auto task = make_distill_task(config(), c10::kCPU);
+  data::Batch batch = random_batch();
+  const double first = task->loss(batch).total.item<double>();
+  batch.step = 7;
+  EXPECT_EQ(task->loss(batch).total.item<double>(), first);
+  Config other = config();
+  other.seed = config().seed + 1;
+  const auto reseeded = make_distill_task(other, c10::kCPU);
+  reseeded->load_state(task->state());
+  EXPECT_NE(reseeded->loss(batch).total.item<double>(), first);
 }
 
 TEST_F(DistillTask, SavesAnOrdinaryModel) {

@@ -208,13 +208,38 @@ TEST(AdamW, DividingInTheStepIsClippingBefore) {
   }
 }
 
-TEST(WarmupLearningRate, RisesFromZero) {
-  EXPECT_EQ(warmup_learning_rate(4e-5, 10000, 0), 0.0);
-  EXPECT_DOUBLE_EQ(warmup_learning_rate(4e-5, 10000, 1), 4e-9);
-  EXPECT_DOUBLE_EQ(warmup_learning_rate(4e-5, 10000, 5000), 2e-5);
-  EXPECT_DOUBLE_EQ(warmup_learning_rate(4e-5, 10000, 10000), 4e-5);
-  EXPECT_DOUBLE_EQ(warmup_learning_rate(4e-5, 10000, 99999), 4e-5);
-  EXPECT_DOUBLE_EQ(warmup_learning_rate(4e-5, 0, 0), 4e-5);
+TrainSection schedule(double learning_rate, std::int64_t warmup_steps) {
+  TrainSection train;
+  train.learning_rate = learning_rate;
+  train.num_warmup_steps = warmup_steps;
+  return train;
+}
+
+TEST(LearningRateAt, RisesFromZeroAndStays) {
+  const TrainSection paper = schedule(4e-5, 10000);
+  EXPECT_EQ(learning_rate_at(paper, 0), 0.0);
+  EXPECT_DOUBLE_EQ(learning_rate_at(paper, 1), 4e-9);
+  EXPECT_DOUBLE_EQ(learning_rate_at(paper, 5000), 2e-5);
+  EXPECT_DOUBLE_EQ(learning_rate_at(paper, 10000), 4e-5);
+  EXPECT_DOUBLE_EQ(learning_rate_at(paper, 99999), 4e-5);
+  EXPECT_DOUBLE_EQ(learning_rate_at(schedule(4e-5, 0), 0), 4e-5);
+}
+
+/// diffusers.optimization.get_linear_schedule_with_warmup and get_cosine_schedule_with_warmup.
+TEST(LearningRateAt, FallsToZeroAsDiffusersSchedules) {
+  TrainSection train = schedule(1.0, 10);
+  train.max_train_steps = 110;
+  train.lr_scheduler = LrScheduler::kLinear;
+  EXPECT_DOUBLE_EQ(learning_rate_at(train, 5), 0.5);
+  EXPECT_DOUBLE_EQ(learning_rate_at(train, 10), 1.0);
+  EXPECT_DOUBLE_EQ(learning_rate_at(train, 35), 0.75);
+  EXPECT_NEAR(learning_rate_at(train, 109), 0.01, 1e-12);
+  EXPECT_EQ(learning_rate_at(train, 500), 0.0);
+  train.lr_scheduler = LrScheduler::kCosine;
+  EXPECT_DOUBLE_EQ(learning_rate_at(train, 10), 1.0);
+  EXPECT_DOUBLE_EQ(learning_rate_at(train, 35), 0.5 * (1 + std::sqrt(0.5)));
+  EXPECT_NEAR(learning_rate_at(train, 60), 0.5, 1e-12);
+  EXPECT_EQ(learning_rate_at(train, 500), 0.0);
 }
 
 TEST(EmaDecay, IsDiffusers) {
