@@ -90,8 +90,8 @@ Fields model_fields(ModelSection& m) {
       choice("model.init", m.init,
              "random ignores every weights path: for tests, dry runs and benchmarks."),
       path("model.pretrained", m.pretrained,
-           "A model folder (vae, unet, latent_encoder) whose parts are the start wherever no "
-           "weights key below says else."),
+           "A model folder (vae, unet, latent_encoder), or a run, whose parts are the start "
+           "wherever no weights key below says else."),
       path("model.teacher", m.teacher,
            "task distill only: the trained model (a model folder, or a run) that the light model "
            "learns from."),
@@ -136,9 +136,9 @@ Fields distill_fields(DistillSection& d) {
   return {
       integer(
           "distill.halves_steps", d.halves_steps, at_least(0),
-          "Steps of the first stage, in which encoders, decoder and a new U-Net learn what the "
-          "teacher's give, each by itself; in the steps after it they learn the teacher's masks "
-          "as one."),
+          "Steps of the first stage, in which encoders, decoder and a U-Net that learns copy what "
+          "the teacher's give, each by itself; in the steps after it they learn the teacher's "
+          "masks as one."),
       choice(
           "distill.unet", d.unet,
           "teacher: the teacher's U-Net stays as it is; tuned: a copy of it learns with the "

@@ -4,6 +4,15 @@
 namespace leaf::config {
 namespace {
 
+/// Where the rate falls towards the end, another end is another rate at every step.
+Field max_train_steps_field(TrainSection& t) {
+  Field field = integer("train.max_train_steps", t.max_train_steps, at_least(1),
+                        "Optimizer steps in all. With train.lr_scheduler linear or cosine a run "
+                        "cannot be continued to another end.");
+  field.is_harmless = t.lr_scheduler == LrScheduler::kConstant;
+  return field;
+}
+
 Fields optimizer_fields(TrainSection& t) {
   return {
       number("train.learning_rate", t.learning_rate, above(0), "AdamW's rate after the warm-up."),
@@ -21,8 +30,7 @@ Fields optimizer_fields(TrainSection& t) {
                        "same to rounding, and on a GPU one pass less.")),
       integer("train.num_warmup_steps", t.num_warmup_steps, at_least(0),
               "The learning rate rises linearly from 0 over this many steps."),
-      harmless(integer("train.max_train_steps", t.max_train_steps, at_least(1),
-                       "Optimizer steps in all.")),
+      max_train_steps_field(t),
       integer("train.train_batch_size", t.train_batch_size, at_least(1),
               "Images per forward pass and process."),
       integer("train.gradient_accumulation_steps", t.gradient_accumulation_steps, at_least(1),

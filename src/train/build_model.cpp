@@ -8,6 +8,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
+#include "leaf/pipeline/folders.h"
 #include "leaf/io/known_weights.h"
 #include "models/autoencoder.h"
 #include "models/teacher.h"
@@ -39,12 +40,29 @@ void add_source(std::vector<WeightSource>& sources, io::WeightPart name, const f
   }
 }
 
+/// The folder of ModelSection::pretrained, of a run its best, else its last; empty where none is
+/// given. Throws WeightsError when it holds no network.
+fs::path pretrained_folder(const ModelSection& section) {
+  require_exists("ModelSection::pretrained", section.pretrained);
+  if (section.pretrained.empty()) {
+    return {};
+  }
+  const auto folder = find_folder(section.pretrained, [](const fs::path& path) {
+    return fs::exists(path / "unet") || fs::exists(path / "vae") ||
+           fs::exists(path / "latent_encoder");
+  });
+  if (!folder) {
+    throw WeightsError(str("ModelSection::pretrained: '", section.pretrained.string(),
+                           "' has no unet, vae or latent_encoder, nor has its best or last"));
+  }
+  return *folder;
+}
+
 /// The paths that the autoencoder starts from; throws ConfigError when there are none.
 std::vector<WeightSource> autoencoder_sources(const ModelSection& section) {
-  require_exists("ModelSection::pretrained", section.pretrained);
   std::vector<fs::path> paths = section.autoencoder_weights;
   if (paths.empty() && !section.pretrained.empty()) {
-    paths.push_back(section.pretrained);
+    paths.push_back(pretrained_folder(section));
   }
   if (paths.empty()) {
     throw ConfigError(
@@ -90,9 +108,9 @@ TrainingModel build_model(const Config& config) {
   require_exists("ModelSection::unet_weights", section.unet_weights);
   require_exists("ModelSection::latent_encoder_weights", section.latent_encoder_weights);
   std::vector<WeightSource> sources = autoencoder_sources(section);
-  add_source(sources, io::WeightPart::kUNet, section.unet_weights, section.pretrained);
-  add_source(sources, io::WeightPart::kLatentEncoder, section.latent_encoder_weights,
-             section.pretrained);
+  const fs::path pretrained = pretrained_folder(section);
+  add_source(sources, io::WeightPart::kUNet, section.unet_weights, pretrained);
+  add_source(sources, io::WeightPart::kLatentEncoder, section.latent_encoder_weights, pretrained);
   return load_networks(describe(config), gather_weights(sources), config.seed,
                        section.unet_widening);
 }

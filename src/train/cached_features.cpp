@@ -124,7 +124,7 @@ void CachedFeatures::keep(const std::vector<Row>& rows) {
   std::size_t right = 0;
   std::size_t wrong = 0;
   for (const Row& row : rows) {
-    if (!row.computed) {
+    if (!row.computed || (full_ && !row.kept)) {
       continue;
     }
     fresh.emplace_back(row.key, stored_form(*row.computed));
@@ -135,10 +135,11 @@ void CachedFeatures::keep(const std::vector<Row>& rows) {
   if (wrong > 0) {
     log::warn("the feature cache holds other values than the networks give here; started anew");
     store_->start_anew();
+    full_ = false;
   }
   proven_ = wrong == 0 && (proven_ || right > 0);
   for (const auto& [key, features] : fresh) {
-    store_->keep(key, features);
+    full_ = !store_->keep(key, features) || full_;
   }
 }
 

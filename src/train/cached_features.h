@@ -37,6 +37,7 @@ class CachedFeatures {
   Networks networks_;
   std::unique_ptr<FeatureStore> store_;
   std::int64_t group_;
+  bool full_ = false;    ///< nothing more need be copied for the store
   bool proven_ = false;  ///< the first that the store gave was what the networks give
 };
 

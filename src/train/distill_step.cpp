@@ -35,16 +35,17 @@ std::map<std::string, at::Tensor> halves_losses(const LightParts& light, const S
   const auto decoder_loss = [&](const at::Tensor& latents, const at::Tensor& target) {
     return losses::edge_l1(decoded(*light.decoder, latents), target, edge_weight);
   };
+  const at::Tensor image_latents = encoded(*light.image_encoder, input.images);
   std::map<std::string, at::Tensor> terms{
-      {"loss_image_encoder",
-       at::mse_loss(encoded(*light.image_encoder, input.images), targets.image_latents)},
+      {"loss_image_encoder", at::mse_loss(image_latents, targets.image_latents)},
       {"loss_decoder", (decoder_loss(targets.mask_latents, targets.decoded_masks) +
                         decoder_loss(targets.predicted_latents, targets.decoded_predictions)) /
                            2}};
   if (light.learns_unet) {
-    terms["loss_unet"] =
-        losses::l1(predicted_latents(*light.unet, sampling, targets.image_latents, input.noise),
-                   targets.predicted_latents);
+    const at::Tensor blend =
+        at::lerp(targets.image_latents, image_latents.detach(), light.own_latents);
+    terms["loss_unet"] = losses::l1(predicted_latents(*light.unet, sampling, blend, input.noise),
+                                    targets.predicted_latents);
   }
   return terms;
 }

@@ -24,6 +24,9 @@ struct LightParts {
   std::shared_ptr<models::UNet> unet;
   std::shared_ptr<models::TinyLatentDecoder> decoder;
   bool learns_unet = false;
+  /// kHalves: how much of the image latent that such a U-Net gets is the light encoder's, 0 to 1;
+  /// the rest is the teacher's.
+  double own_latents = 0;
 };
 
 /// How latents are sampled: as inference does.
@@ -57,7 +60,8 @@ DistillTargets distill_targets(const TrainingModel& teacher, const Sampling& sam
 /// Always loss_mask_encoder: the mean squared error of the mask's latent.
 /// kHalves: loss_image_encoder, the same of the image's latent; loss_decoder, losses::edge_l1 of
 /// the decoded images, the mean over the latents of true and of predicted masks; with a U-Net that
-/// learns loss_unet, L1 of the latent that it predicts from the teacher's image latent.
+/// learns loss_unet, L1 of the latent that it predicts, from a blend of the teacher's image latent
+/// and the light encoder's, whose gradient it does not pass on.
 /// kJoint: loss_latent, L1 of the latent that the light image encoder and U-Net predict, and
 /// loss_mask, losses::edge_l1 of what the light decoder makes of it. Gradients pass through a
 /// frozen U-Net.

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -13,6 +14,7 @@
 #include "cached_features.h"
 #include "distill_step.h"
 #include "feature_store.h"
+#include "leaf/core/device.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/random.h"
@@ -48,18 +50,10 @@ at::Tensor sample_noise(std::uint64_t seed, const at::Tensor& images, const at::
   return at::stack(noise);
 }
 
-Features to_features(const DistillTargets& targets) {
-  return {targets.image_latents, targets.mask_latents, targets.predicted_latents,
-          targets.decoded_predictions, targets.decoded_masks};
-}
-
-DistillTargets to_targets(const Features& features) {
-  return {.image_latents = features[0],
-          .mask_latents = features[1],
-          .predicted_latents = features[2],
-          .decoded_masks = features[4],
-          .decoded_predictions = features[3]};
-}
+/// What is kept of the teacher's, in this order.
+constexpr std::array kTargets{&DistillTargets::image_latents, &DistillTargets::mask_latents,
+                              &DistillTargets::predicted_latents, &DistillTargets::decoded_masks,
+                              &DistillTargets::decoded_predictions};
 
 /// A light model from a trained one, the teacher, which stays as it is.
 class DistillTask : public TrainingTask {
@@ -72,14 +66,14 @@ class DistillTask : public TrainingTask {
   TaskLoss loss(const data::Batch& batch) override {
     const AutocastGuard autocast(device_, config_.train.mixed_precision);
     const DistillInput input = make_input(batch.images, batch.masks);
-    const DistillTargets targets = to_targets(features_.of(batch.images, batch.masks));
+    const DistillTargets targets = targets_of(batch);
     stage_times().done("frozen networks");
     return distill_losses(parts_, sampling(), input, targets, stage(), config_.distill.edge_weight);
   }
 
   void after_update(std::int64_t update) override {
     update_averages(networks_, ema_decay(config_.train.ema_decay, update));
-    updates_ = update;
+    set_updates(update);
     if (update == config_.distill.halves_steps) {
       log::info(str("step ", update, ": from now on the networks learn as one"));
     }
@@ -121,7 +115,7 @@ class DistillTask : public TrainingTask {
     if (updates == state.end()) {
       throw WeightsError(str("the checkpoint has no '", kUpdates, "'"));
     }
-    updates_ = updates->second.item<std::int64_t>();
+    set_updates(updates->second.item<std::int64_t>());
   }
 
   void save_model(const fs::path& folder) override { leaf::save_model(folder, deployed_model()); }
@@ -204,6 +198,12 @@ class DistillTask : public TrainingTask {
 
   const data::MaskClasses& classes() const { return teacher_.description.preprocessing.classes; }
 
+  void set_updates(std::int64_t updates) {
+    updates_ = updates;
+    const auto all = static_cast<double>(std::max<std::int64_t>(1, config_.distill.halves_steps));
+    parts_.own_latents = std::min(1.0, static_cast<double>(updates) / all);
+  }
+
   DistillStage stage() const {
     return updates_ < config_.distill.halves_steps ? DistillStage::kHalves : DistillStage::kJoint;
   }
@@ -234,10 +234,30 @@ class DistillTask : public TrainingTask {
     return mask;
   }
 
-  /// What the teacher makes of a group of samples. Where it is kept, for both stages.
+  /// What the teacher makes of a group of samples, as kTargets. Where it is kept, for both stages.
   Features teach(const at::Tensor& images, const at::Tensor& masks) const {
-    return to_features(distill_targets(teacher_, sampling(), make_input(images, masks),
-                                       keeps_targets_ ? DistillStage::kHalves : stage()));
+    const DistillTargets targets =
+        distill_targets(teacher_, sampling(), make_input(images, masks),
+                        keeps_targets_ ? DistillStage::kHalves : stage());
+    Features features;
+    for (const auto target : kTargets) {
+      features.push_back(targets.*target);
+    }
+    return features;
+  }
+
+  DistillTargets targets_of(const data::Batch& batch) {
+    const Features features = features_.of(batch.images, batch.masks);
+    DistillTargets targets;
+    for (std::size_t i = 0; i < kTargets.size(); ++i) {
+      targets.*kTargets[i] = features[i].defined() ? placed(features[i]) : features[i];
+    }
+    return targets;
+  }
+
+  /// As the networks take it.
+  at::Tensor placed(const at::Tensor& tensor) const {
+    return to_device(tensor, device_).contiguous(at::MemoryFormat::ChannelsLast);
   }
 
   /// Everything that the teacher's values follow from besides images and masks.
@@ -247,9 +267,6 @@ class DistillTask : public TrainingTask {
   }
 
   DistillInput make_input(const at::Tensor& images, const at::Tensor& masks) const {
-    const auto placed = [&](const at::Tensor& t) {
-      return to_device(t, device_).contiguous(at::MemoryFormat::ChannelsLast);
-    };
     const models::AutoencoderConfig& shape = light_.description.autoencoder;
     const std::int64_t side = images.size(2) / models::downsampling(shape);
     return {.images = placed(images),

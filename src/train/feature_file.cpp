@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::int64_t kAlignment = 64;  // of records
 
+constexpr std::string_view kFormat = "leaffea2";
 constexpr std::size_t kMostTensors = 6;  // of a sample
 constexpr std::size_t kMostDimensions = 3;
 
@@ -45,8 +46,7 @@ struct TensorForm {
 /// The start of a file. It is written whole or not at all as far as anybody trusts it: `checksum`
 /// covers what stands before it.
 struct Header {
-  char magic[8] = {'l', 'e', 'a', 'f', 'f', 'e', 'a', '2'};
-  Hash128 identity{};
+  Hash128 identity{};      ///< of the format and of what the values follow from
   std::int64_t count = 0;  ///< of a sample's tensors
   TensorForm tensors[kMostTensors] = {};
   std::uint64_t checksum = 0;
@@ -63,6 +63,14 @@ struct RecordHead {
 
 std::uint64_t checksum_of(const Header& header) {
   return hash64({reinterpret_cast<const char*>(&header), offsetof(Header, checksum)});
+}
+
+bool is_storable(const Features& features) {
+  return features.size() <= kMostTensors &&
+         std::all_of(features.begin(), features.end(), [](const at::Tensor& tensor) {
+           return !tensor.defined() ||
+                  (tensor.dim() > 0 && tensor.dim() <= static_cast<std::int64_t>(kMostDimensions));
+         });
 }
 
 TensorForm form_of(const at::Tensor& tensor) {
@@ -147,6 +155,7 @@ class FileStore : public FeatureStore {
  public:
   explicit FileStore(const FeatureFileOptions& options) : options_(options) {
     Hasher hasher;
+    hasher.add(kFormat);
     hasher.add(options.identity);
     identity_ = hasher.digest();
     path_ = options.folder / (hex_text(identity_) + ".features");
@@ -163,20 +172,23 @@ class FileStore : public FeatureStore {
     return found;
   }
 
-  void keep(const FeatureKey& key, const Features& features) override {
+  bool keep(const FeatureKey& key, const Features& features) override {
+    bool kept = false;
     guarded([&] {
       if (!layout_) {
         open();
       }
       const GrowingFile::Lock lock(*file_);
       if (!layout_) {
+        if (!is_storable(features)) {
+          return;
+        }
         write_header(header_for(identity_, features));
       }
       look_for_records();
-      if (!places_.contains(key)) {
-        append_record(key, features);
-      }
+      kept = places_.contains(key) || append_record(key, features);
     });
+    return kept;
   }
 
   void start_anew() override {
@@ -223,10 +235,7 @@ class FileStore : public FeatureStore {
     }
     Header header;
     std::memcpy(&header, file_->at(0, kHeaderBytes), sizeof(header));
-    const Header own;
-    const bool ours = std::memcmp(header.magic, own.magic, sizeof(own.magic)) == 0 &&
-                      header.checksum == checksum_of(header) && header.identity == identity_ &&
-                      header.count <= static_cast<std::int64_t>(kMostTensors);
+    const bool ours = header.checksum == checksum_of(header) && header.identity == identity_;
     return ours ? std::optional(header) : std::nullopt;
   }
 
@@ -295,11 +304,11 @@ class FileStore : public FeatureStore {
     return features;
   }
 
-  /// Under the lock.
-  void append_record(const FeatureKey& key, const Features& features) {
+  /// Under the lock; false where there is no room for it, or its form is not the file's.
+  bool append_record(const FeatureKey& key, const Features& features) {
     const std::int64_t bytes = layout_->record_bytes();
     if (!layout_->fits(features) || bytes_in(options_.folder) + bytes > options_.bytes) {
-      return;
+      return false;
     }
     std::string record(sizeof(RecordHead), '\0');
     for (const at::Tensor& tensor : features) {
@@ -312,6 +321,7 @@ class FileStore : public FeatureStore {
     file_->write(seen_, record);
     places_[key] = seen_;
     seen_ += bytes;
+    return true;
   }
 
   FeatureFileOptions options_;

@@ -38,11 +38,13 @@ class MemoryStore : public FeatureStore {
     return found == kept_.end() ? std::nullopt : std::optional(found->second);
   }
 
-  void keep(const FeatureKey& key, const Features& features) override {
+  bool keep(const FeatureKey& key, const Features& features) override {
     const std::int64_t bytes = size_of(features);
-    if (bytes <= room_ && kept_.emplace(key, features).second) {
-      room_ -= bytes;
+    if (bytes > room_) {
+      return kept_.contains(key);
     }
+    room_ -= kept_.emplace(key, features).second ? bytes : 0;
+    return true;
   }
 
   void start_anew() override {

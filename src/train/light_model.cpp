@@ -53,9 +53,23 @@ ModelDescription describe_light(const Config& config, const ModelDescription& te
     light.unet.out_channels = teacher.unet.out_channels;
   }
   if (config.distill.unet == DistilledUNet::kTuned) {
-    light.unet.dropout = 0;  // so that the copy has nothing to learn until the halves differ
+    light.unet.dropout = 0;  // it learns from a network, not from few labels
   }
   return light;
+}
+
+std::shared_ptr<models::UNet> make_unet(const Config& config, const ModelDescription& light,
+                                        const TrainingModel& teacher) {
+  if (config.distill.unet == DistilledUNet::kTeacher) {
+    return teacher.unet;
+  }
+  auto unet = std::make_shared<models::UNet>(light.unet);
+  if (config.distill.unet == DistilledUNet::kTuned) {
+    nn::copy_parameters(*teacher.unet, *unet);
+  } else {
+    nn::initialise(*unet, config.seed);
+  }
+  return unet;
 }
 
 }  // namespace
@@ -76,14 +90,7 @@ TrainingModel make_light_model(const Config& config, const TrainingModel& teache
     nn::initialise(*light.autoencoder, config.seed);
     nn::copy_parameters(*light.autoencoder, *light.latent_encoder);
   }
-  light.unet = teacher.unet;
-  if (config.distill.unet != DistilledUNet::kTeacher) {
-    light.unet = std::make_shared<models::UNet>(light.description.unet);
-    nn::initialise(*light.unet, config.seed);
-  }
-  if (config.distill.unet == DistilledUNet::kTuned) {
-    nn::copy_parameters(*teacher.unet, *light.unet);
-  }
+  light.unet = make_unet(config, light.description, teacher);
   return light;
 }
 

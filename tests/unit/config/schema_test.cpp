@@ -106,6 +106,17 @@ TEST(Schema, DifferencesTellWhatARunMayChange) {
                                                       "train.log_steps: 50 before, now 5"}));
 }
 
+TEST(Schema, MoreStepsAreHarmlessAtAConstantRateAlone) {
+  Config before;
+  Config now;
+  now.train.max_train_steps = 2 * before.train.max_train_steps;
+  EXPECT_EQ(differences(before, now).others.size(), 0U);
+  before.train.lr_scheduler = now.train.lr_scheduler = LrScheduler::kCosine;
+  EXPECT_EQ(differences(before, now).others,
+            std::vector<std::string>{"train.max_train_steps: 100000 before, now 200000"});
+  EXPECT_EQ(differences(before, now).harmless.size(), 0U);
+}
+
 TEST(Schema, DocumentationIsUpToDate) {
   const std::filesystem::path file =
       std::filesystem::path(LEAF_SOURCE_DIR) / "docs/configuration.md";

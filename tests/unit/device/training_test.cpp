@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 
 #include "leaf/core/random.h"
 #include "leaf/io/weights.h"
+#include "leaf/pipeline/model.h"
 #include "leaf/pipeline/verify.h"
 #include "leaf/train/build_model.h"
 #include "models/autoencoder.h"
@@ -50,6 +52,18 @@ Config autoencoder_config(models::AutoencoderType type) {
   if (type == models::AutoencoderType::kTiny) {
     config.model.autoencoder = {.type = type, .widths = {8, 16}, .blocks = 1};
   }
+  return config;
+}
+
+/// With a teacher of random weights in the folder.
+Config distill_config(const std::filesystem::path& folder) {
+  Config config = segmentation_config();
+  save_model(folder, build_model(config));
+  config.task = Task::kDistill;
+  config.model.teacher = folder;
+  config.model.autoencoder = {
+      .type = models::AutoencoderType::kTiny, .widths = {8, 16}, .blocks = 1};
+  config.distill.halves_steps = 4;
   return config;
 }
 
@@ -205,6 +219,21 @@ TEST(SegmentationOnTheDevice, CachedFeaturesGiveTheSameSteps) {
   TrainingRun cached(config, test::test_device());
   // Computed and kept, computed and compared with what was kept, then from the cache alone.
   expect_equal_runs(cached, plain, 0, 4);
+}
+
+TEST(DistillationOnTheDevice, StepsAreThoseOfTheCpuWithAndWithoutACache) {
+  const test::TemporaryFolder folder;
+  for (const DistilledUNet unet : {DistilledUNet::kTeacher, DistilledUNet::kTuned}) {
+    Config config = distill_config(folder.path());
+    config.distill.unet = unet;
+    expect_steps_of_the_cpu(config, Precision::kFloat32, test::kFloat32Tolerance);
+    TrainingRun plain(config, test::test_device());
+    config.train.feature_cache = FeatureCache::kMemory;
+    config.train.feature_cache_mb = 16;
+    TrainingRun cached(config, test::test_device());
+    // Computed, compared with what was kept, then from the cache alone; the halves, then the whole.
+    expect_equal_runs(cached, plain, 0, 6);
+  }
 }
 
 TEST(SegmentationOnTheDevice, ARecordedStepIsThePlainOne) {

@@ -125,6 +125,22 @@ TEST(BuildModel, StartsFromAPretrainedFolder) {
   expect_equal(build_model(config), saved);
 }
 
+TEST(BuildModel, APretrainedRunIsItsBestModel) {
+  const test::TemporaryFolder folder;
+  const TrainingModel saved = build_model(model_config());
+  save_model(folder / "run/best", saved);
+  fs::create_directories(folder / "run/last");
+  Config config = model_config(ModelInit::kPretrained);
+  config.model.pretrained = folder / "run";
+  config.seed += 1;
+  expect_equal(build_model(config), saved);
+  config.model.pretrained = folder / "run/last";
+  config.model.autoencoder_weights = {folder / "run/best"};
+  EXPECT_EQ(test::message_of<WeightsError>([&] { build_model(config); }),
+            "ModelSection::pretrained: '" + (folder / "run/last").string() +
+                "' has no unet, vae or latent_encoder, nor has its best or last");
+}
+
 TEST(BuildModel, DrawsAndCopiesWhatHasNoWeights) {
   const test::TemporaryFolder folder;
   const TrainingModel saved = build_model(model_config());

@@ -235,6 +235,10 @@ TEST(LearningRateAt, FallsToZeroAsDiffusersSchedules) {
   EXPECT_DOUBLE_EQ(learning_rate_at(train, 35), 0.75);
   EXPECT_NEAR(learning_rate_at(train, 109), 0.01, 1e-12);
   EXPECT_EQ(learning_rate_at(train, 500), 0.0);
+  train.max_train_steps = 10;  // all of them warm up
+  EXPECT_DOUBLE_EQ(learning_rate_at(train, 9), 0.9);
+  EXPECT_TRUE(std::isfinite(learning_rate_at(train, 10)));
+  train.max_train_steps = 110;
   train.lr_scheduler = LrScheduler::kCosine;
   EXPECT_DOUBLE_EQ(learning_rate_at(train, 10), 1.0);
   EXPECT_DOUBLE_EQ(learning_rate_at(train, 35), 0.5 * (1 + std::sqrt(0.5)));
