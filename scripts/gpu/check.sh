@@ -22,7 +22,7 @@ say() { echo "$*" | tee -a "$results"; }
 size=256 runs=50 steps=60 largest=16 patience=1 golden='*'
 network='model: {init: random}'
 if [ "$device" = cpu ]; then
-  size=64 runs=3 steps=4 largest=2 patience=3 golden='-*InFloat16'
+  size=128 runs=3 steps=4 largest=2 patience=3 golden='-*InFloat16'
   network='model: {init: random, autoencoder: {ch: 64}, unet: {model_channels: 64}}
 alignment: {teacher: vit_tiny_patch16_224}'
   say "rehearsal on the CPU: full-model, infer-* and train-full* take ${size}x$size pixels, 64 channels, a tiny teacher," \
@@ -118,11 +118,13 @@ bench() {  # bench PRECISION BATCH
   leaf_bench --model "$work/model" --device "$device" --precision "$1" --batch "$2" --runs "$runs"
 }
 train_full() {  # train_full NAME [OPTION...]
-  local name=$1
+  local name=$1 rc
   shift
   leaf_train --config "$full" --device "$device" --quiet --set "output.dir=$work/$name" "$@" &&
     grep seconds_per_step "$work/$name/metrics.jsonl"
+  rc=$?
   rm -rf "${work:?}/$name"
+  return $rc
 }
 
 export -f machine tiny_run prepare_tiny compare_losses tiny_on_device tiny_recorded tiny_clipped tiny_resumed tiny_programs prepare_full bench train_full
