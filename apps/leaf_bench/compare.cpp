@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <memory>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -132,8 +133,8 @@ class Comparison {
     sheet.places = places();
     sheet.load_case = [&](std::size_t i) {
       const data::DecodedSample shown = dataset.decoded(i);
-      return report::make_case(shown.image, shown.mask, first_.labels[i], shown.ignored,
-                               preprocessing_.classes);
+      return report::make_case(options_.masks_only ? at::zeros_like(shown.image) : shown.image,
+                               shown.mask, first_.labels[i], shown.ignored, preprocessing_.classes);
     };
     for (std::size_t model = 1; model < folders_.size(); ++model) {
       sheet.columns.push_back(
@@ -154,20 +155,31 @@ class Comparison {
     log::info(leaf::str("timing ", model.name));
     model.gmac = gmac_of(folder);
     model.parameters = parameter_count(load_model(folder));
-    BenchSession session(folder, segmenter_options(), {}, 1);
-    std::vector<double> milliseconds;
-    for (int i = 0; i < options_.runs; ++i) {
-      milliseconds.push_back(session.run());
+    auto session = std::make_shared<BenchSession>(folder, segmenter_options(), fs::path(), 1);
+    if (models_.empty()) {
+      first_session_ = session;
     }
-    model.milliseconds = median(milliseconds);
+    time_beside_first(*session, model);
     const ModelMasks masks =
-        masks_of(session.segmenter(), dataset, model.name, options_.common.quiet);
+        masks_of(session->segmenter(), dataset, model.name, options_.common.quiet);
     model.dice = mean_dice(masks.scores);
     if (models_.empty()) {
       first_ = masks;
     }
     model.agreement = add_agreement(masks);
     models_.push_back(model);
+  }
+
+  /// In turns with the first model, since a machine is not as fast at all times.
+  void time_beside_first(BenchSession& session, report::ComparedModel& model) {
+    std::vector<double> own;
+    std::vector<double> firsts;
+    for (int i = 0; i < options_.runs; ++i) {
+      own.push_back(session.run());
+      firsts.push_back(models_.empty() ? own.back() : first_session_->run());
+    }
+    model.milliseconds = median(own);
+    model.times_as_fast = median(firsts) / model.milliseconds;
   }
 
   /// The mean over the images.
@@ -212,6 +224,7 @@ class Comparison {
   std::vector<data::Pair> pairs_;
   std::vector<report::ComparedModel> models_;
   ModelMasks first_;
+  std::shared_ptr<BenchSession> first_session_;
   std::vector<double> least_agreement_;  ///< of each image, over the models
 };
 

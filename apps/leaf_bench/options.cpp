@@ -26,6 +26,10 @@ void add_compare_options(CLI::App& app, BenchOptions& o, const std::vector<CLI::
                  "which the models differ most")
       ->needs(compare)
       ->capture_default_str();
+  app.add_flag(
+         "--masks-only", o.masks_only,
+         "differences.png has black in place of the images, so that it can be passed on [off]")
+      ->needs(compare);
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ struct BenchOptions {
   std::filesystem::path config;
   std::vector<std::string> overrides;
   std::string split = "test";
+  bool masks_only = false;
   std::filesystem::path results = "comparison";
 };
 

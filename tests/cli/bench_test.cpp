@@ -59,13 +59,32 @@ double figure(const std::string& text, const std::string& label) {
                                                                            : -1;
 }
 
+/// The first column, which shows the images, is of one colour.
+void expect_no_image_with_masks_only(const TinyProject& project) {
+  const auto column_deviation = [&](const std::string& results, std::vector<std::string> more) {
+    more.insert(more.end(),
+                {"--compare", project.path("first"), project.path("model"), "--config",
+                 project.path("config.yaml"), "--runs", "1", "--results", project.path(results)});
+    EXPECT_EQ(test::run_cpu("leaf_bench", more).exit_code, 0);
+    const at::Tensor picture = data::read_image(project / results / "differences.png").rgb;
+    constexpr std::int64_t kSide = 100;  // within the last row's first picture
+    return picture.narrow(0, picture.size(0) - kSide - 20, kSide)
+        .narrow(1, 20, kSide)
+        .to(at::kFloat)
+        .std()
+        .item<double>();
+  };
+  EXPECT_GT(column_deviation("with", {}), 1);
+  EXPECT_EQ(column_deviation("without", {"--masks-only"}), 0);
+}
+
 }  // namespace
 
 TEST(Bench, HelpAndVersion) {
   test::expect_help("leaf_bench",
                     {"--model", "--batch-size", "--batch", "--runs", "=5", "--explain", "--json",
                      "--inputs", "--output", "--serve", "--compare", "--config", "--split",
-                     "--results", "--device", "--precision", "--threads"});
+                     "--results", "--masks-only", "--device", "--precision", "--threads"});
 }
 
 TEST(Bench, PrintsAndWritesTheFigures) {
@@ -182,7 +201,7 @@ TEST(Bench, ComparesModelsOnTheSameImages) {
   test::expect_parts(outcome.out, {"test part, 2 images, 64 px", "| model | GMAC |", "/first |"});
   const auto rows = lines_of(read_file(project / "r/models.csv"));
   ASSERT_EQ(rows.size(), 3U);
-  EXPECT_EQ(rows[0], "model,gmac,parameters,milliseconds,dice,agreement");
+  EXPECT_EQ(rows[0], "model,gmac,parameters,milliseconds,times_as_fast,dice,agreement");
   std::vector<std::vector<double>> figures;
   for (std::size_t row = 1; row < rows.size(); ++row) {
     std::istringstream fields(rows[row]);
@@ -197,17 +216,19 @@ TEST(Bench, ComparesModelsOnTheSameImages) {
   EXPECT_EQ(figures[0][0], figures[1][0]);
   EXPECT_EQ(figures[0][1], static_cast<double>(parameter_count(load_model(project / "first"))));
   EXPECT_GT(figures[0][2], 0);
-  EXPECT_EQ(figures[0][4], 1);
-  EXPECT_LT(figures[1][4], 1);
+  EXPECT_EQ(figures[0][3], 1);
+  EXPECT_EQ(figures[0][5], 1);
+  EXPECT_LT(figures[1][5], 1);
   EXPECT_NE(read_file(project / "r/models.svg").find("<circle"), std::string::npos);
   // Both images: a row each, under a head; columns image, truth and both models.
   EXPECT_EQ(data::read_image(project / "r/differences.png").rgb.size(1), 4 * 196 + 4);
+  expect_no_image_with_masks_only(project);
 
   const auto scored =
       test::run_cpu("leaf_eval", {"--model", project.path("model"), "--config",
                                   project.path("config.yaml"), "--output", project.path("e")});
   ASSERT_EQ(scored.exit_code, 0) << scored.err;
-  EXPECT_NEAR(project.json("e/summary.json")["scores"]["dice"]["mean"], figures[1][3], 1e-12);
+  EXPECT_NEAR(project.json("e/summary.json")["scores"]["dice"]["mean"], figures[1][4], 1e-12);
 }
 
 TEST(Bench, ModelsOfOtherImagesAreNotCompared) {
