@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up, builds and runs every test. Arguments go to ctest: ./scripts/test.sh -R unit_data
 #   CI=1              compiler warnings are errors
-#   LEAF_GOLDEN_DIR   golden values, LEAF_DATA_DIR: data sets; tests that want them are skipped without
+#   LEAF_GOLDEN_DIR   golden values (default: ../shared/golden), LEAF_DATA_DIR: data sets (default: ../shared/data);
+#                     tests that want them are skipped where there are none
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 

@@ -4,7 +4,7 @@
 # 2.11+cu130, whose libraries the programs then use; scripts/gpu/check.sh runs there.
 #   ./scripts/gpu/prepare.sh [BUILD]     BUILD: build folder to use (default: build/cuda, made where missing)
 #   LEAF_CUDA_COMPILER                   nvcc, where it is not /usr/local/cuda/bin/nvcc
-#   LEAF_GOLDEN_DIR                      packed as well, where it is set
+#   LEAF_GOLDEN_DIR                      packed as well, where there is such a folder (default: ../shared/golden)
 set -euo pipefail
 source "$(dirname "$0")/../common.sh"
 

@@ -94,8 +94,8 @@ constexpr std::string_view kIntroduction = R"(# Configuration
 <!-- Written by configuration_markdown() from the keys declared in src/config/schema.cpp; a test compares
      this file with it. After a change there: LEAF_UPDATE_DOCS=1 build/cpu/tests/unit_config -->
 
-A configuration is a YAML file. Every key has a default, which is the paper's value, so a file holds only
-what differs. `leaf_train --config FILE --print-config` shows the complete result and where each value came
+A configuration is a YAML file. Every key has a default, the paper's value where the paper has one for all data
+sets, so a file holds only what differs. `leaf_train --config FILE --print-config` shows the complete result and where each value came
 from; the same is saved as `config.yaml` in the run folder.
 
 - `--set KEY=VALUE` on the command line wins over the file: `--set train.learning_rate=1e-4`. Lists are
@@ -109,7 +109,7 @@ from; the same is saved as `config.yaml` in the run folder.
   errors that name file and line.
 - A run that is resumed may change the keys that are marked with \*. All others have to do with what was learned or
   how it is scored: `leaf_train --resume` refuses another value unless `--allow-changes` is given too.
-- The U-Net's channels are not keys: it takes twice `model.autoencoder.latent_channels` and gives as many.
+- The U-Net's channels are not keys: twice `model.autoencoder.latent_channels` go in, as many as that come out.
 )";
 
 }  // namespace

@@ -31,7 +31,7 @@ Fields autoencoder_fields(ModelSection& m) {
       choice("model.autoencoder.type", a.type,
              "kl: CompVis AutoencoderKL; tiny: the TAESD family, about 50 times cheaper."),
       integer("model.autoencoder.latent_channels", a.latent_channels, at_least(1),
-              "Channels of a latent; the U-Net takes twice as many and gives as many."),
+              "Channels of a latent; twice as many go into the U-Net."),
       integer("model.autoencoder.ch", a.ch, at_least(32), "kl only: width of the first level."),
       integer_list("model.autoencoder.ch_mult", a.ch_mult,
                    "kl only: width of each level as a multiple of ch; each level after the first "
