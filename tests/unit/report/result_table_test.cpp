@@ -45,15 +45,16 @@ TEST(ResultTable, HasMeansDeviationsAndPublishedNumbers) {
 
 TEST(ModelComparison, HasCostAndWorthOfEachModel) {
   const test::TemporaryFolder folder;
-  const ModelComparison comparison{.title = "A & B",
-                                   .models = {{"large|one", 468.4, 378'600'000, 1600, 0.91, 1},
-                                              {"small", 20.25, 1'500'000, 160, 0.905, 0.975}}};
+  const ModelComparison comparison{
+      .title = "A & B",
+      .models = {{"large|one", 468.4, 378'600'000, 1600, 1, 0.91, 1},
+                 {"small", 20.25, 1'500'000, 160, 10.5, 0.905, 0.975}}};
   write_model_comparison(folder.path(), comparison);
   const std::string text = read_file(folder / "models.md");
   expect_has(text, "| large\\|one | 468.40 | 378.60 | 1600.0 | 1.00 | 0.9100 | 1.0000 |\n");
-  expect_has(text, "| small | 20.25 | 1.50 | 160.0 | 10.00 | 0.9050 | 0.9750 |\n");
+  expect_has(text, "| small | 20.25 | 1.50 | 160.0 | 10.50 | 0.9050 | 0.9750 |\n");
   expect_has(text, model_table(comparison));
-  expect_has(read_file(folder / "models.csv"), "small,20.25,1500000,160,0.905,0.975\n");
+  expect_has(read_file(folder / "models.csv"), "small,20.25,1500000,160,10.5,0.905,0.975\n");
   const std::string svg = read_file(folder / "models.svg");
   expect_has(svg, "A &amp; B");
   // The slower and better one lies to the right and above, its name to the left.
