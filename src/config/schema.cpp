@@ -91,7 +91,8 @@ Fields model_fields(ModelSection& m) {
              "random ignores every weights path: for tests, dry runs and benchmarks."),
       path("model.pretrained", m.pretrained,
            "A model folder (vae, unet, latent_encoder), or a run, whose parts are the start "
-           "wherever no weights key below says else."),
+           "wherever no weights key below says else; in task distill a light model whose encoders "
+           "and decoder are the start."),
       path("model.teacher", m.teacher,
            "task distill only: the trained model (a model folder, or a run) that the light model "
            "learns from."),

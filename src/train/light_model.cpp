@@ -6,6 +6,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
+#include "leaf/pipeline/folders.h"
 #include "models/autoencoder.h"
 #include "models/unet.h"
 #include "nn/module.h"
@@ -58,6 +59,32 @@ ModelDescription describe_light(const Config& config, const ModelDescription& te
   return light;
 }
 
+void copy_halves(const TrainingModel& from, const TrainingModel& to) {
+  nn::copy_parameters(*from.autoencoder, *to.autoencoder);
+  nn::copy_parameters(*from.latent_encoder, *to.latent_encoder);
+}
+
+/// Another light model's, where ModelSection::pretrained names one.
+void start_halves(const Config& config, const TrainingModel& teacher, const TrainingModel& light) {
+  const models::AutoencoderConfig& shape = light.description.autoencoder;
+  if (!config.model.pretrained.empty()) {
+    const TrainingModel start = load_training_model(find_model_folder(config.model.pretrained));
+    if (start.description.autoencoder != shape) {
+      throw WeightsError(
+          str("ModelSection::pretrained: the autoencoder of '", config.model.pretrained.string(),
+              "' is not of the configuration's shape (type, widths, blocks, latent channels)"));
+    }
+    copy_halves(start, light);
+    log::info("encoders and decoder start as those of ModelSection::pretrained");
+  } else if (shape == teacher.description.autoencoder) {
+    copy_halves(teacher, light);
+    log::info("encoders and decoder have the teacher's shape and start as copies of its own");
+  } else {
+    nn::initialise(*light.autoencoder, config.seed);
+    nn::copy_parameters(*light.autoencoder, *light.latent_encoder);
+  }
+}
+
 std::shared_ptr<models::UNet> make_unet(const Config& config, const ModelDescription& light,
                                         const TrainingModel& teacher) {
   if (config.distill.unet == DistilledUNet::kTeacher) {
@@ -82,14 +109,7 @@ TrainingModel make_light_model(const Config& config, const TrainingModel& teache
   light.autoencoder = models::make_autoencoder(shape);
   light.latent_encoder = models::make_latent_encoder(shape, /*dropout=*/0);
   light.decoder = light.autoencoder->decoder();
-  if (shape == teacher.description.autoencoder) {
-    nn::copy_parameters(*teacher.autoencoder, *light.autoencoder);
-    nn::copy_parameters(*teacher.latent_encoder, *light.latent_encoder);
-    log::info("encoders and decoder have the teacher's shape and start as copies of its own");
-  } else {
-    nn::initialise(*light.autoencoder, config.seed);
-    nn::copy_parameters(*light.autoencoder, *light.latent_encoder);
-  }
+  start_halves(config, teacher, light);
   light.unet = make_unet(config, light.description, teacher);
   return light;
 }

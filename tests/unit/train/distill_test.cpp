@@ -257,6 +257,26 @@ TEST_F(DistillStep, WhatHasTheTeachersShapeStartsAsItsCopy) {
   EXPECT_NE(second.autoencoder, light_.autoencoder);
 }
 
+TEST_F(DistillStep, HalvesStartAsThoseOfAnotherLightModel) {
+  const test::TemporaryFolder folder;
+  save_model(folder / "run/best", light_);
+  Config config = light_config();
+  config.seed += 1;
+  EXPECT_NE(test::differences(*make_light_model(config, teacher_).autoencoder, *light_.autoencoder),
+            std::vector<std::string>{});
+  config.model.pretrained = folder / "run";
+  const TrainingModel second = make_light_model(config, teacher_);
+  EXPECT_EQ(test::differences(*second.autoencoder, *light_.autoencoder),
+            std::vector<std::string>{});
+  EXPECT_EQ(test::differences(*second.latent_encoder, *light_.latent_encoder),
+            std::vector<std::string>{});
+  config.model.autoencoder.blocks += 1;
+  EXPECT_NE(message_of<WeightsError>([&] {
+              make_light_model(config, teacher_);
+            }).find("is not of the configuration's shape"),
+            std::string::npos);
+}
+
 TEST_F(DistillStep, WhatDoesNotFitTheTeacherIsRefused) {
   const auto refusal = [&](const auto& change) {
     Config config = light_config();
