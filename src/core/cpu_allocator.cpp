@@ -5,12 +5,15 @@
 #include <malloc.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <iterator>
 #include <map>
 #include <mutex>
 #include <new>
+
+#include "core/memory.h"
 
 namespace leaf {
 namespace {
@@ -30,15 +33,15 @@ class BlockPool {
     if (found != free_.end() && found->first <= size + size / 4) {
       // Of those of one size the last released: it is the one still in the processor's cache.
       found = std::prev(free_.upper_bound(found->first));
-      void* block = found->second;
-      taken_[block] = found->first;
-      free_bytes_ -= found->first;
+      const auto [reused, block] = *found;
       free_.erase(found);
+      free_bytes_ -= reused;
+      note_taken(block, reused);
       return block;
     }
     void* block = map(size);
-    taken_[block] = size;
     mapped_bytes_ += size;
+    note_taken(block, size);
     return block;
   }
 
@@ -58,17 +61,34 @@ class BlockPool {
   void release_free() {
     const std::lock_guard lock(mutex_);
     release_free_blocks();
+    most_taken_ = taken_bytes();
   }
 
  private:
+  std::size_t taken_bytes() const { return mapped_bytes_ - free_bytes_; }
+
+  void note_taken(void* block, std::size_t size) {
+    taken_[block] = size;
+    most_taken_ = std::max(most_taken_, taken_bytes());
+  }
+
   static std::size_t rounded(std::size_t bytes) {
     return (bytes + kHugePage - 1) / kHugePage * kHugePage;
   }
 
+  /// Steps that repeat want again what lies unused now. What makes the whole larger than twice the
+  /// most that was in use of late is of sizes that nobody asks for any more; and others want
+  /// memory, too.
+  bool keeps_too_much(std::size_t wanted) {
+    constexpr std::size_t kForgotten = 64;  // steps that repeat map nothing, and so forget nothing
+    most_taken_ = std::max(most_taken_ - most_taken_ / kForgotten, taken_bytes() + wanted);
+    const double available = available_memory_bytes();  // 0 where nobody knows
+    return mapped_bytes_ + wanted > 2 * most_taken_ ||
+           (available > 0 && static_cast<double>(free_bytes_) > available / 2);
+  }
+
   void* map(std::size_t size) {
-    // What lies unused may be of sizes that nobody asks for any more: never keep more than is in
-    // use.
-    if (2 * free_bytes_ > mapped_bytes_) {
+    if (keeps_too_much(size)) {
       release_free_blocks();
     }
     void* block = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -97,6 +117,7 @@ class BlockPool {
   std::map<void*, std::size_t> taken_;
   std::size_t free_bytes_ = 0;
   std::size_t mapped_bytes_ = 0;  // free or not
+  std::size_t most_taken_ = 0;    // in use at a time, of late
 };
 
 /// Never destroyed: tensors in static storage may outlive everything else.
