@@ -80,7 +80,7 @@ class BlockPool {
   /// most that was in use of late is of sizes that nobody asks for any more; and others want
   /// memory, too.
   bool keeps_too_much(std::size_t wanted) {
-    constexpr std::size_t kForgotten = 64;  // steps that repeat map nothing, and so forget nothing
+    constexpr std::size_t kForgotten = 4096;  // what repeats maps nothing, and so forgets nothing
     most_taken_ = std::max(most_taken_ - most_taken_ / kForgotten, taken_bytes() + wanted);
     const double available = available_memory_bytes();  // 0 where nobody knows
     return mapped_bytes_ + wanted > 2 * most_taken_ ||
