@@ -162,7 +162,13 @@ class DistillTask : public TrainingTask {
     keeps_targets_ = store != nullptr;
     return {
         [this](const at::Tensor& images, const at::Tensor& masks) { return teach(images, masks); },
-        std::move(store), CachedFeatures::group_size(config_.train.train_batch_size)};
+        std::move(store), group()};
+  }
+
+  /// How many samples the teacher gets at a time. On a CPU it is as fast with one, and a group of
+  /// which one is missing is computed whole.
+  std::int64_t group() const {
+    return device_.is_cpu() ? 1 : CachedFeatures::group_size(config_.train.train_batch_size);
   }
 
   void add_averages() {
@@ -262,7 +268,7 @@ class DistillTask : public TrainingTask {
 
   /// Everything that the teacher's values follow from besides images and masks.
   std::string identity() const {
-    return str(arithmetic_identity(config_, device_), ", distilled from ",
+    return str(arithmetic_identity(config_, device_, group()), ", distilled from ",
                light_.description.distilled_from->sha256, ", seed ", config_.seed);
   }
 

@@ -7,7 +7,6 @@
 
 #include <map>
 
-#include "cached_features.h"
 #include "core/memory.h"
 #include "hash.h"
 #include "leaf/core/enum_names.h"
@@ -86,11 +85,10 @@ FeatureKey feature_key(const at::Tensor& image, const at::Tensor& mask) {
   return hasher.digest();
 }
 
-std::string arithmetic_identity(const Config& config, c10::Device device) {
+std::string arithmetic_identity(const Config& config, c10::Device device, std::int64_t group) {
   return leaf::str("leaf ", version(), ", LibTorch ", TORCH_VERSION, ", ", device.type(), " ",
                    at::get_cpu_capability(), ", ", at::get_num_threads(), " threads, ",
-                   enum_text(config.train.mixed_precision), ", groups of ",
-                   CachedFeatures::group_size(config.train.train_batch_size), ", ",
+                   enum_text(config.train.mixed_precision), ", groups of ", group, ", ",
                    config.data.resolution, " pixels");
 }
 

@@ -56,8 +56,8 @@ struct FeatureFileOptions {
 std::unique_ptr<FeatureStore> make_file_store(const FeatureFileOptions& options);
 
 /// What every network's values follow from besides itself and its input: this program, the machine,
-/// and the configuration's precision, resolution and grouping.
-std::string arithmetic_identity(const Config& config, c10::Device device);
+/// the configuration's precision and resolution, and how many samples the networks get at a time.
+std::string arithmetic_identity(const Config& config, c10::Device device, std::int64_t group);
 
 /// The store that a configuration asks for; null for `off`, and, which is said, where no sample
 /// ever comes twice (data.augment, but for quarter turns). `identity` is called for a file alone.

@@ -94,7 +94,7 @@ std::string FrozenNetworks::coding_identity() const {
 
 std::string FrozenNetworks::identity() const {
   const models::AutoencoderConfig& autoencoder = config_.model.autoencoder;
-  return leaf::str(arithmetic_identity(config_, device_), ", autoencoder ",
+  return leaf::str(arithmetic_identity(config_, device_, group()), ", autoencoder ",
                    enum_text(autoencoder.type), " ", autoencoder.scaling_factor, " ",
                    enum_text(config_.diffusion.mask_latent), " ", weights_hash(*autoencoder_),
                    ", teacher ",
