@@ -172,11 +172,15 @@ class Comparison {
 
   /// In turns with the first model, since a machine is not as fast at all times.
   void time_beside_first(BenchSession& session, report::ComparedModel& model) {
+    const auto time_one = [](BenchSession& timed) {
+      timed.run();  // the processor's caches are as it leaves them, not as the other one does
+      return timed.run();
+    };
     std::vector<double> own;
     std::vector<double> firsts;
     for (int i = 0; i < options_.runs; ++i) {
-      own.push_back(session.run());
-      firsts.push_back(models_.empty() ? own.back() : first_session_->run());
+      own.push_back(time_one(session));
+      firsts.push_back(models_.empty() ? own.back() : time_one(*first_session_));
     }
     model.milliseconds = median(own);
     model.times_as_fast = median(firsts) / model.milliseconds;
