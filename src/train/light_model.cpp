@@ -59,6 +59,12 @@ ModelDescription describe_light(const Config& config, const ModelDescription& te
   return light;
 }
 
+/// By what a tiny autoencoder is made of; a model folder states nothing else of it.
+bool is_same_tiny(const models::AutoencoderConfig& a, const models::AutoencoderConfig& b) {
+  return a.type == b.type && a.variant == b.variant && a.widths == b.widths &&
+         a.blocks == b.blocks && a.latent_channels == b.latent_channels;
+}
+
 void copy_halves(const TrainingModel& from, const TrainingModel& to) {
   nn::copy_parameters(*from.autoencoder, *to.autoencoder);
   nn::copy_parameters(*from.latent_encoder, *to.latent_encoder);
@@ -69,10 +75,10 @@ void start_halves(const Config& config, const TrainingModel& teacher, const Trai
   const models::AutoencoderConfig& shape = light.description.autoencoder;
   if (!config.model.pretrained.empty()) {
     const TrainingModel start = load_training_model(find_model_folder(config.model.pretrained));
-    if (start.description.autoencoder != shape) {
+    if (!is_same_tiny(start.description.autoencoder, shape)) {
       throw WeightsError(
           str("ModelSection::pretrained: the autoencoder of '", config.model.pretrained.string(),
-              "' is not of the configuration's shape (type, widths, blocks, latent channels)"));
+              "' is not of the configuration's shape (variant, widths, blocks, latent channels)"));
     }
     copy_halves(start, light);
     log::info("encoders and decoder start as those of ModelSection::pretrained");
