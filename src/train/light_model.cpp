@@ -82,7 +82,7 @@ void start_halves(const Config& config, const TrainingModel& teacher, const Trai
     }
     copy_halves(start, light);
     log::info("encoders and decoder start as those of ModelSection::pretrained");
-  } else if (shape == teacher.description.autoencoder) {
+  } else if (is_same_tiny(shape, teacher.description.autoencoder)) {
     copy_halves(teacher, light);
     log::info("encoders and decoder have the teacher's shape and start as copies of its own");
   } else {
