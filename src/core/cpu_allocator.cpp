@@ -82,6 +82,9 @@ class BlockPool {
   bool keeps_too_much(std::size_t wanted) {
     constexpr std::size_t kForgotten = 4096;  // what repeats maps nothing, and so forgets nothing
     most_taken_ = std::max(most_taken_ - most_taken_ / kForgotten, taken_bytes() + wanted);
+    if (free_bytes_ == 0) {
+      return false;  // as while weights are loaded: nobody need look up what the machine has left
+    }
     const double available = available_memory_bytes();  // 0 where nobody knows
     return mapped_bytes_ + wanted > 2 * most_taken_ ||
            (available > 0 && static_cast<double>(free_bytes_) > available / 2);
