@@ -157,12 +157,9 @@ class DistillTask : public TrainingTask {
   }
 
   CachedFeatures make_features() {
-    std::unique_ptr<FeatureStore> store =
-        make_feature_store(config_, [this] { return identity(); });
-    keeps_targets_ = store != nullptr;
     return {
         [this](const at::Tensor& images, const at::Tensor& masks) { return teach(images, masks); },
-        std::move(store), group()};
+        make_feature_store(config_, [this] { return identity(); }), group()};
   }
 
   /// How many samples the teacher gets at a time. On a CPU it is as fast with one, and a group of
@@ -244,7 +241,7 @@ class DistillTask : public TrainingTask {
   Features teach(const at::Tensor& images, const at::Tensor& masks) const {
     const DistillTargets targets =
         distill_targets(teacher_, sampling(), make_input(images, masks),
-                        keeps_targets_ ? DistillStage::kHalves : stage());
+                        features_.keeps() ? DistillStage::kHalves : stage());
     Features features;
     for (const auto target : kTargets) {
       features.push_back(targets.*target);
@@ -288,7 +285,6 @@ class DistillTask : public TrainingTask {
   TrainingModel light_;
   TrainingModel average_;  ///< of light_; the same networks without train.use_ema
   diffusion::NoiseScheduler scheduler_;
-  bool keeps_targets_ = false;
   CachedFeatures features_;
   LightParts parts_;
   TaskNetworks networks_;

@@ -34,8 +34,8 @@ class FeatureStore {
   virtual ~FeatureStore() = default;
 
   virtual std::optional<Features> find(const FeatureKey& key) = 0;
-  /// Returns false, having done nothing, once there is no room. A file takes what has at most six
-  /// tensors of one to three dimensions, and the form of its first.
+  /// Returns false, having done nothing, once there is no room. A file takes what
+  /// FeatureLayout::is_storable and what has the form of its first.
   virtual bool keep(const FeatureKey& key, const Features& features) = 0;
   /// Drops what is kept: another network's, as it turned out.
   virtual void start_anew() = 0;
