@@ -1,5 +1,6 @@
 #include "leaf/metrics/breakdown.h"
 
+#include "core/json.h"
 #include "json.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
@@ -78,7 +79,7 @@ std::string breakdown_json(const Breakdown& breakdown) {
   for (const ConventionScores& row : breakdown.conventions) {
     json["conventions"].push_back(to_json(row));
   }
-  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+  return json_text(json, 2);
 }
 
 }  // namespace leaf::metrics

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/csv.h"
+#include "core/json.h"
 #include "json.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
@@ -111,7 +112,7 @@ std::string comparison_json(const Comparison& comparison) {
                   {"left_out", comparison.left_out},
                   {"tests", comparison.pairs.size()},
                   {"pairs", pairs}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 void write_comparison_csv(const std::filesystem::path& path, const Comparison& comparison) {

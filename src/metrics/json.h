@@ -1,13 +1,11 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/json.h"
 #include "leaf/metrics/summary.h"
 
 namespace leaf::metrics {
-
-using Json = nlohmann::ordered_json;
 
 /// null for an undefined number, which JSON has no word for.
 inline Json number_json(double value) { return is_defined(value) ? Json(value) : Json(); }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/csv.h"
+#include "core/json.h"
 #include "json.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
@@ -127,7 +128,7 @@ std::string summary_json(const Summary& summary) {
   json["with_target"] = with_target_json(summary);
   json["convention"] = summary.convention->key;
   json["empty_convention"] = convention_text(summary);
-  return json.dump(2);
+  return json_text(json, 2);
 }
 
 void write_scores_csv(const std::filesystem::path& path, const std::vector<ImageScore>& scores) {

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 
-namespace leaf::report {
+#include "core/json.h"
 
-using Json = nlohmann::ordered_json;
+namespace leaf::report {
 
 /// Fills the template `name` (Mustache) with a view; every {{name}} is escaped.
 std::string fill_template(const std::string& name, const Json& view);

@@ -280,8 +280,8 @@ TEST(Eval, SaysWhichFilesOfAnEarlierCallStay) {
   data::write_png(project / "truth/a.png", test::half_mask(8, 8));
   ASSERT_EQ(eval_masks(project, {"--report"}).exit_code, 0);
   const auto outcome = eval_masks(project);
-  EXPECT_TRUE(
-      contains(outcome.err, "warning: 'report.html' in '" + project.path("eval") + "' are of an earlier call"))
+  EXPECT_TRUE(contains(outcome.err, "warning: 'report.html' in '" + project.path("eval") +
+                                        "' are of an earlier call"))
       << outcome.err;
 }
 

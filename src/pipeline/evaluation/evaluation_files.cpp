@@ -1,10 +1,10 @@
 #include <torch/version.h>
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "core/json.h"
 #include "core/sha256.h"
 #include "leaf/core/device.h"
 #include "leaf/core/files.h"
@@ -14,8 +14,6 @@
 namespace leaf {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Json seeds_json(const EvaluationSummary& summary) {
   Json json = {{"count", summary.seed_means.size()}};
@@ -79,8 +77,7 @@ void write_evaluation(const std::filesystem::path& folder, const Evaluation& eva
     json["native"] = Json::parse(metrics::breakdown_json(*summary.native));
     write_tables(folder, "-native", evaluation.native, *summary.native);
   }
-  write_file(folder / "summary.json",
-             json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file(folder / "summary.json", json_text(json, 2) + "\n");
 }
 
 }  // namespace leaf

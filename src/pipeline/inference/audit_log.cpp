@@ -26,11 +26,6 @@ namespace {
 
 constexpr const char* kAuditFile = "audit.jsonl";
 
-/// File names need not be UTF-8, JSON must be.
-std::string text_of(const AuditRecord& record) {
-  return record.dump(-1, ' ', false, AuditRecord::error_handler_t::replace);
-}
-
 /// "2026-11-29T15:28:56Z"
 std::string utc_now() {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
@@ -149,7 +144,7 @@ AuditRecord result_settings(const SegmenterOptions& segmenter,
 
 AuditLog::AuditLog(const Segmenter& segmenter, const FolderInferenceOptions& options)
     : options_(options),
-      settings_sha256_(sha256(text_of(result_settings(segmenter.options(), options)))),
+      settings_sha256_(sha256(json_text(result_settings(segmenter.options(), options)))),
       model_sha256_(std::async(std::launch::async,
                                [model = options.model] {
                                  return model.empty() ? std::string() : leaf::model_sha256(model);
@@ -181,7 +176,7 @@ void AuditLog::open() {
 
 void AuditLog::read_earlier() {
   read_audit(audit_path(options_.output), 0, [&](const AuditRecord& record) {
-    const std::string name = text_of(record.at("name"));
+    const std::string name = json_text(record.at("name"));
     if (record.contains("error")) {
       earlier_.erase(name);
     } else if (record.contains("output_sha256")) {
@@ -205,7 +200,7 @@ EarlierMask AuditLog::earlier_mask(const InferenceInput& input) const {
   if (stat_of(mask).bytes == 0) {
     return EarlierMask::kEmpty;
   }
-  const auto found = earlier_.find(text_of(input.name.string()));
+  const auto found = earlier_.find(json_text(AuditRecord(input.name.string())));
   return found == earlier_.end() ? EarlierMask::kUnrecorded : compare(input, found->second);
 }
 
@@ -267,7 +262,7 @@ void AuditLog::append(const InferenceInput& input, const ImageReport& image) {
       record["slices"] = image.slices;
     }
   }
-  file_ << text_of(record) + "\n" << std::flush;
+  file_ << json_text(record) + "\n" << std::flush;
   if (!file_) {
     throw_cannot_write(audit_path(options_.output), errno);
   }

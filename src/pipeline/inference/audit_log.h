@@ -5,15 +5,15 @@
 #include <fstream>
 #include <functional>
 #include <future>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <unordered_map>
 
+#include "core/json.h"
 #include "leaf/pipeline/folder_inference.h"
 
 namespace leaf {
 
-using AuditRecord = nlohmann::ordered_json;
+using AuditRecord = Json;
 
 /// output/audit.jsonl: one JSON object a line and image, appended by one write after the image's
 /// files are in place. So a record may be missing where a mask is there (a program was killed in

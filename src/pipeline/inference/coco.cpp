@@ -3,15 +3,13 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "leaf/data/contours.h"
 #include "leaf/data/label_maps.h"
 
 namespace leaf {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 /// x, y, width and height of the target's bounding box.
 Json bounding_box(const at::Tensor& target) {
@@ -54,7 +52,7 @@ std::string coco_json(const std::string& file_name, const at::Tensor& labels,
   }
   const Json coco = {
       {"images", Json::array({image})}, {"annotations", annotations}, {"categories", categories}};
-  return coco.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(coco) + "\n";
 }
 
 }  // namespace leaf

@@ -2,15 +2,12 @@
 
 #include <ATen/ATen.h>
 
-#include <nlohmann/json.hpp>
-
+#include "core/json.h"
 #include "leaf/data/contours.h"
 #include "leaf/data/label_maps.h"
 
 namespace leaf {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 /// The properties are those by which QuPath makes an annotation.
 Json feature(const data::Region& region, const std::string& name) {
@@ -36,7 +33,7 @@ std::string geojson(const at::Tensor& labels, const data::MaskClasses& classes) 
       features.push_back(feature(region, classes.list[index].name));
     }
   }
-  return Json({{"type", "FeatureCollection"}, {"features", features}}).dump() + "\n";
+  return json_text(Json{{"type", "FeatureCollection"}, {"features", features}}) + "\n";
 }
 
 }  // namespace leaf

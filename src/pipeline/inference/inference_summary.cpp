@@ -6,6 +6,7 @@
 #include <string>
 
 #include "audit_log.h"
+#include "core/json.h"
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
@@ -13,8 +14,6 @@
 
 namespace leaf {
 namespace {
-
-using Json = AuditRecord;
 
 Json options_json(const SegmenterOptions& segmenter, const FolderInferenceOptions& options) {
   Json json = result_settings(segmenter, options);
@@ -78,21 +77,16 @@ Json image_json(const Json& record) {
   return image;
 }
 
-/// File names need not be UTF-8, JSON must be.
-std::string text_of(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
-
 /// Image by image, since there may be any number of them.
 void write_json(std::ofstream& out, const InferenceSummary& summary) {
-  std::string head = text_of(head_json(summary), 2);
+  std::string head = json_text(head_json(summary), 2);
   head.resize(head.rfind("\n}"));
   out << head << ",\n  \"images\": [";
   const char* separator = "\n    ";
   read_audit(audit_path(summary.options.output), summary.report.audit_begin,
              [&](const Json& record) {
                if (record.value("run", "") == summary.report.run) {
-                 out << separator << text_of(image_json(record), -1);
+                 out << separator << json_text(image_json(record));
                  separator = ",\n    ";
                }
              });

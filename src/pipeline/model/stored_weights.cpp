@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/json.h"
 #include "leaf/core/enum_names.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
@@ -47,7 +48,7 @@ io::TensorMap stored_as(const io::TensorMap& tensors, WeightType type) {
 
 void write_json(const fs::path& path, const json& content) {
   // Paths need not be UTF-8, JSON must be.
-  write_file(path, content.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+  write_file(path, json_text(content, 2) + "\n");
 }
 
 void save_teacher(const fs::path& folder, const json& config, const io::TensorMap& tensors) {

@@ -19,7 +19,8 @@ namespace {
 void export_autoencoder(const fs::path& vae, const fs::path& to, const SaveOptions& options) {
   if (options.format == FolderFormat::kSdseg) {
     throw WeightsError(
-        str("'", vae.string(), "' is an autoencoder alone; SaveOptions::format sdseg needs a complete model"));
+        str("'", vae.string(),
+            "' is an autoencoder alone; SaveOptions::format sdseg needs a complete model"));
   }
   const auto config = parse_json(vae / "config.json", autoencoder_from_json);
   const auto autoencoder = models::make_autoencoder(config);
