@@ -12,6 +12,7 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <utility>
 
 #include "core/memory.h"
 
@@ -22,7 +23,35 @@ constexpr std::size_t kPage = 4096;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kPooledFrom = std::size_t{1} << 20;
 
-/// Blocks of whole huge pages, kept by size after their release.
+/// The largest of the values of late.
+class RecentMaximum {
+ public:
+  /// True where a span of values has ended, and with it the memory of the one before it.
+  bool add(std::size_t value) {
+    now_ = std::max(now_, value);
+    if (++count_ < kSpan) {
+      return false;
+    }
+    before_ = std::exchange(now_, value);
+    count_ = 0;
+    return true;
+  }
+  void start_anew(std::size_t value) {
+    before_ = now_ = value;
+    count_ = 0;
+  }
+  std::size_t value() const { return std::max(before_, now_); }
+
+ private:
+  static constexpr int kSpan = 32768;  // blocks: more than a training step of the full size takes
+  int count_ = 0;
+  std::size_t now_ = 0;     // of this span
+  std::size_t before_ = 0;  // of the last
+};
+
+/// Blocks of whole huge pages, kept by size after their release. Steps that repeat want again what
+/// lies unused now; what makes the whole larger than twice the most that was in use of late is of
+/// sizes that nobody asks for any more.
 class BlockPool {
  public:
   void* take(std::size_t bytes) {
@@ -61,7 +90,11 @@ class BlockPool {
   void release_free() {
     const std::lock_guard lock(mutex_);
     release_free_blocks();
-    most_taken_ = taken_bytes();
+    most_taken_.start_anew(taken_bytes());
+  }
+
+  static std::size_t rounded(std::size_t bytes) {
+    return (bytes + kHugePage - 1) / kHugePage * kHugePage;
   }
 
  private:
@@ -69,25 +102,21 @@ class BlockPool {
 
   void note_taken(void* block, std::size_t size) {
     taken_[block] = size;
-    most_taken_ = std::max(most_taken_, taken_bytes());
+    if (most_taken_.add(taken_bytes()) && mapped_bytes_ > 2 * most_taken_.value()) {
+      release_free_blocks();
+    }
   }
 
-  static std::size_t rounded(std::size_t bytes) {
-    return (bytes + kHugePage - 1) / kHugePage * kHugePage;
-  }
-
-  /// Steps that repeat want again what lies unused now. What makes the whole larger than twice the
-  /// most that was in use of late is of sizes that nobody asks for any more; and others want
-  /// memory, too.
-  bool keeps_too_much(std::size_t wanted) {
-    constexpr std::size_t kForgotten = 4096;  // what repeats maps nothing, and so forgets nothing
-    most_taken_ = std::max(most_taken_ - most_taken_ / kForgotten, taken_bytes() + wanted);
+  bool keeps_too_much(std::size_t wanted) const {
     if (free_bytes_ == 0) {
       return false;  // as while weights are loaded: nobody need look up what the machine has left
     }
-    const double available = available_memory_bytes();  // 0 where nobody knows
-    return mapped_bytes_ + wanted > 2 * most_taken_ ||
-           (available > 0 && static_cast<double>(free_bytes_) > available / 2);
+    const std::size_t most = std::max(most_taken_.value(), taken_bytes() + wanted);
+    if (mapped_bytes_ + wanted > 2 * most) {
+      return true;
+    }
+    const auto available = available_memory_bytes();  // others want memory, too
+    return available && static_cast<double>(free_bytes_) > *available / 2;
   }
 
   void* map(std::size_t size) {
@@ -120,7 +149,7 @@ class BlockPool {
   std::map<void*, std::size_t> taken_;
   std::size_t free_bytes_ = 0;
   std::size_t mapped_bytes_ = 0;  // free or not
-  std::size_t most_taken_ = 0;    // in use at a time, of late
+  RecentMaximum most_taken_;      // bytes in use at a time
 };
 
 /// Never destroyed: tensors in static storage may outlive everything else.
@@ -165,6 +194,10 @@ void install_pooling_allocator() {
   keep_small_blocks();
   static PoolingAllocator allocator;
   c10::SetCPUAllocator(&allocator, /*priority=*/1);
+}
+
+std::size_t allocated_bytes(std::size_t bytes) {
+  return bytes < kPooledFrom ? bytes : BlockPool::rounded(bytes);
 }
 
 void release_unused_memory() {

@@ -20,15 +20,21 @@ std::optional<double> number_in(const fs::path& path) {
   return file >> value ? std::optional(value) : std::nullopt;
 }
 
-double available_on_machine() {
-  std::ifstream file("/proc/meminfo");
-  for (std::string name; file >> name;) {
-    double kilobytes = 0;
-    if (name == "MemAvailable:" && file >> kilobytes) {
-      return kilobytes * 1024;
+/// The number after `name` in a file of names and numbers.
+std::optional<double> number_after(const std::string& name, const fs::path& path) {
+  std::ifstream file(path);
+  for (std::string word; file >> word;) {
+    double value = 0;
+    if (word == name && file >> value) {
+      return value;
     }
   }
-  return 0;
+  return std::nullopt;
+}
+
+double available_on_machine() {
+  const auto kilobytes = number_after("MemAvailable:", "/proc/meminfo");
+  return kilobytes ? *kilobytes * 1024 : kNoLimit;
 }
 
 /// Left of the limit of this process's control group (version 2) and of those around it.
@@ -45,7 +51,10 @@ double available_in_group() {
       const auto limit = number_in(root / group / "memory.max");
       const auto used = number_in(root / group / "memory.current");
       if (limit && used) {
-        available = std::min(available, std::max(0.0, *limit - *used));
+        // Files that were read count as used, but give way.
+        const double files =
+            number_after("inactive_file", root / group / "memory.stat").value_or(0);
+        available = std::min(available, std::max(0.0, *limit - *used + files));
       }
       if (group.empty()) {
         break;
@@ -57,6 +66,9 @@ double available_in_group() {
 
 }  // namespace
 
-double available_memory_bytes() { return std::min(available_on_machine(), available_in_group()); }
+std::optional<double> available_memory_bytes() {
+  const double available = std::min(available_on_machine(), available_in_group());
+  return available < kNoLimit ? std::optional(available) : std::nullopt;
+}
 
 }  // namespace leaf

@@ -94,9 +94,9 @@ Finding precision(const Config& config, c10::Device device) {
 
 Finding memory() {
   constexpr double kLittle = 2e9;
-  const double bytes = available_memory_bytes();
-  return {"memory", str(bytes_text(bytes), " available"),
-          bytes < kLittle
+  const auto bytes = available_memory_bytes();
+  return {"memory", bytes ? str(bytes_text(*bytes), " available") : "not known",
+          bytes && *bytes < kLittle
               ? "close other programs, or lower train.train_batch_size and data.cache_mb"
               : ""};
 }

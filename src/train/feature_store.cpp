@@ -9,6 +9,7 @@
 
 #include "core/memory.h"
 #include "hash.h"
+#include "leaf/core/cpu_allocator.h"
 #include "leaf/core/enum_names.h"
 #include "leaf/core/files.h"
 #include "leaf/core/log.h"
@@ -19,10 +20,11 @@ namespace leaf {
 namespace fs = std::filesystem;
 namespace {
 
+/// In memory.
 std::int64_t size_of(const Features& features) {
   std::size_t bytes = 0;
   for (const at::Tensor& tensor : features) {
-    bytes += tensor.defined() ? tensor.nbytes() : 0;
+    bytes += tensor.defined() ? allocated_bytes(tensor.nbytes()) : 0;
   }
   return static_cast<std::int64_t>(bytes);
 }
@@ -112,7 +114,7 @@ std::unique_ptr<FeatureStore> make_feature_store(const Config& config,
       break;
   }
   // Processes side by side share what is free.
-  const double free_bytes = available_memory_bytes() / process_place().local_count;
+  const double free_bytes = available_memory_bytes().value_or(0) / process_place().local_count;
   return make_memory_store(limit(config.train, free_bytes));
 }
 

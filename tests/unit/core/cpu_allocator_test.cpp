@@ -80,4 +80,19 @@ TEST(PoolingAllocator, KeepsAtMostTwiceWhatWasInUse) {
   release_unused_memory();
 }
 
+TEST(PoolingAllocator, ForgetsALargePeak) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer keeps freed blocks aside";
+#endif
+  install_pooling_allocator();
+  release_unused_memory();
+  const std::int64_t before = resident_bytes();
+  at::ones({100 * kMegabyte}, at::kFloat);  // as of one large image among small ones
+  EXPECT_GT(resident_bytes(), before + 350 * kMegabyte);
+  for (int i = 0; i < 70'000; ++i) {
+    at::empty({kMegabyte}, at::kFloat);  // always the same block: nothing is mapped
+  }
+  EXPECT_LT(resident_bytes(), before + 50 * kMegabyte);
+}
+
 }  // namespace leaf
