@@ -90,7 +90,9 @@ Features CachedFeatures::stacked(const std::vector<Row>& rows) {
       const at::Tensor& part = row.features()[i];
       parts.push_back(part.defined() ? to_device(part, device) : part);
     }
-    batch.push_back(parts.front().defined() ? at::stack(parts) : at::Tensor());
+    const bool all_have_it = std::all_of(parts.begin(), parts.end(),
+                                         [](const at::Tensor& part) { return part.defined(); });
+    batch.push_back(all_have_it ? at::stack(parts) : at::Tensor());
   }
   return batch;
 }

@@ -25,10 +25,11 @@ class CachedFeatures {
   /// G for batches of that size: most of what a large batch gains, and little to fill up.
   static std::int64_t group_size(std::int64_t batch_size);
 
-  /// Whether what is computed once is kept.
-  bool keeps() const { return store_ != nullptr; }
+  /// Whether what is computed next may be kept.
+  bool keeps() const { return store_ && !(full_ && proven_); }
 
   /// images float32 [N, 3, R, R] in [0, 1], masks [N, 1, R, R], on the CPU.
+  /// Defined are those that all samples have.
   Features of(const at::Tensor& images, const at::Tensor& masks);
 
  private:

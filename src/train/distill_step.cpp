@@ -2,11 +2,15 @@
 
 #include <ATen/ATen.h>
 
+#include <array>
+#include <cstddef>
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "diffusion/sampler.h"
+#include "leaf/core/random.h"
 #include "losses/losses.h"
 #include "models/autoencoder.h"
 
@@ -43,7 +47,7 @@ std::map<std::string, at::Tensor> halves_losses(const LightParts& light, const S
                            2}};
   if (light.learns_unet) {
     const at::Tensor blend =
-        at::lerp(targets.image_latents, image_latents.detach(), light.own_latents);
+        at::lerp(targets.image_latents, image_latents.detach(), light.light_share);
     terms["loss_unet"] = losses::l1(predicted_latents(*light.unet, sampling, blend, input.noise),
                                     targets.predicted_latents);
   }
@@ -60,7 +64,38 @@ std::map<std::string, at::Tensor> joint_losses(const LightParts& light, const Sa
                                         targets.decoded_predictions, edge_weight)}};
 }
 
+/// In the order of Features.
+constexpr std::array kTargets{&DistillTargets::image_latents, &DistillTargets::mask_latents,
+                              &DistillTargets::predicted_latents, &DistillTargets::decoded_masks,
+                              &DistillTargets::decoded_predictions};
+
 }  // namespace
+
+at::Tensor sample_noise(std::uint64_t seed, const at::Tensor& images, const at::Tensor& masks,
+                        at::IntArrayRef shape) {
+  std::vector<at::Tensor> noise;
+  for (std::int64_t i = 0; i < images.size(0); ++i) {
+    const FeatureKey key = feature_key(images[i], masks[i]);
+    noise.push_back(normal_tensor(shape, RandomStream(seed, Purpose::kNoise, key[0], key[1])));
+  }
+  return at::stack(noise);
+}
+
+Features to_features(const DistillTargets& targets) {
+  Features features;
+  for (const auto target : kTargets) {
+    features.push_back(targets.*target);
+  }
+  return features;
+}
+
+DistillTargets to_targets(const Features& features) {
+  DistillTargets targets;
+  for (std::size_t i = 0; i < kTargets.size(); ++i) {
+    targets.*kTargets[i] = features[i];
+  }
+  return targets;
+}
 
 DistillTargets distill_targets(const TrainingModel& teacher, const Sampling& sampling,
                                const DistillInput& input, DistillStage stage) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "feature_store.h"
 #include "leaf/diffusion/noise_scheduler.h"
 #include "leaf/pipeline/model.h"
 #include "models/autoencoder_tiny.h"
@@ -26,7 +27,7 @@ struct LightParts {
   bool learns_unet = false;
   /// kHalves: how much of the image latent that such a U-Net gets is the light encoder's, 0 to 1;
   /// the rest is the teacher's.
-  double own_latents = 0;
+  double light_share = 0;
 };
 
 /// How latents are sampled: as inference does.
@@ -50,6 +51,15 @@ struct DistillTargets {
   at::Tensor decoded_masks;      ///< mask_latents decoded, [N, 3, R, R] in [0, 1]; kHalves alone
   at::Tensor decoded_predictions;
 };
+
+/// Standard normal [N, ...] on the CPU: of each sample a function of seed and pixels, so that the
+/// teacher need look at it only once. `images` [N, 3, R, R] and `masks` [N, 1, R, R], on the CPU.
+at::Tensor sample_noise(std::uint64_t seed, const at::Tensor& images, const at::Tensor& masks,
+                        at::IntArrayRef shape);
+
+/// The targets as a FeatureStore keeps them, and back.
+Features to_features(const DistillTargets& targets);
+DistillTargets to_targets(const Features& features);
 
 /// Without gradients.
 DistillTargets distill_targets(const TrainingModel& teacher, const Sampling& sampling,

@@ -1,7 +1,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -17,7 +16,6 @@
 #include "leaf/core/device.h"
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
-#include "leaf/core/random.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/summary.h"
 #include "leaf/pipeline/evaluation.h"
@@ -28,6 +26,7 @@
 #include "models/autoencoder_tiny.h"
 #include "models/unet.h"
 #include "networks.h"
+#include "nn/recompute.h"
 #include "pipeline/mask_codec.h"
 #include "train/task.h"
 #include "validation_scores.h"
@@ -37,23 +36,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kUpdates = "updates";  // in a checkpoint
-
-/// Standard normal [N, ...] on the CPU: of each sample a function of seed and pixels, so that the
-/// teacher need look at it only once.
-at::Tensor sample_noise(std::uint64_t seed, const at::Tensor& images, const at::Tensor& masks,
-                        at::IntArrayRef shape) {
-  std::vector<at::Tensor> noise;
-  for (std::int64_t i = 0; i < images.size(0); ++i) {
-    const FeatureKey key = feature_key(images[i], masks[i]);
-    noise.push_back(normal_tensor(shape, RandomStream(seed, Purpose::kNoise, key[0], key[1])));
-  }
-  return at::stack(noise);
-}
-
-/// What is kept of the teacher's, in this order.
-constexpr std::array kTargets{&DistillTargets::image_latents, &DistillTargets::mask_latents,
-                              &DistillTargets::predicted_latents, &DistillTargets::decoded_masks,
-                              &DistillTargets::decoded_predictions};
 
 /// A light model from a trained one, the teacher, which stays as it is.
 class DistillTask : public TrainingTask {
@@ -140,6 +122,9 @@ class DistillTask : public TrainingTask {
               .unet = light_.unet,
               .decoder = std::dynamic_pointer_cast<models::TinyLatentDecoder>(light_.decoder),
               .learns_unet = config.distill.unet != DistilledUNet::kTeacher};
+    if (config.train.gradient_checkpointing && parts_.learns_unet) {
+      nn::recompute_blocks(*light_.unet);
+    }
     average_ = light_;
     if (config.train.use_ema) {
       add_averages();
@@ -204,8 +189,10 @@ class DistillTask : public TrainingTask {
   void set_updates(std::int64_t updates) {
     updates_ = updates;
     const auto all = static_cast<double>(std::max<std::int64_t>(1, config_.distill.halves_steps));
-    parts_.own_latents = std::min(1.0, static_cast<double>(updates) / all);
+    parts_.light_share = std::min(1.0, static_cast<double>(updates) / all);
   }
+
+  bool has_halves() const { return config_.distill.halves_steps > 0; }
 
   DistillStage stage() const {
     return updates_ < config_.distill.halves_steps ? DistillStage::kHalves : DistillStage::kJoint;
@@ -237,25 +224,21 @@ class DistillTask : public TrainingTask {
     return mask;
   }
 
-  /// What the teacher makes of a group of samples, as kTargets. Where it is kept, for both stages.
+  /// What the teacher makes of a group of samples: where it is kept, for all stages.
   Features teach(const at::Tensor& images, const at::Tensor& masks) const {
+    const bool for_halves = features_.keeps() ? has_halves() : stage() == DistillStage::kHalves;
     const DistillTargets targets =
         distill_targets(teacher_, sampling(), make_input(images, masks),
-                        features_.keeps() ? DistillStage::kHalves : stage());
-    Features features;
-    for (const auto target : kTargets) {
-      features.push_back(targets.*target);
-    }
-    return features;
+                        for_halves ? DistillStage::kHalves : DistillStage::kJoint);
+    return to_features(targets);
   }
 
   DistillTargets targets_of(const data::Batch& batch) {
-    const Features features = features_.of(batch.images, batch.masks);
-    DistillTargets targets;
-    for (std::size_t i = 0; i < kTargets.size(); ++i) {
-      targets.*kTargets[i] = features[i].defined() ? placed(features[i]) : features[i];
+    Features features = features_.of(batch.images, batch.masks);
+    for (at::Tensor& tensor : features) {
+      tensor = tensor.defined() ? placed(tensor) : tensor;
     }
-    return targets;
+    return to_targets(features);
   }
 
   /// As the networks take it.
@@ -266,7 +249,8 @@ class DistillTask : public TrainingTask {
   /// Everything that the teacher's values follow from besides images and masks.
   std::string identity() const {
     return str(arithmetic_identity(config_, device_, group()), ", distilled from ",
-               light_.description.distilled_from->sha256, ", seed ", config_.seed);
+               light_.description.distilled_from->sha256, ", seed ", config_.seed,
+               has_halves() ? "" : ", as one");
   }
 
   DistillInput make_input(const at::Tensor& images, const at::Tensor& masks) const {

@@ -137,6 +137,35 @@ TEST(CachedFeatures, AnotherNetworksValuesAreDropped) {
   EXPECT_EQ(frozen.calls, 2);  // all five are found and checked
 }
 
+TEST(CachedFeatures, KnowWhetherMoreIsKept) {
+  Frozen frozen;
+  const Samples s;
+  EXPECT_FALSE(CachedFeatures(frozen.networks(), nullptr, kGroup).keeps());
+  constexpr std::int64_t kSample = (4 * 8 * 8 + 16 * 32) * sizeof(float);
+  CachedFeatures cached(frozen.networks(), make_memory_store(2 * kSample), kGroup);
+  cached.of(s.images, s.masks);
+  EXPECT_TRUE(cached.keeps());  // two of five, which are not proven yet
+  cached.of(s.images, s.masks);
+  EXPECT_FALSE(cached.keeps());
+}
+
+TEST(CachedFeatures, WhatASampleLacksTheBatchLacks) {
+  const Samples s;
+  bool has_second = true;
+  const auto networks = [&](const at::Tensor& images, const at::Tensor& masks) {
+    return Features{images.mean({2, 3}), has_second ? masks.mean({2, 3}) : at::Tensor()};
+  };
+  CachedFeatures cached(networks, make_memory_store(4 * sizeof(float)), 1);
+  for (int epoch = 0; epoch < 2; ++epoch) {  // the first sample alone is kept, and proven
+    EXPECT_TRUE(cached.of(s.images, s.masks)[1].defined());
+  }
+  has_second = false;
+  const Features features = cached.of(s.images, s.masks);
+  EXPECT_TRUE(at::equal(features[0], s.images.mean({2, 3})));
+  EXPECT_FALSE(features[1].defined());
+  EXPECT_TRUE(cached.of(s.images.narrow(0, 0, 1), s.masks.narrow(0, 0, 1))[1].defined());
+}
+
 TEST(CachedFeatures, ATroubleOfTheNetworksReachesTheCaller) {
   const Samples s;
   CachedFeatures cached(

@@ -144,7 +144,7 @@ TEST_F(DistillStep, AUNetThatLearnsGetsMoreAndMoreOfTheLightLatent) {
   config.distill.unet = DistilledUNet::kNew;
   light_ = make_light_model(config, teacher_);
   LightParts parts = parts_of(light_, true);
-  parts.own_latents = 1;
+  parts.light_share = 1;
   const DistillTargets expected = targets(DistillStage::kHalves);
   const at::Tensor loss =
       distill_losses(parts, sampling_, input_, expected, DistillStage::kHalves, kEdgeWeight)
@@ -183,6 +183,9 @@ TEST_F(DistillStep, HalvesStartAsThoseOfAnotherLightModel) {
   EXPECT_NE(test::differences(*make_light_model(config, teacher_).autoencoder, *light_.autoencoder),
             std::vector<std::string>{});
   config.model.pretrained = folder / "run";
+  EXPECT_NE(test::differences(*make_light_model(config, teacher_).autoencoder, *light_.autoencoder),
+            std::vector<std::string>{});  // all is random
+  config.model.init = ModelInit::kPretrained;
   config.model.autoencoder.ch = 64;  // of a base file: nothing to a tiny one
   const TrainingModel second = make_light_model(config, teacher_);
   EXPECT_EQ(test::differences(*second.autoencoder, *light_.autoencoder),

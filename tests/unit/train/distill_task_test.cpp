@@ -8,6 +8,7 @@
 
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/strings.h"
 #include "leaf/data/dataset.h"
 #include "leaf/io/weights.h"
 #include "leaf/pipeline/evaluation.h"
@@ -29,6 +30,8 @@ namespace {
 using test::light_config;
 using test::random_batch;
 using test::random_teacher;
+
+constexpr std::size_t kTeacherPixels = test::kTeacherSide * test::kTeacherSide;
 
 /// A saved teacher with a data set of one pair.
 class DistillTask : public ::testing::Test {
@@ -87,6 +90,45 @@ TEST_F(DistillTask, ATunedUNetLearnsAndIsSaved) {
   const auto resumed = make_distill_task(config, c10::kCPU);
   resumed->load_state(task->state());
   EXPECT_EQ(trained(*resumed, 1), trained(*task, 1));
+}
+
+TEST_F(DistillTask, ATunedUNetsInputChangesWithTheStepsAndIsResumed) {
+  Config config = this->config();
+  config.distill.unet = DistilledUNet::kTuned;
+  config.distill.halves_steps = 4;
+  const auto loss_unet = [](TrainingTask& of) {
+    return of.loss(random_batch()).parts.at("loss_unet").item<double>();
+  };
+  const auto task = make_distill_task(config, c10::kCPU);
+  EXPECT_LT(loss_unet(*task), 1e-5);  // the teacher's latents in a copy of its U-Net
+  task->after_update(2);
+  const double halfway = loss_unet(*task);
+  EXPECT_GT(halfway, 1e-3);
+  const auto resumed = make_distill_task(config, c10::kCPU);
+  resumed->load_state(task->state());
+  EXPECT_EQ(loss_unet(*resumed), halfway);
+}
+
+TEST_F(DistillTask, ATunedUNetMayBeComputedAgain) {
+  const auto losses = [&](bool again) {
+    Config config = this->config();
+    config.distill.unet = DistilledUNet::kTuned;
+    config.train.gradient_checkpointing = again;
+    return trained(*make_distill_task(config, c10::kCPU), 4);
+  };
+  EXPECT_EQ(losses(true), losses(false));
+}
+
+TEST_F(DistillTask, WithoutHalvesNothingIsKeptForThem) {
+  const auto kept = [&](std::int64_t halves_steps) {
+    Config config = this->config();
+    config.distill.halves_steps = halves_steps;
+    config.train.feature_cache = FeatureCache::kDisk;
+    config.train.feature_cache_dir = folder_ / str(halves_steps);
+    trained(*make_distill_task(config, c10::kCPU), 2);
+    return fs::file_size(list_folder(config.train.feature_cache_dir).at(0));
+  };
+  EXPECT_EQ(kept(1) - kept(0), 2 * 3 * kTeacherPixels * sizeof(float));  // of two samples
 }
 
 TEST_F(DistillTask, WhatTheTeacherMakesMayBeKept) {
