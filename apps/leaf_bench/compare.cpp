@@ -127,10 +127,14 @@ class Comparison {
     const data::Dataset dataset = make_dataset(config_.data, pairs_, preprocessing_);
     Evaluation of_first;
     of_first.scores = first_.scores;
+    const std::vector<std::size_t> shown_places = places();
+    for (std::size_t i = 0; options_.masks_only && i < shown_places.size(); ++i) {
+      of_first.scores[shown_places[i]].name = std::to_string(i + 1);
+    }
     report::Report sheet;
     sheet.evaluation = &of_first;
     sheet.name = models_.front().name;
-    sheet.places = places();
+    sheet.places = shown_places;
     sheet.load_case = [&](std::size_t i) {
       const data::DecodedSample shown = dataset.decoded(i);
       return report::make_case(options_.masks_only ? at::zeros_like(shown.image) : shown.image,
@@ -170,7 +174,8 @@ class Comparison {
     models_.push_back(model);
   }
 
-  /// In turns with the first model, since a machine is not as fast at all times.
+  /// In turns with the first model, since a machine is not as fast at all times; the first's time
+  /// is that of all its turns.
   void time_beside_first(BenchSession& session, report::ComparedModel& model) {
     const auto time_one = [](BenchSession& timed) {
       timed.run();  // the processor's caches are as it leaves them, not as the other one does
@@ -180,10 +185,16 @@ class Comparison {
     std::vector<double> firsts;
     for (int i = 0; i < options_.runs; ++i) {
       own.push_back(time_one(session));
-      firsts.push_back(models_.empty() ? own.back() : time_one(*first_session_));
+      if (!models_.empty()) {
+        firsts.push_back(time_one(*first_session_));
+      }
     }
     model.milliseconds = median(own);
-    model.times_as_fast = median(firsts) / model.milliseconds;
+    if (!models_.empty()) {
+      first_times_.insert(first_times_.end(), firsts.begin(), firsts.end());
+      models_.front().milliseconds = median(first_times_);
+      model.times_as_fast = median(firsts) / model.milliseconds;
+    }
   }
 
   /// The mean over the images.
@@ -229,6 +240,7 @@ class Comparison {
   std::vector<report::ComparedModel> models_;
   ModelMasks first_;
   std::shared_ptr<BenchSession> first_session_;
+  std::vector<double> first_times_;      ///< of its turns beside the others
   std::vector<double> least_agreement_;  ///< of each image, over the models
 };
 

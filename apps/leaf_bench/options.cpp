@@ -28,7 +28,8 @@ void add_compare_options(CLI::App& app, BenchOptions& o, const std::vector<CLI::
       ->capture_default_str();
   app.add_flag(
          "--masks-only", o.masks_only,
-         "differences.png has black in place of the images, so that it can be passed on [off]")
+         "differences.png has black in place of the images and numbers in place of their names, so "
+         "that it can be passed on [off]")
       ->needs(compare);
 }
 
@@ -41,7 +42,9 @@ void add_bench_options(CLI::App& app, BenchOptions& o) {
       app.add_option("--batch-size,--batch", o.batch, "Images that the network sees at once")
           ->check(CLI::Range(1, 1024))
           ->capture_default_str();
-  auto* runs = app.add_option("--runs", o.runs, "Timed calls, after a first one that is not")
+  auto* runs = app.add_option("--runs", o.runs,
+                              "Timed calls, after a first one that is not; with --compare one "
+                              "before each that is not")
                    ->check(CLI::Range(1, 100000))
                    ->capture_default_str();
   auto* explain =

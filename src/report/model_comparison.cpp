@@ -104,9 +104,12 @@ std::string model_table(const ModelComparison& comparison) {
 void write_model_comparison(const std::filesystem::path& folder,
                             const ModelComparison& comparison) {
   make_folder(folder);
-  write_file(folder / "models.md",
-             str("# ", comparison.title, "\n\n", model_table(comparison),
-                 "\nAgreement is the mean Dice against the first model's masks.\n"));
+  write_file(
+      folder / "models.md",
+      str("# ", comparison.title, "\n\n", model_table(comparison),
+          "\nAgreement is the mean Dice against the first model's masks. Times are medians; "
+          "\"times as fast\" is the first model's median of the calls made in turns with this "
+          "one's, over this one's.\n"));
   write_file(folder / "models.csv", csv_text(comparison));
   write_file(folder / "models.svg", plot(comparison));
 }

@@ -13,7 +13,7 @@ struct ComparedModel {
   double gmac = 0;              ///< billions of multiplications and additions an image
   std::int64_t parameters = 0;  ///< that inference needs
   double milliseconds = 0;      ///< an image, the median
-  double times_as_fast = 1;     ///< as the first model, whose time was taken in turns with it
+  double times_as_fast = 1;     ///< as the first model in the calls made in turns with it
   double dice = 0;              ///< mean over the images, against the truth
   double agreement = 0;         ///< mean Dice against the first model's masks
 };
