@@ -109,7 +109,7 @@ from; the same is saved as `config.yaml` in the run folder.
   errors that name file and line.
 - A run that is resumed may change the keys that are marked with \*. All others have to do with what was learned or
   how it is scored: `leaf_train --resume` refuses another value unless `--allow-changes` is given too.
-- The U-Net's channels are not keys: twice `model.autoencoder.latent_channels` go in, as many as that come out.
+- The U-Net's channels are not keys: 2 * `model.autoencoder.latent_channels` go in, `model.autoencoder.latent_channels` come out.
 )";
 
 }  // namespace

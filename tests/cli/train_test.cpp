@@ -34,17 +34,20 @@ double best_dice(const fs::path& run) {
   return best;
 }
 
-/// The total loss of each line of training.
-std::vector<double> logged_losses(const fs::path& run) {
-  std::vector<double> losses;
+/// What each line of training says of `key`.
+std::vector<double> logged(const fs::path& run, const char* key) {
+  std::vector<double> values;
   for (const std::string& line : test::metrics(run)) {
     const auto entry = nlohmann::json::parse(line);
     if (entry["phase"] == "train") {
-      losses.push_back(entry["loss"]);
+      values.push_back(entry[key]);
     }
   }
-  return losses;
+  return values;
 }
+
+/// The total losses.
+std::vector<double> logged_losses(const fs::path& run) { return logged(run, "loss"); }
 
 }  // namespace
 
@@ -110,6 +113,16 @@ TEST(Train, SaysThatBf16IsSlowOnACpu) {
   const auto outcome = project.train("run", {"--dry-run", "--quiet", "--precision", "bf16"});
   expect_parts(outcome.err,
                {"warning: train.mixed_precision bf16 is for GPUs", "--precision fp32"});
+}
+
+TEST(Train, TheLearningRateFollowsItsSchedule) {
+  const TrainProject project;
+  ASSERT_EQ(project.train("run", {"--set", "train.lr_scheduler=linear"}).exit_code, 0);
+  const std::vector<double> rates = logged(project / "run", "learning_rate");
+  ASSERT_EQ(rates.size(), 4U);
+  for (std::size_t i = 0; i < rates.size(); ++i) {
+    EXPECT_DOUBLE_EQ(rates[i], 1e-3 * (1 - static_cast<double>(i) / 4));
+  }
 }
 
 TEST(Train, LossesAreLoggedAsMeans) {
