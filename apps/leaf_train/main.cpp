@@ -228,8 +228,10 @@ int run(leaf::apps::TrainOptions& arguments, bool precision_given, char** argv) 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Trains a segmentation model (or an autoencoder) from a configuration file.",
-               "leaf_train"};
+  CLI::App app{
+      "Trains a segmentation model, an autoencoder, or a light model of a trained one, from a "
+      "configuration file.",
+      "leaf_train"};
   leaf::apps::TrainOptions arguments;
   leaf::apps::add_train_options(app, arguments);
   return leaf::apps::run_app(app, argc, argv,

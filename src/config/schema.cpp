@@ -92,7 +92,7 @@ Fields model_fields(ModelSection& m) {
       path("model.pretrained", m.pretrained,
            "A model folder (vae, unet, latent_encoder), or a run, whose parts are the start "
            "wherever no weights key below says else; in task distill a light model whose encoders "
-           "and decoder are the start."),
+           "and decoder are the start, and those keys are not read."),
       path("model.teacher", m.teacher,
            "task distill only: the trained model (a model folder, or a run) that the light model "
            "learns from."),

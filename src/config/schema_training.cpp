@@ -72,20 +72,22 @@ Fields train_fields(TrainSection& t) {
        harmless(boolean(
            "train.cuda_graph", t.cuda_graph,
            "On a GPU, record a step's forward and backward pass once and replay it: a faster step "
-           "where launching kernels takes longer than they do. Without gradient accumulation.")),
+           "where launching kernels takes longer than they do. Task segmentation, without gradient "
+           "accumulation.")),
        harmless(
            boolean("train.gradient_checkpointing", t.gradient_checkpointing,
                    "Compute the inside of residual and attention blocks again in the backward pass "
                    "instead of keeping it: less memory, a step a third longer, the same weights.")),
-       boolean("train.use_ema", t.use_ema, "Keep and validate an average of the U-Net's weights."),
+       boolean("train.use_ema", t.use_ema,
+               "Keep and validate an average of the U-Net's weights; in task distill of all that "
+               "learns, in task autoencoder of nothing."),
        number("train.ema_decay", t.ema_decay, from_to_below(0, 1),
               "Largest decay of that average; it rises with the steps."),
-       boolean(
-           "train.ema_latent_encoder", t.ema_latent_encoder,
-           "Average the image encoder's weights too, where they are trained; the paper averages "
-           "the U-Net's alone."),
+       boolean("train.ema_latent_encoder", t.ema_latent_encoder,
+               "Task segmentation: average the image encoder's weights too, where they are "
+               "trained; the paper averages the U-Net's alone."),
        boolean("train.train_latent_encoder", t.train_latent_encoder,
-               "false freezes the image encoder."),
+               "Task segmentation: false freezes the image encoder."),
        number("train.kl_weight", t.kl_weight, at_least(0),
               "task autoencoder only: weight of the KL term."),
        harmless(integer("train.log_steps", t.log_steps, at_least(1),
