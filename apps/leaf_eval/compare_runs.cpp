@@ -98,13 +98,30 @@ void take_same_pixels(std::vector<ScoredRun>& runs) {
 }
 
 void warn_of_differences(const std::vector<ScoredRun>& runs) {
-  for (const char* fact : {"spacing", "tolerance", "object_overlap"}) {
+  for (const char* fact : {"spacing", "tolerance", "object_overlap", "classes", "ignore_value"}) {
     for (const ScoredRun& run : runs) {
       const auto of = [&](const ScoredRun& r) { return r.facts.value(fact, std::string()); };
       if (!of(run).empty() && !of(runs.front()).empty() && of(run) != of(runs.front())) {
         log::warn(str(fact, " is ", of(runs.front()), " in '", runs.front().scores.string(),
                       "', but ", of(run), " in '", run.scores.string(), "'"));
       }
+    }
+  }
+}
+
+/// Dice and IoU of several conventions are different numbers of the same masks.
+void require_one_convention(const std::vector<ScoredRun>& runs) {
+  const auto of = [](const ScoredRun& run) {
+    const auto scores = run.facts.find("scores");
+    return scores != run.facts.end() && scores->is_object()
+               ? scores->value("convention", std::string())
+               : std::string();
+  };
+  for (const ScoredRun& run : runs) {
+    if (!of(run).empty() && !of(runs.front()).empty() && of(run) != of(runs.front())) {
+      throw ConfigError(str("--compare: '", runs.front().scores.string(),
+                            "' has the scores of --convention ", of(runs.front()), ", '",
+                            run.scores.string(), "' those of ", of(run), "; score both by one"));
     }
   }
 }
@@ -116,6 +133,7 @@ int compare_runs(const EvalOptions& o) {
   std::vector<ScoredRun> found;
   std::transform(o.compare.begin(), o.compare.end(), std::back_inserter(found), find_run);
   take_same_pixels(found);
+  require_one_convention(found);
   warn_of_differences(found);
   std::vector<metrics::ScoreTable> runs;
   for (const ScoredRun& run : found) {

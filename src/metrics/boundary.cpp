@@ -89,10 +89,13 @@ double sum(const std::vector<double>& values) {
   return total;
 }
 
+/// What distances of exactly `limit` come to: three steps of 0.1 are a little more than 0.3.
+double with_rounding(double limit) { return limit * (1 + 1e-12); }
+
 /// How many of the sorted distances do not exceed the tolerance.
 double within(const std::vector<double>& distances, double tolerance) {
-  return static_cast<double>(std::upper_bound(distances.begin(), distances.end(), tolerance) -
-                             distances.begin());
+  const auto end = std::upper_bound(distances.begin(), distances.end(), with_rounding(tolerance));
+  return static_cast<double>(end - distances.begin());
 }
 
 void add_distances(BoundaryScores& scores, const Pixels& prediction, const Pixels& truth,
@@ -117,7 +120,7 @@ Pixels band(const Pixels& mask, const Spacing& spacing, double width) {
   const std::vector<double> squared = squared_distances(background, spacing);
   Pixels result = mask;
   for (std::size_t i = 0; i < squared.size(); ++i) {
-    result.values[i] = mask.values[i] != 0 && std::sqrt(squared[i]) <= width ? 1 : 0;
+    result.values[i] = mask.values[i] != 0 && std::sqrt(squared[i]) <= with_rounding(width) ? 1 : 0;
   }
   return result;
 }

@@ -2,28 +2,17 @@
 
 #include "core/json.h"
 #include "json.h"
-#include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 
 namespace leaf::metrics {
 namespace {
 
-/// An image without a group is one of its own.
-std::vector<std::string> groups_of(const std::vector<ImageScore>& scores,
-                                   const ImageColumn& column) {
-  std::vector<std::string> groups = values_of(column, scores);
-  std::size_t missing = 0;
-  for (std::size_t i = 0; i < groups.size(); ++i) {
-    if (groups[i].empty()) {
-      groups[i] = str("image ", scores[i].name);
-      ++missing;
-    }
+std::vector<std::string> names_of(const std::vector<ImageScore>& scores) {
+  std::vector<std::string> names;
+  for (const ImageScore& score : scores) {
+    names.push_back(score.name);
   }
-  if (missing > 0) {
-    log::warn(str(missing, " of ", scores.size(), " images have no '", column.name(),
-                  "'; each of them is a group of its own"));
-  }
-  return groups;
+  return names;
 }
 
 void append(std::vector<Stratum>& strata, const std::vector<Stratum>& more) {
@@ -44,7 +33,7 @@ Breakdown break_down(const std::vector<ImageScore>& scores, const BreakdownOptio
   SummaryOptions summary{
       .seed = options.seed, .all_intervals = true, .groups = {}, .convention = options.convention};
   if (options.groups) {
-    summary.groups = groups_of(scores, *options.groups);
+    summary.groups = groups_by(*options.groups, names_of(scores));
   }
   std::vector<Stratum> strata;
   if (!options.by_size.empty()) {

@@ -91,13 +91,13 @@ std::vector<double> column_values(const ScoreTable& run, const std::vector<std::
   return values;
 }
 
+/// Of a metric's column, "hd95", or of a class's, "hd95_disc".
 Best best_of(const std::string& column) {
-  for (const Metric& metric : all_metrics()) {
-    if (metric.key == column) {
-      return metric.best;
-    }
-  }
-  return Best::kHighest;
+  const auto is_of = [&](const Metric& metric) {
+    return column == metric.key || column.starts_with(str(metric.key, "_"));
+  };
+  const auto found = std::find_if(all_metrics().begin(), all_metrics().end(), is_of);
+  return found == all_metrics().end() ? Best::kHighest : found->best;
 }
 
 /// Positive where b is better.
@@ -178,6 +178,22 @@ void count_wins(PairComparison& result, const Paired& paired) {
   }
 }
 
+/// What the test takes as independent: with groups (patients, videos) their mean differences.
+std::vector<double> independent(const Paired& paired) {
+  if (paired.groups.empty()) {
+    return paired.differences;
+  }
+  std::map<std::string, std::vector<double>> by_group;
+  for (std::size_t i = 0; i < paired.differences.size(); ++i) {
+    by_group[paired.groups[i]].push_back(paired.differences[i]);
+  }
+  std::vector<double> means;
+  for (const auto& [group, differences] : by_group) {
+    means.push_back(mean(differences));
+  }
+  return means;
+}
+
 PairComparison compare_pair(PairComparison result, const Paired& paired, std::size_t all,
                             std::uint64_t seed) {
   constexpr std::uint64_t kDifferences = 1000;  // streams below are those of means
@@ -187,7 +203,7 @@ PairComparison compare_pair(PairComparison result, const Paired& paired, std::si
   result.mean_b = mean(paired.b);
   result.difference = mean(paired.differences);
   result.interval = bootstrap_interval(paired.differences, paired.groups, seed, kDifferences);
-  result.test = wilcoxon(paired.differences);
+  result.test = wilcoxon(independent(paired));
   result.images_to_turn = images_to_turn(paired.differences);
   result.deciding = largest(paired);
   count_wins(result, paired);
@@ -216,11 +232,7 @@ void correct(std::vector<PairComparison>& pairs) {
 std::vector<std::string> groups_of(const std::string& spec, const std::vector<std::string>& names) {
   std::vector<std::string> groups;
   if (!spec.empty()) {
-    const ImageColumn column = ImageColumn::read(spec);
-    for (const std::string& name : names) {
-      const std::string group = column.of(name);
-      groups.push_back(group.empty() ? str("image ", name) : group);
-    }
+    groups = groups_by(ImageColumn::read(spec), names);
   }
   return groups;
 }

@@ -57,22 +57,24 @@ double mean_of_defined(const std::vector<double>& values, std::size_t first, std
 
 /// Of several classes the mean over those that have a score.
 double score_by(double (*score)(const Confusion&), const ImageScore& image) {
+  const auto score_of = [&](const Confusion& c) {
+    return c.nothing_scored() ? kUndefined : score(c);
+  };
   if (image.classes.empty()) {
-    return score(image.c);
+    return score_of(image.c);
   }
   std::vector<double> values;
   for (const ImageScore& each : image.classes) {
-    values.push_back(score(each.c));
+    values.push_back(score_of(each.c));
   }
   return mean_of_defined(values, 0, values.size());
 }
 
-std::vector<double> scores_by(double (*score)(const Confusion&),
-                              const std::vector<ImageScore>& scores) {
+std::vector<double> values_at(const std::vector<ImageScore>& scores, std::size_t metric) {
   std::vector<double> values;
   values.reserve(scores.size());
   for (const ImageScore& image : scores) {
-    values.push_back(score_by(score, image));
+    values.push_back(image.values[metric]);
   }
   return values;
 }
@@ -89,9 +91,11 @@ const std::vector<Convention>& all_conventions() {
        .iou = [](C c) { return or_empty(iou_ratio(c), 1); }},
       {.key = "nnunet",
        .title = "nnU-Net v2",
-       .rule = "both empty: left out of the mean; one of them empty: 0",
+       .rule = "both empty: left out of the mean; one of them empty: 0; several classes: the mean "
+               "over images first",
        .dice = [](C c) { return or_empty(dice_ratio(c), kUndefined); },
-       .iou = [](C c) { return or_empty(iou_ratio(c), kUndefined); }},
+       .iou = [](C c) { return or_empty(iou_ratio(c), kUndefined); },
+       .classes_last = true},
       {.key = "monai",
        .title = "MONAI",
        .rule =
@@ -140,6 +144,10 @@ void apply_convention(const Convention& convention, std::vector<ImageScore>& sco
   }
 }
 
+bool averages_classes_last(const Convention& convention, const std::vector<ImageScore>& scores) {
+  return convention.classes_last && !scores.empty() && !scores.front().classes.empty();
+}
+
 double mean_iou(const Convention& convention, const std::vector<double>& values) {
   const auto batch = static_cast<std::size_t>(convention.iou_batch);
   if (batch == 0) {
@@ -152,14 +160,35 @@ double mean_iou(const Convention& convention, const std::vector<double>& values)
   return mean_of_defined(means, 0, means.size());
 }
 
+double mean_of_classes(const std::vector<ImageScore>& scores, std::size_t metric) {
+  std::vector<double> means;
+  for (std::size_t k = 0; k < scores.front().classes.size(); ++k) {
+    std::vector<double> values;
+    for (const ImageScore& image : scores) {
+      values.push_back(image.classes[k].values[metric]);
+    }
+    means.push_back(mean_of_defined(values, 0, values.size()));
+  }
+  return mean_of_defined(means, 0, means.size());
+}
+
 std::vector<ConventionScores> compare_conventions(const std::vector<ImageScore>& scores) {
+  const std::size_t dice = metric_index("dice");
+  const std::size_t iou = metric_index("iou");
   std::vector<ConventionScores> rows;
   for (const Convention& convention : all_conventions()) {
-    const std::vector<double> dice = scores_by(convention.dice, scores);
+    std::vector<ImageScore> converted = scores;
+    apply_convention(convention, converted);
+    const std::vector<double> values = values_at(converted, dice);
     ConventionScores row{&convention};
-    row.dice = mean_of_defined(dice, 0, dice.size());
-    row.iou = mean_iou(convention, scores_by(convention.iou, scores));
-    row.left_out = std::count_if(dice.begin(), dice.end(), [](double v) { return !is_defined(v); });
+    row.dice = mean_of_defined(values, 0, values.size());
+    row.iou = mean_iou(convention, values_at(converted, iou));
+    if (averages_classes_last(convention, converted)) {
+      row.dice = mean_of_classes(converted, dice);
+      row.iou = mean_of_classes(converted, iou);
+    }
+    row.left_out =
+        std::count_if(values.begin(), values.end(), [](double v) { return !is_defined(v); });
     rows.push_back(row);
   }
   return rows;

@@ -51,6 +51,9 @@ double Calibration::error() const {
 void ThresholdCurve::add(const at::Tensor& probability, const at::Tensor& truth) {
   const at::Tensor dense = probability.contiguous();
   const Pixels target = to_pixels(truth);
+  if (target.values.empty()) {
+    return;  // all are ignored
+  }
   const auto* p = dense.const_data_ptr<float>();
   std::array<std::int64_t, kCount + 1> targets{};
   std::array<std::int64_t, kCount + 1> others{};

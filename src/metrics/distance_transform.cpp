@@ -57,7 +57,8 @@ class Envelope {
       while (start_[k + 1] < place(i)) {
         ++k;
       }
-      const double apart = place(i) - place(apex_[k]);
+      // Whole steps, as scipy's transform counts them: distances that are equal come out equal.
+      const double apart = step_ * (static_cast<double>(i) - static_cast<double>(apex_[k]));
       values_[i] = apart * apart + height[apex_[k]];
     }
     height.swap(values_);
@@ -71,19 +72,19 @@ class Envelope {
 
 /// Down each column: the squared distance to the nearest site of the same column.
 void pass_columns(const Pixels& sites, double step, std::vector<double>& squared) {
-  const auto sweep = [&](std::size_t column, std::size_t row, double& apart) {
-    apart = sites.at(row, column) != 0 ? 0 : apart + step;
+  const auto sweep = [&](std::size_t column, std::size_t row, double& rows) {
+    rows = sites.at(row, column) != 0 ? 0 : rows + 1;
     double& value = squared[row * sites.width + column];
-    value = std::min(value, apart * apart);
+    value = std::min(value, rows * step * (rows * step));
   };
   for (std::size_t column = 0; column < sites.width; ++column) {
-    double apart = kFar;
+    double rows = kFar;
     for (std::size_t row = 0; row < sites.height; ++row) {
-      sweep(column, row, apart);
+      sweep(column, row, rows);
     }
-    apart = kFar;
+    rows = kFar;
     for (std::size_t row = sites.height; row-- > 0;) {
-      sweep(column, row, apart);
+      sweep(column, row, rows);
     }
   }
 }

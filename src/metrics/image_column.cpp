@@ -79,12 +79,15 @@ ImageColumn ImageColumn::read(const std::string& spec) {
 }
 
 std::string ImageColumn::of(const std::string& image) const {
-  const auto whole = values_.find(image);
-  if (whole != values_.end()) {
-    return whole->second;
+  const std::string volume = image.substr(0, image.rfind('#'));
+  for (const std::string& known : {image, volume}) {
+    for (const std::string& name : {known, fs::path(known).filename().string()}) {
+      if (const auto found = values_.find(name); found != values_.end()) {
+        return found->second;
+      }
+    }
   }
-  const auto last = values_.find(fs::path(image).filename().string());
-  return last == values_.end() ? "" : last->second;
+  return "";
 }
 
 }  // namespace leaf::metrics

@@ -271,7 +271,7 @@ ImageScore score_image(const std::string& name, const at::Tensor& prediction,
   }
   ImageScore score{name, seen.c, {}, groups};
   for (const Metric& metric : all_metrics()) {
-    score.values.push_back(metric.score(seen));
+    score.values.push_back(seen.c.nothing_scored() ? kUndefined : metric.score(seen));
   }
   return score;
 }

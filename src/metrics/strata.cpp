@@ -8,6 +8,7 @@
 #include <set>
 
 #include "leaf/core/error.h"
+#include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/metrics/tables.h"
 #include "samples.h"
@@ -124,6 +125,22 @@ std::vector<std::string> values_of(const ImageColumn& column,
     values.push_back(column.of(score.name));
   }
   return values;
+}
+
+std::vector<std::string> groups_by(const ImageColumn& column,
+                                   const std::vector<std::string>& names) {
+  std::vector<std::string> groups;
+  std::size_t missing = 0;
+  for (const std::string& name : names) {
+    const std::string group = column.of(name);
+    missing += group.empty() ? 1 : 0;
+    groups.push_back(group.empty() ? str("image ", name) : group);
+  }
+  if (missing > 0) {
+    log::warn(str(missing, " of ", names.size(), " images have no '", column.name(),
+                  "'; each of them is a group of its own"));
+  }
+  return groups;
 }
 
 std::vector<Stratum> by_size(const std::vector<ImageScore>& scores, const std::string& bins) {

@@ -47,13 +47,21 @@ void add_statistics(Summary& summary, const std::vector<ImageScore>& scores,
   }
 }
 
-/// The mean IoU of a convention that averages over batches, of which there is no interval.
+/// The means of a convention that are not means over images, of which there is no interval.
 void average_as(const Convention& convention, const std::vector<ImageScore>& scores,
                 Summary& summary) {
+  const auto set_mean = [&](std::size_t metric, double mean) {
+    summary.values[metric].mean = mean;
+    summary.values[metric].interval.reset();
+  };
   if (convention.iou_batch > 0) {
     const std::size_t iou = metric_index("iou");
-    summary.values[iou].mean = mean_iou(convention, collect(scores, iou));
-    summary.values[iou].interval.reset();
+    set_mean(iou, mean_iou(convention, collect(scores, iou)));
+  }
+  if (averages_classes_last(convention, scores)) {
+    for (const std::size_t metric : {metric_index("dice"), metric_index("iou")}) {
+      set_mean(metric, mean_of_classes(scores, metric));
+    }
   }
 }
 

@@ -187,6 +187,9 @@ Json cases_view(const std::vector<ImageScore>& scores, const std::vector<Choice>
 
 /// "empty" words to filter the table by.
 std::string state_of(const metrics::Confusion& c) {
+  if (c.nothing_scored()) {
+    return "all ignored";
+  }
   if (c.both_empty()) {
     return "both empty";
   }

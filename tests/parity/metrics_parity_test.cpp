@@ -103,7 +103,8 @@ TEST(MetricsParity, ConventionsOfTheToolsThemselves) {
     const json file = read(folder / "conventions.json");
     std::vector<ImageScore> images;
     for (const json& c : file.at("counts")) {
-      images.push_back({"x", {c[0], c[1], c[2], c[3]}, {}, {}});
+      images.push_back(
+          {"x", {c[0], c[1], c[2], c[3]}, std::vector<double>(all_metrics().size()), {}});
     }
     for (const auto& [key, rows] : file.at("scores").items()) {
       const Convention& convention = find_convention(key);

@@ -57,7 +57,8 @@ struct PairComparison {
 struct ComparisonOptions {
   std::vector<std::string> columns;  ///< empty: dice, iou, hd95, assd, nsd, as far as all have them
   std::uint64_t seed = 1337;
-  /// FILE.csv:COLUMN of the groups that the bootstrap draws; empty: it draws images.
+  /// FILE.csv:COLUMN of the groups that the bootstrap draws and the test takes as one; empty: each
+  /// image is one.
   std::string groups;
 };
 

@@ -18,6 +18,9 @@ struct Convention {
   double (*iou)(const Confusion& c);
   /// The mean IoU is a mean over batches of this many images, in their order; 0: over images.
   std::int64_t iou_batch = 0;
+  /// Of several classes the mean Dice and IoU are means over classes of their means over images;
+  /// else means over images of their means over classes.
+  bool classes_last = false;
 };
 
 /// All conventions; ours, which every file has unless another is asked for, is the first.
@@ -39,6 +42,13 @@ struct ConventionScores {
 
 /// One row per convention, in the order of the table.
 std::vector<ConventionScores> compare_conventions(const std::vector<ImageScore>& scores);
+
+/// Whether the convention's means over these are mean_of_classes.
+bool averages_classes_last(const Convention& convention, const std::vector<ImageScore>& scores);
+
+/// The mean over classes of their means over images of the metric at that place of all_metrics();
+/// undefined ones are left out.
+double mean_of_classes(const std::vector<ImageScore>& scores, std::size_t metric);
 
 /// The mean of the IoUs as the convention takes it; undefined ones are left out.
 double mean_iou(const Convention& convention, const std::vector<double>& values);

@@ -23,9 +23,11 @@ struct Confusion {
   std::int64_t fn = 0;
   std::int64_t tn = 0;
 
-  bool both_empty() const { return tp + fp + fn == 0; }
+  /// No pixel counts: all are ignored.
+  bool nothing_scored() const { return tp + fp + fn + tn == 0; }
+  bool both_empty() const { return tp + fp + fn == 0 && tn > 0; }
   /// Prediction or truth is empty, but not both.
-  bool one_sided_empty() const { return !both_empty() && (tp + fp == 0 || tp + fn == 0); }
+  bool one_sided_empty() const { return (tp + fp == 0) != (tp + fn == 0); }
   bool operator==(const Confusion&) const = default;
 };
 

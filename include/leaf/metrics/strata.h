@@ -20,8 +20,8 @@ class ImageColumn {
 
   /// Of a spec that was read: "COLUMN".
   const std::string& name() const { return name_; }
-  /// The value of an image, by its whole name or else by the last part of it; "" where the table
-  /// lacks it or says "", "nan", "na", "null" or "none".
+  /// The value of an image, by its whole name or else by the last part of it, of a slice also by
+  /// its volume's; "" where the table lacks it or says "", "nan", "na", "null" or "none".
   std::string of(const std::string& image) const;
 
  private:
@@ -32,6 +32,11 @@ class ImageColumn {
 /// Each image's value, in the order of the scores.
 std::vector<std::string> values_of(const ImageColumn& column,
                                    const std::vector<ImageScore>& scores);
+
+/// Each image's group for the bootstrap: its value, or a group of its own where it has none, which
+/// is warned of.
+std::vector<std::string> groups_by(const ImageColumn& column,
+                                   const std::vector<std::string>& names);
 
 /// Images that have something in common.
 struct Stratum {

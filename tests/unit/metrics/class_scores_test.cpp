@@ -46,6 +46,34 @@ TEST(ClassScores, ConventionsLookAtEveryClass) {
   }
 }
 
+TEST(ClassScores, NnunetAveragesImagesBeforeClasses) {
+  const auto image_of = [](std::vector<Confusion> counts) {
+    std::vector<ImageScore> classes;
+    for (const Confusion& c : counts) {
+      classes.push_back({"k", c, std::vector<double>(all_metrics().size()), {}});
+    }
+    ImageScore image = mean_over_classes("x", classes);
+    return image;
+  };
+  // Class a 0.8 and 0.6, class b in neither mask and 0.2.
+  std::vector<ImageScore> scores{image_of({{4, 1, 1, 4}, {0, 0, 0, 10}}),
+                                 image_of({{3, 2, 2, 3}, {1, 4, 4, 1}})};
+  const auto mean_by = [&](const char* key) {
+    std::vector<ImageScore> converted = scores;
+    const Convention& convention = find_convention(key);
+    apply_convention(convention, converted);
+    const Summary summary = summarise(converted, {.groups = {}, .convention = &convention});
+    for (const ConventionScores& row : compare_conventions(scores)) {
+      if (row.convention == &convention) {
+        EXPECT_DOUBLE_EQ(row.dice, summary.of("dice").mean) << key;
+      }
+    }
+    return summary.of("dice").mean;
+  };
+  EXPECT_NEAR(mean_by("nnunet"), (0.7 + 0.2) / 2, 1e-12);
+  EXPECT_NEAR(mean_by("monai"), (0.8 + 0.4) / 2, 1e-12);
+}
+
 TEST(ClassScores, AreSummarisedByClassAndStandBehindTheirMean) {
   const std::vector<ImageScore> scores{image("x"), image("y")};
   const Breakdown breakdown = break_down(scores, {});

@@ -56,6 +56,36 @@ TEST(Comparison, PairsByNameAndCounts) {
   EXPECT_NEAR(hd95.difference, -1, 1e-12);
 }
 
+TEST(Comparison, AClassesColumnIsBetterAsItsMetricIs) {
+  const Tables tables;
+  const ScoreTable a = tables.read("a.csv", "name,hd95_disc\nx,2\n");
+  const ScoreTable b = tables.read("b.csv", "name,hd95_disc\nx,10\n");
+  const Comparison c = compare({a, b}, {.columns = {"hd95_disc"}, .groups = ""});
+  EXPECT_EQ(c.pairs[0].wins_a, 1);
+  EXPECT_EQ(c.pairs[0].wins_b, 0);
+}
+
+TEST(Comparison, GroupsAreWhatIsTested) {
+  const Tables tables;
+  std::string a = "name,dice\n";
+  std::string b = a;
+  std::string groups = "name,patient\n";
+  for (int i = 0; i < 40; ++i) {
+    const std::string name = "case" + std::to_string(i / 4) + "#" + std::to_string(i % 4);
+    a += name + ",0." + std::to_string(500 + i) + "\n";
+    b += name + ",0." + std::to_string(510 + 2 * i) + "\n";
+  }
+  for (int i = 0; i < 10; ++i) {  // by the names of the volumes
+    groups += "case" + std::to_string(i) + ",p" + std::to_string(i) + "\n";
+  }
+  write_file(tables.folder / "groups.csv", groups);
+  const Comparison c =
+      compare({tables.read("a.csv", a), tables.read("b.csv", b)},
+              {.columns = {}, .groups = (tables.folder / "groups.csv").string() + ":patient"});
+  EXPECT_NEAR(c.pairs[0].test.p, 2.0 / 1024, 1e-12);  // ten patients that all gain
+  EXPECT_EQ(c.pairs[0].images, 40);
+}
+
 TEST(Comparison, HolmCountsEveryTest) {
   const Tables tables;
   std::string a = "name,dice\n";

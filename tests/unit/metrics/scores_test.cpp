@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <tuple>
 
 #include "leaf/metrics/curves.h"
 #include "leaf/metrics/segmentation.h"
@@ -31,6 +32,20 @@ TEST(BoundaryScores, TwoPixelsApart) {
   EXPECT_EQ(s.nsd, 0);
   EXPECT_EQ(s.boundary_iou, 0);
   EXPECT_EQ(boundary_scores(a, b, {}, 5).nsd, 1);  // as near as the tolerance is near
+}
+
+/// Spacings of which no multiple is a double: 5 steps of 0.4, 20 of 0.1, 3 of 0.7.
+TEST(BoundaryScores, AsFarAsTheToleranceIsWithinIt) {
+  for (const auto& [step, steps, tolerance] :
+       {std::tuple(0.4, 5, 2.0), {0.1, 20, 2.0}, {0.7, 3, 2.1}, {0.1, 3, 0.3}}) {
+    at::Tensor square = at::zeros({64, 64}, at::kByte);
+    square.narrow(0, 7, 30).narrow(1, 9, 30).fill_(1);
+    for (const std::int64_t axis : {0, 1}) {
+      const at::Tensor moved = square.roll(steps, axis);
+      EXPECT_EQ(boundary_scores(square, moved, {step, step}, tolerance).nsd, 1)
+          << step << " along " << axis;
+    }
+  }
 }
 
 TEST(BoundaryScores, SpacingOfEachDirection) {

@@ -57,6 +57,19 @@ TEST(Scores, SpecificityIsOfTheBackground) {
   EXPECT_DOUBLE_EQ(score({3, 0, 4, 0}).value("specificity"), 1.0);    // no background
 }
 
+TEST(Scores, AnImageThatIsIgnoredWholeIsLeftOut) {
+  const at::Tensor mask = at::ones({4, 5}, at::kByte);
+  const ImageScore ignored = score_image("y", mask, mask, {}, std::nullopt, mask);
+  const ImageScore half = score({6, 2, 4, 88});
+  const Summary summary = summarise({half, ignored});
+  EXPECT_EQ(summary.of("dice").mean, half.value("dice"));
+  EXPECT_EQ(summary.of("dice").undefined, 1);
+  EXPECT_EQ(summary.both_empty + summary.one_sided_empty, 0);
+  ThresholdCurve curve;
+  curve.add(at::zeros({1, 0}), at::zeros({1, 0}));
+  EXPECT_EQ(curve.images(), 0);
+}
+
 TEST(Scores, StayInTheirRange) {
   for (const Confusion& c : {Confusion{6, 2, 4, 88}, Confusion{0, 0, 0, 9}, Confusion{0, 5, 0, 4},
                              Confusion{0, 0, 5, 4}, Confusion{9, 0, 0, 0}}) {
@@ -221,16 +234,15 @@ TEST(Scores, IgnoredPixelsChangeNoScore) {
   }
 }
 
-TEST(Scores, APictureThatIsIgnoredAltogetherHasNoCounts) {
+TEST(Scores, APictureThatIsIgnoredAltogetherHasNone) {
   const at::Tensor all = at::ones({3, 3}, at::kByte);
   ScoreOptions options;
   options.groups = {MetricGroup::kBoundary, MetricGroup::kProbability};
   const ImageScore score =
       score_image("a", all, all, options, at::full({3, 3}, 0.5, at::kFloat), all);
   EXPECT_EQ(score.c, Confusion{});
-  EXPECT_EQ(score.value("dice"), 1);
-  for (const char* key : {"accuracy", "hausdorff", "auroc", "average_precision", "ece", "brier"}) {
-    EXPECT_FALSE(is_defined(score.value(key))) << key;
+  for (const Metric& metric : all_metrics()) {
+    EXPECT_FALSE(is_defined(score.value(metric.key))) << metric.key;
   }
 }
 
