@@ -101,14 +101,16 @@ void check_images(const EvalOptions& o, const std::vector<MaskPair>& pairs) {
   }
 }
 
-/// The image of a pair below --images: nothing where there is none of the masks' size.
+/// The stored pixels of a pair's image below --images, which masks in files of their own lie on;
+/// nothing where there is none of the masks' size.
 std::optional<at::Tensor> image_of(const MaskPair& pair, const fs::path& folder,
                                    data::ImageSize size) {
   const auto file = folder.empty() ? std::nullopt : find_picture(folder, pair.name);
   if (!file) {
     return std::nullopt;
   }
-  const at::Tensor rgb = data::read_image(*file).rgb;
+  const data::LoadedImage image = data::read_image(*file);
+  const at::Tensor rgb = data::undo_orientation(image.rgb, image.exif_orientation);
   return data::size_of(rgb) == size ? std::optional(rgb) : std::nullopt;
 }
 
@@ -118,8 +120,9 @@ at::Tensor mask_by(const Segmenter& segmenter, const MaskPair& pair, const fs::p
   if (!file) {
     throw ConfigError(str("--figure-with: a model needs --images with an image '", pair.name, "'"));
   }
-  const at::Tensor rgb = data::read_image(*file, segmenter.image_options()).rgb;
-  return segmenter.segment(rgb, pair.name).mask;
+  const data::LoadedImage image = data::read_image(*file, segmenter.image_options());
+  return data::undo_orientation(segmenter.segment(image.rgb, pair.name).mask,
+                                image.exif_orientation);
 }
 
 /// The same name's mask in another folder of predictions.

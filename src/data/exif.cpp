@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "leaf/data/image_io.h"
+
 namespace leaf::data {
 namespace {
 

@@ -17,7 +17,4 @@ int exif_orientation(std::string_view exif);
 /// to 8 height and width change places.
 at::Tensor apply_orientation(const at::Tensor& stored, int orientation);
 
-/// The inverse: brings a mask that was made on the displayed picture back to the stored pixels.
-at::Tensor undo_orientation(const at::Tensor& displayed, int orientation);
-
 }  // namespace leaf::data

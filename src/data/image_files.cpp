@@ -33,6 +33,11 @@ std::string_view take_number(std::string_view text, std::size_t& at) {
 
 }  // namespace
 
+bool has_number_for_extension(const fs::path& path) {
+  const std::string extension = path.extension().string();
+  return extension.size() > 1 && std::all_of(extension.begin() + 1, extension.end(), is_digit);
+}
+
 ImageSize size_of(const at::Tensor& image) { return {image.size(0), image.size(1)}; }
 
 bool has_image_extension(const fs::path& path) {
@@ -44,7 +49,8 @@ bool has_image_extension(const fs::path& path) {
 }
 
 bool is_image_file(const fs::path& path) {
-  const bool may_be_dicom = !is_hidden(path) && !path.has_extension();  // as scanners write them
+  const bool may_be_dicom =  // as scanners write them: IM1, or the object's UID
+      !is_hidden(path) && (!path.has_extension() || has_number_for_extension(path));
   return has_image_extension(path) || (may_be_dicom && dicom::is_dicom_file(path));
 }
 

@@ -30,6 +30,9 @@ FoundImages find_images(const std::filesystem::path& folder, const ImageSearch& 
 /// results were not entered, if any.
 void report_passed_over(const FoundImages& found, const std::filesystem::path& folder);
 
+/// True for "CT.1.2.840.7": a dot and a number at the end are part of a name.
+bool has_number_for_extension(const std::filesystem::path& path);
+
 /// True for a folder whose summary.json leaf_infer or leaf_eval wrote.
 bool is_results_folder(const std::filesystem::path& folder);
 

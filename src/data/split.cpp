@@ -207,6 +207,7 @@ SplitPairs split_pairs(const DataConfig& config, std::uint64_t seed) {
 SplitPairs split_pairs_of_run(const DataConfig& config, const fs::path& split_csv) {
   SplitPairs result = split_by_manifest(split_csv, config.root, list_pairs(config), Gone::kLeftOut);
   check_train_part(result, config);
+  result.present = result.train.size() + result.validation.size() + result.test.size();
   return cut_volumes(std::move(result), config);
 }
 

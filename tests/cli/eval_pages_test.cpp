@@ -8,6 +8,7 @@
 #include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
 #include "leaf/pipeline/folders.h"
+#include "support/exif_bytes.h"
 #include "support/images.h"
 
 namespace leaf {
@@ -76,6 +77,24 @@ TEST(EvalPages, OfMasksAndModels) {
   for (const char* part :
        {"mean Dice by threshold", "share of target pixels by probability", "AUROC"}) {
     EXPECT_TRUE(contains(page, part)) << part;
+  }
+}
+
+/// Masks in files of their own lie on the stored pixels, however a viewer turns them.
+TEST(EvalPages, ImagesThatAViewerTurnsLieAsStored) {
+  const TinyProject project;
+  write_two_masks(project);
+  data::write_jpeg(project / "stored.jpg", test::picture(16, 16));
+  const auto figure_of = [&](const std::string& bytes) {
+    fs::remove(project / "images/a.png");
+    write_file(project / "images/a.jpg", bytes);
+    EXPECT_EQ(eval_masks(project, {"--figure", "--images", project.path("images")}).exit_code, 0);
+    return read_file(project / "eval/figure.png");
+  };
+  const std::string stored = read_file(project / "stored.jpg");
+  const std::string figure = figure_of(stored);
+  for (const unsigned orientation : {3U, 6U}) {
+    EXPECT_EQ(figure_of(test::with_exif(stored, orientation, true)), figure) << orientation;
   }
 }
 

@@ -57,18 +57,22 @@ TEST(InferDicom, AFolderOfDicomFilesIsOneOfPictures) {
   project.with_model();
   write_file(project / "in/a.dcm", phantom_dicom(1, 40, 56));
   write_file(project / "in/sub/IM1", phantom_dicom(2, 90, 30));
+  write_file(project / "in/sub/CT.1.2.840.1", phantom_dicom(2, 90, 30));
+  write_file(project / "in/sub/CT.1.2.840.2", phantom_dicom(3, 90, 30));
   data::write_png(project / "png/a.png", test::phantom(1, 40, 56));
   ASSERT_EQ(infer(project, {"png"}, "from-png").exit_code, 0);
   const auto outcome = infer(project, {"in"}, "out", {"--dicom-seg"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   test::expect_mask(project / "out/sub/IM1.png", 90, 30);
+  test::expect_mask(project / "out/sub/CT.1.2.840.1.png", 90, 30);
+  test::expect_mask(project / "out/sub/CT.1.2.840.2.png", 90, 30);
   EXPECT_EQ(read_file(project / "out/a.png"), read_file(project / "from-png/a.png"));
   const at::Tensor mask = data::read_mask(project / "out/a.png");
   EXPECT_TRUE(data::read_mask(project / "out/dicom-seg/a.dcm").ne(0).equal(mask.ne(0)));
   EXPECT_TRUE(fs::exists(project / "out/dicom-seg/sub/IM1.dcm"));
   EXPECT_EQ(project.json("out/summary.json")["options"]["dicom_seg"], true);
   const auto again = infer(project, {"out"}, "again");
-  EXPECT_EQ(project.json("again/summary.json")["images"].size(), 2U)
+  EXPECT_EQ(project.json("again/summary.json")["images"].size(), 4U)
       << "segmentations are no images\n"
       << again.err;
 }

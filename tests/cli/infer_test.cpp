@@ -4,7 +4,6 @@
 #include <chrono>
 #include <thread>
 
-#include "data/exif.h"
 #include "infer_project.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"

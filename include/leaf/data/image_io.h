@@ -20,9 +20,13 @@ namespace leaf::data {
 /// A picture as a viewer shows it.
 struct LoadedImage {
   at::Tensor rgb;  ///< uint8 [H,W,3]
-  /// What the file states (1 to 8); undo_orientation (exif.h) turns a mask back with it.
+  /// What the file states, 1 to 8.
   int exif_orientation = 1;
 };
+
+/// Brings what was made on the picture as displayed, [H,W] or [H,W,C] of any type, back to the
+/// stored pixels: for orientations 5 to 8 height and width change places.
+at::Tensor undo_orientation(const at::Tensor& displayed, int orientation);
 
 struct ImageSize {
   std::int64_t height = 0;

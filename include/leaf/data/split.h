@@ -17,6 +17,8 @@ struct SplitPairs {
   std::vector<Pair> test;
   /// Images that a run's split.csv lists and that are not there.
   std::size_t absent = 0;
+  /// And those that are there; a volume is one row.
+  std::size_t present = 0;
 
   const std::vector<Pair>& part(Split split) const;
 };

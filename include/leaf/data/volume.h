@@ -135,7 +135,8 @@ std::unique_ptr<Volume> open_volume(const std::filesystem::path& path,
 /// half a voxel: their slices belong together then.
 void require_same_place(const Volume& one, const Volume& other);
 
-/// The path without ".nii.gz", or else without its extension: what names are made of.
+/// The path without ".nii.gz", or else without its extension, unless that is a number, as where a
+/// DICOM file is named by its UID: what names are made of.
 std::filesystem::path without_extension(const std::filesystem::path& path);
 
 /// How the file of a volume's mask ends: ".nii" for a volume that does, else ".nii.gz".

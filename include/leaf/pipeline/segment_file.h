@@ -72,7 +72,7 @@ struct PreparedFile {
   at::Tensor input;      ///< float [3, R, R] in [0, 1]; undefined unless it was asked for
   at::Tensor rgb;        ///< uint8 [H, W, 3] as displayed; the same
   data::ImageSize size;  ///< as displayed
-  int orientation = 1;   ///< what undo_orientation (exif.h) needs
+  int orientation = 1;   ///< what undo_orientation (image_io.h) needs
 };
 
 /// What of a file is needed: the network's input, the pixels at full size (for overlays and tiles).

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "data/image_folder.h"
 #include "data/picture_bytes.h"
 #include "data/picture_levels.h"
 #include "data/readers/reader.h"
@@ -187,6 +188,9 @@ void require_same_place(const Volume& one, const Volume& other) {
 }
 
 fs::path without_extension(const fs::path& path) {
+  if (has_number_for_extension(path)) {
+    return path;
+  }
   fs::path result = path;
   const bool packed = to_lower(path.filename().string()).ends_with(".nii.gz");
   result.replace_extension();

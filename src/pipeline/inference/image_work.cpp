@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <string>
 
-#include "data/exif.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "output_files.h"

@@ -37,7 +37,7 @@ bool is_below(const fs::path& path, const fs::path& folder) {
 std::set<fs::path> masks_beside_images(const std::vector<fs::path>& images) {
   std::map<fs::path, std::vector<fs::path>> by_name;
   for (const fs::path& image : images) {
-    by_name[fs::path(image).replace_extension()].push_back(image);
+    by_name[data::without_extension(image)].push_back(image);
   }
   std::set<fs::path> masks;
   for (const auto& [name, files] : by_name) {

@@ -5,9 +5,9 @@
 #include <numbers>
 #include <vector>
 
-#include "data/exif.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/image_io.h"
 #include "leaf/data/label_maps.h"
 #include "pipeline/mask_codec.h"
 #include "staple.h"
@@ -103,7 +103,7 @@ void check_mask_options(const MaskOptions& options) {
 Segmentation segment_file(const Segmenter& segmenter, const std::filesystem::path& image,
                           const MaskOptions& options) {
   return segment(segmenter, prepare_file(segmenter, image, wanted_for(options)),
-                 image.stem().string(), image.string(), options);
+                 data::without_extension(image.filename()).string(), image.string(), options);
 }
 
 Segmentation segment_image(const Segmenter& segmenter, const data::LoadedImage& image,

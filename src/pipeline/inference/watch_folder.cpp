@@ -48,9 +48,10 @@ std::string refusal_of(const InferenceInput& input, const FolderInferenceOptions
                mask_path(inference, input).string(), "'; rename them");
   }
   try {
+    data::refuse_channel_files({input.image});
     check_outputs({input}, inference);
     return "";
-  } catch (const ConfigError& failure) {
+  } catch (const Error& failure) {
     return failure.what();
   }
 }

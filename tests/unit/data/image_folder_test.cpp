@@ -50,6 +50,8 @@ TEST(ImageFolder, ExtensionsAreAskedForWithoutTheFile) {
   write_file(folder / "scan", std::string(128, '\0') + "DICM");
   EXPECT_TRUE(is_image_file(folder / "scan"));
   EXPECT_FALSE(has_image_extension(folder / "scan"));
+  std::filesystem::copy_file(folder / "scan", folder / "1.2.840.7");
+  EXPECT_TRUE(is_image_file(folder / "1.2.840.7"));
 }
 
 TEST(ImageFolder, EarlierResultsAreNotEntered) {

@@ -1,10 +1,10 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "data/exif.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/data/dataset.h"
+#include "leaf/data/image_io.h"
 #include "support/exif_bytes.h"
 #include "support/images.h"
 #include "support/temporary_folder.h"

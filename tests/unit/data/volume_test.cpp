@@ -284,6 +284,7 @@ TEST(Volumes, AreKnownByTheirNames) {
   EXPECT_FALSE(is_volume("b.gz") || is_volume("b.png") || is_volume("._b.nii.gz"));
   EXPECT_EQ(without_extension("a.b/c.d.nii.gz"), fs::path("a.b/c.d"));
   EXPECT_EQ(without_extension("c.d.png"), fs::path("c.d"));
+  EXPECT_EQ(without_extension("1.2.840.10"), fs::path("1.2.840.10"));  // a UID
   EXPECT_EQ(volume_ending("a.nii"), ".nii");
   EXPECT_EQ(volume_ending("a.nii.gz"), ".nii.gz");
   EXPECT_EQ(slice_name("a/b", 3), "a/b#3");
