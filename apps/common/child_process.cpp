@@ -58,7 +58,7 @@ pid_t start_program(const std::filesystem::path& program, std::vector<std::strin
 int exit_code_of(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : kExitSomeFailed; }
 
 int run_program(const std::filesystem::path& program, std::vector<std::string> arguments) {
-  const pid_t child = start_program(program, std::move(arguments), {}, SIGTERM);
+  const pid_t child = start_program(program, std::move(arguments), {}, kStopSignal);
   bool told = false;
   int status = 0;
   for (pid_t ended = 0; (ended = ::waitpid(child, &status, WNOHANG)) != child;) {
@@ -66,7 +66,7 @@ int run_program(const std::filesystem::path& program, std::vector<std::string> a
       throw Error(str("cannot wait for ", program.string(), ": ", std::strerror(errno)));
     }
     if (interrupted() && !told) {
-      ::kill(child, SIGTERM);
+      ::kill(child, kStopSignal);
       told = true;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -16,10 +16,15 @@ namespace {
 std::atomic<bool> g_interrupted = false;
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-/// A closing terminal may send SIGHUP twice: only the other signals insist.
+/// A closing terminal may send SIGHUP twice, and a parent's signal may follow the system's.
+bool insists(int number) { return number != SIGHUP && number != kStopSignal; }
+
 void on_signal(int number) {
-  if (g_interrupted.exchange(true) && number != SIGHUP) {
-    ::_exit(kExitInterrupted);
+  if (g_interrupted.exchange(true)) {
+    if (insists(number)) {
+      ::_exit(kExitInterrupted);
+    }
+    return;
   }
   constexpr std::string_view kNotice = "\ninterrupted: ending in order (again to stop at once)\n";
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, kNotice.data(), kNotice.size());
@@ -51,6 +56,7 @@ void handle_interrupts() {
   action.sa_flags = SA_RESTART | SA_NODEFER;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
+  ::sigaction(kStopSignal, &action, nullptr);
   handle_hangup(on_signal);
 }
 

@@ -27,7 +27,7 @@ using std::chrono::seconds;
 
 /// What the others may take to notice that one is gone and to save.
 constexpr seconds kTimeToEnd{45};
-constexpr seconds kTimeAfterTerm{10};
+constexpr seconds kTimeAfterStop{10};
 
 /// The processes and how they ended.
 class Job {
@@ -58,8 +58,10 @@ class Job {
   }
 
   int exit_code() const { return exit_code_; }
-  /// When the first one failed.
-  const Clock::time_point* failed() const { return exit_code_ == kExitSuccess ? nullptr : &end_; }
+  /// When the first one failed. One that was interrupted did not: process 0 may still be saving.
+  const Clock::time_point* failed() const {
+    return exit_code_ == kExitSuccess || exit_code_ == kExitInterrupted ? nullptr : &end_;
+  }
 
  private:
   void note_end(std::size_t rank, int status) {
@@ -108,15 +110,15 @@ int launch_processes(int count, char** argv, int threads) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     job.look();
     if (interrupted() && !told) {
-      job.send(SIGTERM);
+      job.send(kStopSignal);
       told = true;
     }
     if (const auto* failed = job.failed()) {
       const auto since = Clock::now() - *failed;
-      if (since > kTimeToEnd + kTimeAfterTerm) {
+      if (since > kTimeToEnd + kTimeAfterStop) {
         job.send(SIGKILL);
       } else if (since > kTimeToEnd && !told) {
-        job.send(SIGTERM);
+        job.send(kStopSignal);
         told = true;
       }
     }

@@ -143,6 +143,24 @@ TEST(TrainProcesses, AnyNumberContinuesARun) {
   EXPECT_EQ(newest(project / "other").batches, 6);
 }
 
+/// As when a machine shuts down: the system's signal, and then the launcher's.
+TEST(TrainProcesses, ASignalToAllOfThemSaves) {
+  const TrainProject project;
+  const test::Program program("leaf_train",
+                              project.arguments("run", set({"train.max_train_steps=100000",
+                                                            "train.checkpoint_steps=100000"},
+                                                           kTwo + Strings{"--quiet"})));
+  ASSERT_TRUE(test::wait_for(project / "run/best/model_index.json"));
+  for (const pid_t process :
+       {process_of_rank(program.pid(), 0), process_of_rank(program.pid(), 1), program.pid()}) {
+    ASSERT_GT(process, 0);
+    ::kill(process, SIGTERM);
+  }
+  const test::Outcome outcome = program.wait();
+  EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
+  test::expect_intact(project / "run");
+}
+
 TEST(TrainProcesses, ALostOneEndsTheJobAndIsNamed) {
   const TrainProject project;
   const test::Program program(
