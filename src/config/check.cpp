@@ -287,6 +287,15 @@ Found teacher(const Config& c) {
   return {};
 }
 
+/// A KL autoencoder that no validation sees.
+bool is_never_measured(const Config& config) {
+  const data::SplitConfig& split = config.data.split;
+  const bool by_share = split.strategy == data::SplitStrategy::kRandom ||
+                        split.strategy == data::SplitStrategy::kTail ||
+                        split.strategy == data::SplitStrategy::kGroups;
+  return config.task == Task::kAutoencoder && !is_tiny(config) && by_share && split.validation == 0;
+}
+
 }  // namespace
 
 std::optional<Problem> find_problem(const Config& config) {
@@ -319,6 +328,11 @@ std::vector<std::string> find_oddities(const Config& config) {
     oddities.push_back(str(
         "diffusion.clip_sample true with model.autoencoder.type tiny: its latents reach beyond ",
         "the clamp; set diffusion.clip_sample to false"));
+  }
+  if (is_never_measured(config)) {
+    oddities.emplace_back(
+        "data.split.validation 0 with task autoencoder: latents are brought to unit variance by "
+        "what validation measures; keep some images for it");
   }
   return oddities;
 }

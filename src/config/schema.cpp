@@ -88,7 +88,9 @@ Fields unet_fields(ModelSection& m) {
 Fields model_fields(ModelSection& m) {
   Fields fields{
       choice("model.init", m.init,
-             "random ignores every weights path: for tests, dry runs and benchmarks."),
+             "random ignores every weights path but that of a distilled model's teacher: for "
+             "tests, dry "
+             "runs and benchmarks."),
       path("model.pretrained", m.pretrained,
            "A model folder (vae, unet, latent_encoder), or a run, whose parts are the start "
            "wherever no weights key below says else; in task distill a light model whose encoders "

@@ -74,10 +74,11 @@ Fields train_fields(TrainSection& t) {
            "On a GPU, record a step's forward and backward pass once and replay it: a faster step "
            "where launching kernels takes longer than they do. Task segmentation, without gradient "
            "accumulation.")),
-       harmless(
-           boolean("train.gradient_checkpointing", t.gradient_checkpointing,
-                   "Compute the inside of residual and attention blocks again in the backward pass "
-                   "instead of keeping it: less memory, a step a third longer, the same weights.")),
+       harmless(boolean(
+           "train.gradient_checkpointing", t.gradient_checkpointing,
+           "Compute the inside of residual and attention blocks again in the backward pass "
+           "instead of keeping it: less memory, a step a third longer, the same weights. In task "
+           "distill of a U-Net that learns.")),
        boolean("train.use_ema", t.use_ema,
                "Keep and validate an average of the U-Net's weights; in task distill of all that "
                "learns, in task autoencoder of nothing."),

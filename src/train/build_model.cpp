@@ -40,6 +40,24 @@ void add_source(std::vector<WeightSource>& sources, io::WeightPart name, const f
   }
 }
 
+/// The folder of ModelSection::pretrained, of a run its best, else its last; empty where none is
+/// given. Throws WeightsError when it holds no network.
+fs::path pretrained_folder(const ModelSection& section) {
+  require_exists("ModelSection::pretrained", section.pretrained);
+  if (section.pretrained.empty()) {
+    return {};
+  }
+  const auto folder = find_folder(section.pretrained, [](const fs::path& path) {
+    return fs::exists(path / "unet") || fs::exists(path / "vae") ||
+           fs::exists(path / "latent_encoder");
+  });
+  if (!folder) {
+    throw WeightsError(str("ModelSection::pretrained: '", section.pretrained.string(),
+                           "' has no unet, vae or latent_encoder, nor has its best or last"));
+  }
+  return *folder;
+}
+
 /// The paths that the autoencoder starts from; throws ConfigError when there are none.
 std::vector<WeightSource> autoencoder_sources(const ModelSection& section) {
   std::vector<fs::path> paths = section.autoencoder_weights;
@@ -61,22 +79,6 @@ std::vector<WeightSource> autoencoder_sources(const ModelSection& section) {
 }
 
 }  // namespace
-
-fs::path pretrained_folder(const ModelSection& section) {
-  require_exists("ModelSection::pretrained", section.pretrained);
-  if (section.pretrained.empty()) {
-    return {};
-  }
-  const auto folder = find_folder(section.pretrained, [](const fs::path& path) {
-    return fs::exists(path / "unet") || fs::exists(path / "vae") ||
-           fs::exists(path / "latent_encoder");
-  });
-  if (!folder) {
-    throw WeightsError(str("ModelSection::pretrained: '", section.pretrained.string(),
-                           "' has no unet, vae or latent_encoder, nor has its best or last"));
-  }
-  return *folder;
-}
 
 ModelDescription describe(const Config& config) {
   ModelDescription description;

@@ -26,7 +26,7 @@ class CachedFeatures {
   static std::int64_t group_size(std::int64_t batch_size);
 
   /// Whether what is computed next may be kept.
-  bool keeps() const { return store_ && !(full_ && proven_); }
+  bool keeps() const { return store_ && !full_; }
 
   /// images float32 [N, 3, R, R] in [0, 1], masks [N, 1, R, R], on the CPU.
   /// Defined are those that all samples have.

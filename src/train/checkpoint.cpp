@@ -4,6 +4,7 @@
 #include <iomanip>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <string_view>
 
 #include "config/field_types.h"
 #include "core/checksum.h"
@@ -34,6 +35,7 @@ std::vector<config::Field> state_fields(Checkpoint& checkpoint) {
           config::text("best_metric", checkpoint.best_metric, ""),
           config::text("best_images", checkpoint.best_images, ""),
           config::boolean("validation_due", checkpoint.validation_due, ""),
+          config::text("frozen", checkpoint.frozen, ""),
           config::integer("unlogged_steps", checkpoint.unlogged_steps, config::at_least(0), "")};
 }
 
@@ -52,6 +54,7 @@ json make_state(const Checkpoint& checkpoint, const fs::path& folder) {
              {"best_metric", checkpoint.best_metric},
              {"best_images", checkpoint.best_images},
              {"validation_due", checkpoint.validation_due},
+             {"frozen", checkpoint.frozen},
              {"unlogged_sums", checkpoint.unlogged_sums},
              {"unlogged_steps", checkpoint.unlogged_steps}};
   state[kChecksums] = {{kStateFile, own_checksum(state)},
@@ -121,6 +124,13 @@ std::string step_name(std::int64_t step) {
   return name.str();
 }
 
+/// Others, such as "step-0050000-keep", are the user's.
+bool is_step_name(std::string_view name) {
+  constexpr std::string_view kPrefix = "step-";
+  return name.starts_with(kPrefix) &&
+         name.find_first_not_of("0123456789", kPrefix.size()) == std::string_view::npos;
+}
+
 void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint, std::int64_t keep) {
   const std::string name = step_name(checkpoint.step);
   replace_folder(folder / name, [&](const fs::path& target) {
@@ -144,7 +154,7 @@ std::vector<fs::path> complete_checkpoints(const fs::path& folder) {
     return found;
   }
   for (const fs::path& entry : list_folder(folder)) {  // sorted by name
-    if (entry.filename().string().starts_with("step-") && fs::exists(entry / kStateFile)) {
+    if (is_step_name(entry.filename().string()) && fs::exists(entry / kStateFile)) {
       found.push_back(entry);
     }
   }

@@ -23,6 +23,8 @@ struct Checkpoint {
   std::string best_images = "all";
   /// The validation of `step` is still to be done: training failed before it was.
   bool validation_due = false;
+  /// TrainingTask::frozen_hash; empty in older ones.
+  std::string frozen = {};
   /// Sums of the scalars of the steps that are done but not logged yet, and their number.
   std::map<std::string, double> unlogged_sums = {};
   std::int64_t unlogged_steps = 0;

@@ -45,6 +45,8 @@ class DistillTask : public TrainingTask {
 
   NamedParameters parameters() override { return learned_parameters(networks_); }
 
+  std::string frozen_hash() const override { return leaf::frozen_hash(networks_); }
+
   TaskLoss loss(const data::Batch& batch) override {
     const AutocastGuard autocast(device_, config_.train.mixed_precision);
     const DistillInput input = make_input(batch.images, batch.masks);
@@ -75,7 +77,7 @@ class DistillTask : public TrainingTask {
     Scores scores =
         validate_model(segmenter_of(deployed_model()), config_, share, options, compare);
     set_training(networks_, true);
-    const at::Tensor all = options.gather(own).mean(0);
+    const at::Tensor all = options.gather(own).nanmean(0);  // without images that are ignored whole
     scores["agreement"] = all[0].item<double>();
     scores["teacher_dice"] = all[1].item<double>();
     return scores;
@@ -224,9 +226,11 @@ class DistillTask : public TrainingTask {
     return mask;
   }
 
-  /// What the teacher makes of a group of samples: where it is kept, for all stages.
+  /// What the teacher makes of a group of samples: for this stage, in a file for all, since its
+  /// records have one form.
   Features teach(const at::Tensor& images, const at::Tensor& masks) const {
-    const bool for_halves = features_.keeps() ? has_halves() : stage() == DistillStage::kHalves;
+    const bool to_file = config_.train.feature_cache == FeatureCache::kDisk && features_.keeps();
+    const bool for_halves = stage() == DistillStage::kHalves || (to_file && has_halves());
     const DistillTargets targets =
         distill_targets(teacher_, sampling(), make_input(images, masks),
                         for_halves ? DistillStage::kHalves : DistillStage::kJoint);

@@ -121,8 +121,21 @@ void add_weights(std::vector<Finding>& findings, const std::string& key, const f
   }
 }
 
+/// Of a light model: nothing else is read.
+std::vector<Finding> light_weights(const ModelSection& model) {
+  std::vector<Finding> findings;
+  add_weights(findings, "model.teacher", model.teacher);
+  if (model.init != ModelInit::kRandom) {
+    add_weights(findings, "model.pretrained", model.pretrained);
+  }
+  return findings;
+}
+
 std::vector<Finding> weights(const Config& config) {
   const ModelSection& model = config.model;
+  if (config.task == Task::kDistill) {
+    return light_weights(model);
+  }
   if (model.init == ModelInit::kRandom) {
     return {{"weights", "none are read (model.init: random)",
              "a model on a random autoencoder learns little: for dry runs"}};
@@ -131,9 +144,6 @@ std::vector<Finding> weights(const Config& config) {
   add_weights(findings, "model.pretrained", model.pretrained);
   for (const fs::path& path : model.autoencoder_weights) {
     add_weights(findings, "model.autoencoder.weights", path);
-  }
-  if (config.task == Task::kDistill) {
-    add_weights(findings, "model.teacher", model.teacher);
   }
   add_weights(findings, "model.unet.weights", model.unet_weights);
   add_weights(findings, "model.latent_encoder.weights", model.latent_encoder_weights);

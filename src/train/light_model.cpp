@@ -1,14 +1,12 @@
 #include "light_model.h"
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 
 #include "leaf/core/error.h"
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/pipeline/folders.h"
-#include "leaf/train/build_model.h"
 #include "models/autoencoder.h"
 #include "models/unet.h"
 #include "nn/module.h"
@@ -76,18 +74,17 @@ void copy_halves(const TrainingModel& from, const TrainingModel& to) {
 void start_halves(const Config& config, const TrainingModel& teacher, const TrainingModel& light) {
   const models::AutoencoderConfig& shape = light.description.autoencoder;
   const bool is_random = config.model.init == ModelInit::kRandom;
-  const auto pretrained = is_random ? std::filesystem::path() : pretrained_folder(config.model);
-  if (!pretrained.empty()) {
-    const TrainingModel start = load_training_model(pretrained);
+  if (!is_random && !config.model.pretrained.empty()) {
+    const TrainingModel start = load_training_model(find_model_folder(config.model.pretrained));
     if (!is_same_tiny(start.description.autoencoder, shape)) {
       throw WeightsError(
-          str("ModelSection::pretrained: the autoencoder of '", pretrained.string(),
+          str("ModelSection::pretrained: the autoencoder of '", config.model.pretrained.string(),
               "' is not of the configuration's shape (variant, widths, blocks, latent channels); "
               "name a light model that is, or nothing"));
     }
     copy_halves(start, light);
     log::info("encoders and decoder start as those of ModelSection::pretrained");
-  } else if (is_same_tiny(shape, teacher.description.autoencoder)) {
+  } else if (!is_random && is_same_tiny(shape, teacher.description.autoencoder)) {
     copy_halves(teacher, light);
     log::info("encoders and decoder have the teacher's shape and start as copies of its own");
   } else {

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "hash.h"
 #include "leaf/io/weights.h"
 
 namespace leaf {
@@ -56,6 +57,19 @@ void update_averages(const TaskNetworks& networks, double decay) {
       update_average(network.average->parameters(), network.module->parameters(), decay);
     }
   }
+}
+
+std::string frozen_hash(const TaskNetworks& networks) {
+  std::string hashes;
+  for (const TaskNetwork& network : networks) {
+    hashes += network.saved ? "" : network.name + " " + weights_hash(*network.module) + "\n";
+  }
+  if (hashes.empty()) {
+    return {};
+  }
+  Hasher hasher;
+  hasher.add(hashes);
+  return hex_text(hasher.digest());
 }
 
 io::TensorMap state_of(const TaskNetworks& networks) {

@@ -35,6 +35,9 @@ void set_training(const TaskNetworks& networks, bool training);
 /// One step of the moving averages.
 void update_averages(const TaskNetworks& networks, double decay);
 
+/// The hash of the networks that are not saved, as hex_text; empty without any.
+std::string frozen_hash(const TaskNetworks& networks);
+
 /// What is saved of the networks. load_state restores it; throws WeightsError where it does not
 /// fit.
 io::TensorMap state_of(const TaskNetworks& networks);

@@ -70,7 +70,7 @@ data::SplitPairs divide_for_run(const Config& config) {
     return data::split_pairs(config.data, config.seed);
   }
   data::SplitPairs pairs = data::split_pairs_of_run(config.data, split_csv);
-  if (pairs.absent > pairs.train.size() + pairs.validation.size() + pairs.test.size()) {
+  if (pairs.absent > pairs.present) {
     throw DataError(str("'", split_csv.string(), "' lists ", pairs.absent,
                         " images that are not in '", config.data.root.string(),
                         "', most of the run's; set DataConfig::root to where they are"));

@@ -92,6 +92,8 @@ class SegmentationTask : public TrainingTask {
 
   NamedParameters parameters() override { return learned_parameters(networks_); }
 
+  std::string frozen_hash() const override { return leaf::frozen_hash(networks_); }
+
   bool wants_first_batch() const override { return config_.model.scale_by_std; }
 
   void start(const data::Batch& first) override {

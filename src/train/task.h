@@ -64,6 +64,9 @@ class TrainingTask {
   /// Whether a model of that `kScore` is better than the best one so far.
   virtual bool is_better(double score, double best) const { return score > best; }
 
+  /// Of the weights that do not learn, which no checkpoint holds; empty without any.
+  virtual std::string frozen_hash() const { return {}; }
+
   /// Everything but the optimizer that a resume needs; load_state restores it (WeightsError).
   virtual io::TensorMap state() = 0;
   virtual void load_state(const io::TensorMap& state) = 0;

@@ -105,7 +105,8 @@ TrainingResult Trainer::run(const RunStart& start, const TrainerCallbacks& callb
     } else {
       group_->wait_for_all();  // until the folder is process 0's
       prepare();
-      open_run_folder(/*was_there=*/false);  // process 0 says what is missing
+      open_run_folder(/*was_there=*/false,
+                      /*allow_changes=*/false);  // process 0 says what is missing
       run_steps(result, callbacks);
     }
   } catch (const ProcessLost&) {
@@ -137,7 +138,7 @@ void Trainer::run_in_folder(const RunStart& start, TrainingResult& result,
     group_->wait_for_all();
     const config::Differences changes = find_changes(config_, start.allow_changes);
     prepare();
-    open_run_folder(start.resume && existed);
+    open_run_folder(start.resume && existed, start.allow_changes);
     report_changes(changes);
     run_steps(result, callbacks);
   } catch (...) {
@@ -175,6 +176,9 @@ std::string Trainer::save_after_failure(std::int64_t step) {
     } catch (const std::exception&) {  // the failure itself is what the user is told
     }
   }
+  if (!group_->first()) {
+    return "";  // process 0 saves, unless it is the one that is lost
+  }
   const std::int64_t saved = state_->saved_step;
   return saved > 0  ? str("; then RunStart::resume continues after step ", saved)
          : step > 0 ? "; then RunStart::resume starts again at step 0"
@@ -210,14 +214,17 @@ void Trainer::repeat_steps(TrainingResult& result, const TrainerCallbacks& callb
     if (logged) {
       write_log(done);
     }
-    if (state_->validation_due) {
+    if (state_->validation_due && !result.interrupted) {  // else when the run goes on
       validate(done, callbacks);
     }
     save_due = save_due || saved;
-    if ((save_due || result.interrupted) &&
-        last_step_was_finite(done, last || result.interrupted)) {
-      save(done);
-      save_due = false;
+    if (save_due || result.interrupted) {
+      if (last_step_was_finite(done, last)) {
+        save(done);
+        save_due = false;
+      } else {
+        result.interrupted = false;  // after the next one that is
+      }
     }
   }
 }
@@ -266,6 +273,7 @@ void Trainer::save(std::int64_t step) {
                       .best_metric = config_.validation.best_metric,
                       .best_images = enum_text(config_.validation.best_images),
                       .validation_due = state_->validation_due,
+                      .frozen = state_->frozen,
                       .unlogged_sums = state_->window.sums(),
                       .unlogged_steps = state_->window.steps(),
                       .weights = state_->task->state(),

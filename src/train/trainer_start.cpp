@@ -20,7 +20,7 @@ namespace leaf {
 namespace fs = std::filesystem;
 
 /// Everything is read, and found to fit, before the files of an earlier run are replaced.
-void Trainer::open_run_folder(bool was_there) {
+void Trainer::open_run_folder(bool was_there, bool allow_changes) {
   const fs::path& folder = config_.output.dir;
   const fs::path checkpoints = folder / kCheckpoints;
   if (group_->first()) {
@@ -28,7 +28,9 @@ void Trainer::open_run_folder(bool was_there) {
     remove_leftovers(checkpoints);
   }
   group_->wait_for_all();
+  state_->frozen = state_->task->frozen_hash();
   if (const auto found = newest_readable(checkpoints)) {
+    require_same_frozen(found->checkpoint, allow_changes);
     restore(found->path, found->checkpoint);
   } else if (was_there) {
     log::warn(str("no checkpoint in '", checkpoints.string(), "', starting at step 0"));
@@ -54,6 +56,7 @@ void Trainer::require_equal_starts() const {
   }
   Hasher hasher;
   hasher.add(config::dump_yaml(config_));
+  hasher.add(state_->frozen);
   for (const auto* part : {&state_->split.train, &state_->split.validation}) {
     for (const data::Pair& pair : *part) {
       hasher.add(pair.name + "\n");
@@ -71,6 +74,23 @@ void Trainer::require_equal_starts() const {
                             "checkpoint or other weights than process 0; give both the same"));
     }
   }
+}
+
+/// What was learned beside an autoencoder or a teacher does not fit another one.
+void Trainer::require_same_frozen(const Checkpoint& checkpoint, bool allow_changes) const {
+  if (checkpoint.frozen.empty() || checkpoint.frozen == state_->frozen) {
+    return;
+  }
+  const std::string what =
+      str("the networks that do not learn (autoencoder, teacher) have other "
+          "weights than when the run in '",
+          config_.output.dir.string(), "' was started");
+  if (!allow_changes) {
+    throw ConfigError(str(what,
+                          ": their files were replaced. Put the earlier ones back, choose another "
+                          "OutputSection::dir, or continue with RunStart::allow_changes"));
+  }
+  log::warn(what);
 }
 
 void Trainer::share_gradients() {

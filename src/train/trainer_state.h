@@ -45,6 +45,7 @@ struct Trainer::State {
   std::int64_t start_batch = 0;  ///< micro-batches that all processes had taken at that step
   std::int64_t saved_step = 0;   ///< of the newest checkpoint; 0 when there is none
   bool validation_due = false;   ///< of the last step that is done
+  std::string frozen;            ///< TrainingTask::frozen_hash
   std::int64_t best_step = 0;
   double best_score = 0.0;
   Scores scores;                  ///< of the step that was read last

@@ -59,23 +59,38 @@ double figure(const std::string& text, const std::string& label) {
                                                                            : -1;
 }
 
-/// The first column, which shows the images, is of one colour.
+/// The last row's first picture, which shows the image, is of one colour, and a number stands over
+/// it in place of a longer name.
 void expect_no_image_with_masks_only(const TinyProject& project) {
-  const auto column_deviation = [&](const std::string& results, std::vector<std::string> more) {
+  const auto sheet = [&](const std::string& results, std::vector<std::string> more) {
     more.insert(more.end(),
                 {"--compare", project.path("first"), project.path("model"), "--config",
                  project.path("config.yaml"), "--runs", "1", "--results", project.path(results)});
     EXPECT_EQ(test::run_cpu("leaf_bench", more).exit_code, 0);
-    const at::Tensor picture = data::read_image(project / results / "differences.png").rgb;
-    constexpr std::int64_t kSide = 100;  // within the last row's first picture
+    return data::read_image(project / results / "differences.png").rgb;
+  };
+  const at::Tensor with = sheet("with", {});
+  const at::Tensor without = sheet("without", {"--masks-only"});
+  const auto deviation = [](const at::Tensor& picture) {
+    constexpr std::int64_t kSide = 100;
     return picture.narrow(0, picture.size(0) - kSide - 20, kSide)
         .narrow(1, 20, kSide)
         .to(at::kFloat)
         .std()
         .item<double>();
   };
-  EXPECT_GT(column_deviation("with", {}), 1);
-  EXPECT_EQ(column_deviation("without", {"--masks-only"}), 0);
+  EXPECT_GT(deviation(with), 1);
+  EXPECT_EQ(deviation(without), 0);
+  const auto ink = [](const at::Tensor& picture) {
+    constexpr std::int64_t kPicture = 196;  // with its gap
+    constexpr std::int64_t kCaption = 18;
+    return (255 - picture.narrow(0, picture.size(0) - kPicture - kCaption, kCaption)
+                      .narrow(1, 0, kPicture))
+        .sum()
+        .item<std::int64_t>();
+  };
+  EXPECT_GT(ink(without), 0);
+  EXPECT_LT(ink(without), ink(with));
 }
 
 }  // namespace

@@ -76,6 +76,26 @@ TEST(Changes, AreMadeWhenAllowed) {
   test::expect_usage_error(project.train("new", {"--allow-changes"}), "leaf_train", {"--resume"});
 }
 
+TEST(Changes, OfFrozenWeightsAreRefusedToo) {
+  const TrainProject project;
+  project.with_model();
+  const Strings settings{"model.init=pretrained", "model.pretrained=" + project.path("model"),
+                         "alignment.teacher=none"};
+  Strings first{"--set", "train.max_train_steps=2"};
+  for (const std::string& setting : settings) {
+    first.insert(first.end(), {"--set", setting});
+  }
+  const auto started = project.train("run", first);
+  ASSERT_EQ(started.exit_code, 0) << started.err;
+  flip_last_bit(project / "model/vae/diffusion_pytorch_model.safetensors");
+  test::expect_usage_error(project.train("run", resumed(settings, {"--quiet"})), "leaf_train",
+                           {"have other weights than when the run", "--allow-changes"});
+  const auto allowed = project.train("run", resumed(settings, {"--allow-changes", "--quiet"}));
+  EXPECT_EQ(allowed.exit_code, 0) << allowed.err;
+  EXPECT_TRUE(contains(allowed.err, "warning: the networks that do not learn"));
+  EXPECT_EQ(test::checkpoint_step(project / "run"), 4);
+}
+
 TEST(Changes, OfTheMetricBeginTheSearchForTheBestAnew) {
   const TrainProject project;
   ASSERT_EQ(project

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <memory>
 
 #include "leaf/config/config.h"
@@ -21,10 +20,6 @@ ModelDescription describe(const Config& config);
 /// is loaded or copied from the autoencoder's encoder. What starts from what is logged. Throws
 /// WeightsError for files that are missing or do not fit.
 TrainingModel build_model(const Config& config);
-
-/// The folder of `pretrained`, of a run its best, else its last; empty where none is given. Throws
-/// WeightsError when it holds no network.
-std::filesystem::path pretrained_folder(const ModelSection& section);
 
 /// Puts the weights that `section` names (or those of its `pretrained`) into `autoencoder`: all
 /// paths together, each a model folder, a `vae` folder or a weight file in any format that

@@ -41,7 +41,8 @@ struct TrainerCallbacks {
 /// What becomes of a run folder that exists.
 struct RunStart {
   bool resume = false;
-  /// Continues although the configuration changes what is learned or how it is scored.
+  /// Continues although the configuration changes what is learned or how it is scored, or the
+  /// networks that do not learn have other weights.
   bool allow_changes = false;
 };
 
@@ -120,7 +121,8 @@ class Trainer {
   void prepare();
   void run_in_folder(const RunStart& start, TrainingResult& result,
                      const TrainerCallbacks& callbacks);
-  void open_run_folder(bool was_there);
+  void open_run_folder(bool was_there, bool allow_changes);
+  void require_same_frozen(const Checkpoint& checkpoint, bool allow_changes) const;
   void restore(const std::filesystem::path& path, const Checkpoint& checkpoint);
   void take_best(const Checkpoint& checkpoint);
   void require_equal_starts() const;

@@ -92,6 +92,16 @@ TEST(Checkpoint, KeepsTheNewest) {
   EXPECT_EQ(complete_checkpoints(folder.path()).back().filename(), "step-0001000");
 }
 
+TEST(Checkpoint, CopiesOfTheUsersStay) {
+  const test::TemporaryFolder folder;
+  write_checkpoint(folder.path(), make_checkpoint(500), 2);
+  fs::copy(folder / "step-0000500", folder / "step-0000500-keep");
+  write_checkpoint(folder.path(), make_checkpoint(1000), 1);
+  EXPECT_EQ(entries(folder.path()),
+            (std::vector<std::string>{"step-0000500-keep", "step-0001000"}));
+  EXPECT_EQ(complete_checkpoints(folder.path()).size(), 1U);
+}
+
 TEST(Checkpoint, TheNewestIsTheOneOfTheLastStep) {
   const test::TemporaryFolder folder;
   for (const std::int64_t step : {9'999'999, 10'000'000}) {  // of seven and of eight digits

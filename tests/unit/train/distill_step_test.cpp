@@ -168,7 +168,12 @@ TEST_F(DistillStep, ATunedUNetStartsAsTheTeachers) {
 }
 
 TEST_F(DistillStep, WhatHasTheTeachersShapeStartsAsItsCopy) {
-  const TrainingModel second = make_light_model(light_config(), light_);
+  Config config = light_config();
+  config.seed += 1;
+  EXPECT_NE(test::differences(*make_light_model(config, light_).autoencoder, *light_.autoencoder),
+            std::vector<std::string>{});  // ModelInit::kRandom
+  config.model.init = ModelInit::kPretrained;
+  const TrainingModel second = make_light_model(config, light_);
   EXPECT_EQ(test::differences(*second.autoencoder, *light_.autoencoder),
             std::vector<std::string>{});
   EXPECT_EQ(second.unet, light_.unet);

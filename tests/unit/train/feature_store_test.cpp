@@ -85,6 +85,13 @@ TEST(FeatureKey, FollowsFromImageAndMask) {
   EXPECT_NE(feature_key(other, mask), expected);
 }
 
+TEST(FeatureStore, TensorsCountAsWhatTheyTakeOfThePool) {
+  const auto large = [] { return Features{at::zeros({300'000}, at::kFloat)}; };  // takes 2 MiB
+  const auto store = make_memory_store(3'500'000);
+  EXPECT_TRUE(store->keep(key(1), large()));
+  EXPECT_FALSE(store->keep(key(2), large()));
+}
+
 TEST(FeatureStore, InMemoryUpToItsRoom) {
   const auto store = make_memory_store(2 * (4 * 8 * 8 * 4 + 16 * 12 * 2));
   EXPECT_FALSE(store->find(key(1)));
