@@ -197,16 +197,15 @@ class Comparison {
     }
   }
 
-  /// The mean over the images.
+  /// The mean over the images that have one.
   double add_agreement(const ModelMasks& masks) {
-    double sum = 0;
+    std::vector<double> agreements;
     for (std::size_t i = 0; i < masks.labels.size(); ++i) {
-      const double agreement = mask_agreement(masks.labels[i], first_.labels[i],
-                                              preprocessing_.classes, first_.ignored[i]);
-      least_agreement_[i] = std::min(least_agreement_[i], agreement);
-      sum += agreement;
+      agreements.push_back(mask_agreement(masks.labels[i], first_.labels[i], preprocessing_.classes,
+                                          first_.ignored[i]));
+      least_agreement_[i] = std::min(least_agreement_[i], agreements.back());  // not by NaN
     }
-    return sum / static_cast<double>(masks.labels.size());
+    return metrics::statistics(agreements).mean;
   }
 
   std::vector<std::size_t> places() const {
