@@ -58,7 +58,7 @@ pid_t start_program(const std::filesystem::path& program, std::vector<std::strin
 int exit_code_of(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : kExitSomeFailed; }
 
 int run_program(const std::filesystem::path& program, std::vector<std::string> arguments) {
-  const pid_t child = start_program(program, std::move(arguments), {}, kStopSignal);
+  const pid_t child = start_program(program, std::move(arguments), {}, SIGTERM);
   bool told = false;
   int status = 0;
   for (pid_t ended = 0; (ended = ::waitpid(child, &status, WNOHANG)) != child;) {

@@ -6,6 +6,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/volume.h"
 #include "leaf/pipeline/folders.h"
 
 namespace leaf::apps {
@@ -17,7 +18,8 @@ std::optional<fs::path> find_picture(const fs::path& folder, const std::string& 
   std::error_code none;
   for (fs::directory_iterator it(wanted.parent_path(), none), end; !none && it != end;
        it.increment(none)) {
-    if (it->path().stem() == wanted.filename() && data::is_image_file(it->path())) {
+    if (data::without_extension(it->path().filename()) == wanted.filename() &&
+        data::is_image_file(it->path())) {
       return it->path();
     }
   }

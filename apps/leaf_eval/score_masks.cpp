@@ -15,6 +15,7 @@
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/image_io.h"
+#include "leaf/data/volume.h"
 #include "leaf/pipeline/segmenter.h"
 #include "leaf_eval/figure_columns.h"
 #include "leaf_eval/options.h"
@@ -101,28 +102,43 @@ void check_images(const EvalOptions& o, const std::vector<MaskPair>& pairs) {
   }
 }
 
-/// The stored pixels of a pair's image below --images, which masks in files of their own lie on;
-/// nothing where there is none of the masks' size.
-std::optional<at::Tensor> image_of(const MaskPair& pair, const fs::path& folder,
-                                   data::ImageSize size) {
-  const auto file = folder.empty() ? std::nullopt : find_picture(folder, pair.name);
-  if (!file) {
+/// What was made on an image as a viewer turns it, on the pixels of a pair's masks: those as
+/// stored, unless the masks' files turn themselves or only the turned image has their size. Nothing
+/// where none has it.
+std::optional<at::Tensor> on_masks(const at::Tensor& displayed, int orientation,
+                                   const MaskPair& pair, const data::MaskOptions& options) {
+  const data::Mask stored_truth = data::load_mask(pair.truth, options);
+  const bool turns_itself = stored_truth.orientation != 1;
+  const data::ImageSize size =
+      data::size_of(data::turned(stored_truth, stored_truth.orientation).labels);
+  const at::Tensor stored = data::undo_orientation(displayed, orientation);
+  for (const at::Tensor& way : {turns_itself ? displayed : stored, displayed}) {
+    if (data::size_of(way) == size) {
+      return way;
+    }
+  }
+  return std::nullopt;
+}
+
+/// The image of a pair below --images: nothing where there is none of the masks' size.
+std::optional<at::Tensor> image_of(const MaskPair& pair, const EvalOptions& o) {
+  const auto file = o.images.empty() ? std::nullopt : find_picture(o.images, pair.name);
+  if (!file || data::is_volume(pair.truth)) {
     return std::nullopt;
   }
   const data::LoadedImage image = data::read_image(*file);
-  const at::Tensor rgb = data::undo_orientation(image.rgb, image.exif_orientation);
-  return data::size_of(rgb) == size ? std::optional(rgb) : std::nullopt;
+  return on_masks(image.rgb, image.exif_orientation, pair, mask_options(o));
 }
 
 /// What a model makes of an image below --images.
-at::Tensor mask_by(const Segmenter& segmenter, const MaskPair& pair, const fs::path& folder) {
-  const auto file = folder.empty() ? std::nullopt : find_picture(folder, pair.name);
+at::Tensor mask_by(const Segmenter& segmenter, const MaskPair& pair, const EvalOptions& o) {
+  const auto file = o.images.empty() ? std::nullopt : find_picture(o.images, pair.name);
   if (!file) {
     throw ConfigError(str("--figure-with: a model needs --images with an image '", pair.name, "'"));
   }
   const data::LoadedImage image = data::read_image(*file, segmenter.image_options());
-  return data::undo_orientation(segmenter.segment(image.rgb, pair.name).mask,
-                                image.exif_orientation);
+  const at::Tensor mask = segmenter.segment(image.rgb, pair.name).mask;
+  return on_masks(mask, image.exif_orientation, pair, mask_options(o)).value_or(mask);
 }
 
 /// The same name's mask in another folder of predictions.
@@ -149,7 +165,7 @@ std::vector<report::Column> columns_of(const EvalOptions& o, const Runtime& runt
         folder, {.device = runtime.device, .precision = runtime.precision, .seed = o.seed});
     std::vector<at::Tensor> masks;
     for (const std::size_t i : places) {
-      masks.push_back(mask_by(segmenter, pairs[i], o.images));
+      masks.push_back(mask_by(segmenter, pairs[i], o));
     }
     return masks;
   };
@@ -158,8 +174,8 @@ std::vector<report::Column> columns_of(const EvalOptions& o, const Runtime& runt
 
 report::Case mask_case(const MaskPair& pair, const EvalOptions& o) {
   const ScoredPixels masks = load_masks(pair, mask_options(o));
-  return report::make_case(image_of(pair, o.images, data::size_of(masks.truth)), masks.truth,
-                           masks.prediction, masks.ignored, classes_of(o));
+  return report::make_case(image_of(pair, o), masks.truth, masks.prediction, masks.ignored,
+                           classes_of(o));
 }
 
 }  // namespace

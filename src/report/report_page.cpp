@@ -226,7 +226,10 @@ std::vector<std::size_t> rows_shown(const std::vector<ImageScore>& scores) {
   std::iota(rows.begin(), rows.end(), std::size_t{0});
   if (rows.size() > kMostRows) {
     std::stable_sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
-      return scores[a].values.front() < scores[b].values.front();
+      const double x = scores[a].values.front();
+      const double y = scores[b].values.front();
+      const bool has_x = metrics::is_defined(x);
+      return has_x != metrics::is_defined(y) ? has_x : has_x && x < y;  // those without one last
     });
     rows.resize(kMostRows);
   }

@@ -137,7 +137,10 @@ void CachedFeatures::keep(const std::vector<Row>& rows) {
   if (wrong > 0) {
     log::warn("the feature cache holds other values than the networks give here; started anew");
     store_->start_anew();
-    full_ = false;
+    proven_ = false;
+    if (std::exchange(full_, false)) {
+      return;  // what was computed for no store may lack what one keeps
+    }
   }
   proven_ = wrong == 0 && (proven_ || right > 0);
   for (const auto& [key, features] : fresh) {

@@ -21,7 +21,7 @@ struct Checkpoint {
   /// What was scored: ValidationSection's fields of these names.
   std::string best_metric = "dice";
   std::string best_images = "all";
-  /// The validation of `step` is still to be done: training failed before it was.
+  /// The validation of `step` is still to be done: training ended before it was.
   bool validation_due = false;
   /// TrainingTask::frozen_hash; empty in older ones.
   std::string frozen = {};

@@ -105,8 +105,8 @@ TrainingResult Trainer::run(const RunStart& start, const TrainerCallbacks& callb
     } else {
       group_->wait_for_all();  // until the folder is process 0's
       prepare();
-      open_run_folder(/*was_there=*/false,
-                      /*allow_changes=*/false);  // process 0 says what is missing
+      // Process 0 says what is amiss.
+      open_run_folder(/*was_there=*/false, /*allow_changes=*/true);
       run_steps(result, callbacks);
     }
   } catch (const ProcessLost&) {
@@ -205,7 +205,7 @@ void Trainer::repeat_steps(TrainingResult& result, const TrainerCallbacks& callb
     const Scores& scores =
         train_step(result.steps, logged || saved || validated || device_.is_cpu());
     result.steps = done;
-    state_->validation_due = validated;
+    state_->validation_due = state_->validation_due || validated;
     if (callbacks.on_step) {
       callbacks.on_step(done, scores);
     }

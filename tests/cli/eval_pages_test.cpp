@@ -98,6 +98,23 @@ TEST(EvalPages, ImagesThatAViewerTurnsLieAsStored) {
   }
 }
 
+/// ... unless only the turned picture has their size.
+TEST(EvalPages, ImagesAsDisplayedUnderMasksOfThatSize) {
+  const TinyProject project;
+  const at::Tensor stored = test::picture(16, 24);
+  data::write_png(project / "truth/a.png", test::half_mask(24, 16));
+  data::write_png(project / "predicted/a.png", test::half_mask(24, 16));
+  data::write_jpeg(project / "stored.jpg", stored);
+  const auto figure_of = [&](const std::string& bytes) {
+    write_file(project / "images/a.jpg", bytes);
+    EXPECT_EQ(eval_masks(project, {"--figure", "--images", project.path("images")}).exit_code, 0);
+    return cell(data::read_image(project / "eval/figure.png").rgb, 0, 0);
+  };
+  const at::Tensor without = figure_of(read_file(project / "stored.jpg"));  // of another size
+  EXPECT_FALSE(
+      figure_of(test::with_exif(read_file(project / "stored.jpg"), 6, true)).equal(without));
+}
+
 TEST(EvalPages, SayWhichModelAndWhichData) {
   const TinyProject project;
   project.with_model();

@@ -96,6 +96,22 @@ TEST(Changes, OfFrozenWeightsAreRefusedToo) {
   EXPECT_EQ(test::checkpoint_step(project / "run"), 4);
 }
 
+TEST(Changes, OfFrozenWeightsAreAllowedToSeveralProcesses) {
+  const TrainProject project;
+  project.with_model();
+  const Strings settings{"model.init=pretrained", "model.pretrained=" + project.path("model"),
+                         "alignment.teacher=none"};
+  Strings first{"--set", "train.max_train_steps=2"};
+  for (const std::string& setting : settings) {
+    first.insert(first.end(), {"--set", setting});
+  }
+  ASSERT_EQ(project.train("run", first).exit_code, 0);
+  flip_last_bit(project / "model/vae/diffusion_pytorch_model.safetensors");
+  const auto two =
+      project.train("run", resumed(settings, {"--allow-changes", "--quiet", "--nproc", "2"}));
+  EXPECT_EQ(two.exit_code, 0) << two.err;
+}
+
 TEST(Changes, OfTheMetricBeginTheSearchForTheBestAnew) {
   const TrainProject project;
   ASSERT_EQ(project

@@ -94,8 +94,8 @@ ImageSize size_of(const at::Tensor& image);
 /// .webp .dcm), in any case; hidden files are none. No file is looked at.
 bool has_image_extension(const std::filesystem::path& path);
 
-/// True for names with such an extension, and for DICOM files without any, which it opens; hidden
-/// files are none.
+/// True for names with such an extension, and for DICOM files without any or with a number for one,
+/// which it opens; hidden files are none.
 bool is_image_file(const std::filesystem::path& path);
 
 /// The image files of a folder (and of all below it) in natural order: 2 before 10. Throws

@@ -33,8 +33,8 @@ struct TrainerCallbacks {
   std::function<void(std::int64_t step, const Scores& scores)> on_step;
   /// After every validation.
   std::function<void(std::int64_t step, const Scores& scores)> on_validation;
-  /// True to save a checkpoint and stop after the current step (and its validation, where one is
-  /// due).
+  /// True to save a checkpoint and stop after the current step, or the next one that is finite. A
+  /// validation that is due is done when the run goes on.
   std::function<bool()> stop_requested;
 };
 

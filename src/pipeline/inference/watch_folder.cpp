@@ -9,6 +9,7 @@
 #include "folder_watch.h"
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
+#include "leaf/data/volume.h"
 #include "leaf/pipeline/folder_inference.h"
 
 namespace leaf {
@@ -31,7 +32,7 @@ fs::path rival_of(const fs::path& image) {
       const std::string title = lower.substr(0, 1) + in_capitals(lower[1]) + lower.substr(2);
       std::error_code none;
       for (const std::string& extension : {lower, upper, title}) {
-        const fs::path other = fs::path(image).replace_extension(extension);
+        const fs::path other = data::without_extension(image).string() + extension;
         if (other != image && fs::exists(other, none)) {
           return other;
         }
