@@ -38,6 +38,21 @@ std::uintmax_t bytes_in(const fs::path& folder) {
                          [](auto sum, const auto& file) { return sum + file.second.size(); });
 }
 
+/// Half a run, whose autoencoder's file then changes; returns its settings.
+Strings run_beside_other_weights(const TrainProject& project) {
+  project.with_model();
+  Strings settings{"model.init=pretrained", "model.pretrained=" + project.path("model"),
+                   "alignment.teacher=none"};
+  Strings first{"--set", "train.max_train_steps=2"};
+  for (const std::string& setting : settings) {
+    first.insert(first.end(), {"--set", setting});
+  }
+  const auto started = project.train("run", first);
+  EXPECT_EQ(started.exit_code, 0) << started.err;
+  flip_last_bit(project / "model/vae/diffusion_pytorch_model.safetensors");
+  return settings;
+}
+
 }  // namespace
 
 TEST(Changes, OfWhatIsLearnedAreListedAndRefused) {
@@ -78,16 +93,7 @@ TEST(Changes, AreMadeWhenAllowed) {
 
 TEST(Changes, OfFrozenWeightsAreRefusedToo) {
   const TrainProject project;
-  project.with_model();
-  const Strings settings{"model.init=pretrained", "model.pretrained=" + project.path("model"),
-                         "alignment.teacher=none"};
-  Strings first{"--set", "train.max_train_steps=2"};
-  for (const std::string& setting : settings) {
-    first.insert(first.end(), {"--set", setting});
-  }
-  const auto started = project.train("run", first);
-  ASSERT_EQ(started.exit_code, 0) << started.err;
-  flip_last_bit(project / "model/vae/diffusion_pytorch_model.safetensors");
+  const Strings settings = run_beside_other_weights(project);
   test::expect_usage_error(project.train("run", resumed(settings, {"--quiet"})), "leaf_train",
                            {"have other weights than when the run", "--allow-changes"});
   const auto allowed = project.train("run", resumed(settings, {"--allow-changes", "--quiet"}));
@@ -98,15 +104,7 @@ TEST(Changes, OfFrozenWeightsAreRefusedToo) {
 
 TEST(Changes, OfFrozenWeightsAreAllowedToSeveralProcesses) {
   const TrainProject project;
-  project.with_model();
-  const Strings settings{"model.init=pretrained", "model.pretrained=" + project.path("model"),
-                         "alignment.teacher=none"};
-  Strings first{"--set", "train.max_train_steps=2"};
-  for (const std::string& setting : settings) {
-    first.insert(first.end(), {"--set", setting});
-  }
-  ASSERT_EQ(project.train("run", first).exit_code, 0);
-  flip_last_bit(project / "model/vae/diffusion_pytorch_model.safetensors");
+  const Strings settings = run_beside_other_weights(project);
   const auto two =
       project.train("run", resumed(settings, {"--allow-changes", "--quiet", "--nproc", "2"}));
   EXPECT_EQ(two.exit_code, 0) << two.err;
