@@ -162,6 +162,13 @@ Found timesteps(const Config& c) {
                        " with diffusion.steps_offset ", s.ddim.steps_offset,
                        " begins beyond the last timestep; lower one of them")};
   }
+  if (c.diffusion.training_timesteps == TrainingTimesteps::kLast &&
+      c.validation.num_inference_steps > 1) {
+    return Problem{{"validation.num_inference_steps", "diffusion.training_timesteps"},
+                   str("validation.num_inference_steps ", c.validation.num_inference_steps,
+                       " needs a model that knows every timestep; set it to 1, or "
+                       "diffusion.training_timesteps to uniform")};
+  }
   return {};
 }
 

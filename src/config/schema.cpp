@@ -150,6 +150,10 @@ Fields distill_fields(DistillSection& d) {
           "distill.edge_weight", d.edge_weight, at_least(0),
           "A pixel counts 1 where the teacher's decoder is sure and this much more where it says "
           "one half."),
+      number(
+          "distill.dice_weight", d.dice_weight, at_least(0),
+          "Weight of a Dice loss on the masks as decoded, beside their L1: in it an image with a "
+          "small target counts as much as one with a large one."),
   };
 }
 
@@ -186,6 +190,9 @@ Fields sampling_fields(DiffusionSection& d) {
       choice("diffusion.mask_latent", d.mask_latent,
              "What of the distribution that a kl autoencoder makes of a mask is learned: its mode, "
              "or a sample that each step draws anew (SDSeg)."),
+      choice("diffusion.training_timesteps", d.training_timesteps,
+             "uniform: any noise level (the paper); last: only the one at which inference begins, "
+             "which a model for one step learns in fewer steps."),
   };
 }
 

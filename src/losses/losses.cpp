@@ -13,6 +13,13 @@ at::Tensor edge_l1(const at::Tensor& prediction, const at::Tensor& target, doubl
   return (weight * (prediction - target).abs()).mean();
 }
 
+at::Tensor soft_dice(const at::Tensor& prediction, const at::Tensor& target) {
+  constexpr double kPixel = 1;  // added below, so that an empty image divides
+  const at::Tensor p = prediction.clamp(0, 1);
+  const at::Tensor q = target.clamp(0, 1);
+  return ((p - q).abs().sum({2, 3}) / ((p + q).sum({2, 3}) + kPixel)).mean();
+}
+
 at::Tensor cosine_distillation(const at::Tensor& teacher, const at::Tensor& projected) {
   constexpr double kEps = 1e-12;  // as torch.nn.functional.normalize
   const auto unit = [](const at::Tensor& x) {

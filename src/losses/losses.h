@@ -11,6 +11,12 @@ at::Tensor l1(const at::Tensor& prediction, const at::Tensor& target);
 /// 1]: at a mask's edge, where p is one half, by 1 + edge_weight.
 at::Tensor edge_l1(const at::Tensor& prediction, const at::Tensor& target, double edge_weight);
 
+/// One minus a Dice of probabilities that is 1 where both are equal, whatever they are (the Dice
+/// semimetric loss of Wang et al., MICCAI 2023): the sum of |p - q| over that of p + q, for each
+/// image and channel by itself, and the mean of that. Both [N, C, R, R], clamped to [0, 1] ->
+/// scalar in [0, 1]; where there is nothing in either, 0.
+at::Tensor soft_dice(const at::Tensor& prediction, const at::Tensor& target);
+
 /// Equation 5 of the paper: minus the mean, over tokens and images, of the cosine between the
 /// teacher's tokens and the projected features. Both [N, T, D] -> scalar in [-1, 1].
 at::Tensor cosine_distillation(const at::Tensor& teacher, const at::Tensor& projected);

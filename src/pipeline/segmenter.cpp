@@ -111,6 +111,12 @@ Segmenter::Segmenter(Model model, const SegmenterOptions& options)
       options_(resolved(options, model_.description.preprocessing)),
       scheduler_(model_.description.scheduler, options.device) {
   diffusion::inference_timesteps(scheduler_.config(), options_.num_inference_steps);
+  if (model_.description.preprocessing.last_timestep_alone && options_.num_inference_steps > 1) {
+    throw ConfigError(
+        str("the model was trained for one step (diffusion.training_timesteps last); "
+            "SegmenterOptions::num_inference_steps ",
+            options_.num_inference_steps, " needs another"));
+  }
 }
 
 /// More steps than one read the schedule in between, which cannot be recorded.

@@ -94,6 +94,8 @@ ModelDescription describe(const Config& config) {
   description.preprocessing.classes = config.data.classes;
   description.preprocessing.threshold = config.validation.threshold;
   description.preprocessing.num_inference_steps = config.validation.num_inference_steps;
+  description.preprocessing.last_timestep_alone =
+      config.diffusion.training_timesteps == TrainingTimesteps::kLast;
   return description;
 }
 

@@ -33,11 +33,20 @@ at::Tensor decoded(const models::TinyLatentDecoder& decoder, const at::Tensor& l
   return decoder.decode_raw(latents).to(at::kFloat);
 }
 
+/// Of what the light decoder makes of `latents`, against what the teacher's makes of its own.
+at::Tensor mask_loss(const LightParts& light, const at::Tensor& latents, const at::Tensor& target,
+                     const DistillSection& weights) {
+  const at::Tensor image = decoded(*light.decoder, latents);
+  const at::Tensor l1 = losses::edge_l1(image, target, weights.edge_weight);
+  return weights.dice_weight > 0 ? l1 + weights.dice_weight * losses::soft_dice(image, target) : l1;
+}
+
 std::map<std::string, at::Tensor> halves_losses(const LightParts& light, const Sampling& sampling,
                                                 const DistillInput& input,
-                                                const DistillTargets& targets, double edge_weight) {
+                                                const DistillTargets& targets,
+                                                const DistillSection& weights) {
   const auto decoder_loss = [&](const at::Tensor& latents, const at::Tensor& target) {
-    return losses::edge_l1(decoded(*light.decoder, latents), target, edge_weight);
+    return mask_loss(light, latents, target, weights);
   };
   const at::Tensor image_latents = encoded(*light.image_encoder, input.images);
   std::map<std::string, at::Tensor> terms{
@@ -56,12 +65,12 @@ std::map<std::string, at::Tensor> halves_losses(const LightParts& light, const S
 
 std::map<std::string, at::Tensor> joint_losses(const LightParts& light, const Sampling& sampling,
                                                const DistillInput& input,
-                                               const DistillTargets& targets, double edge_weight) {
+                                               const DistillTargets& targets,
+                                               const DistillSection& weights) {
   const at::Tensor latents = predicted_latents(
       *light.unet, sampling, encoded(*light.image_encoder, input.images), input.noise);
   return {{"loss_latent", losses::l1(latents, targets.predicted_latents)},
-          {"loss_mask", losses::edge_l1(decoded(*light.decoder, latents),
-                                        targets.decoded_predictions, edge_weight)}};
+          {"loss_mask", mask_loss(light, latents, targets.decoded_predictions, weights)}};
 }
 
 /// In the order of Features.
@@ -117,11 +126,11 @@ DistillTargets distill_targets(const TrainingModel& teacher, const Sampling& sam
 
 TaskLoss distill_losses(const LightParts& light, const Sampling& sampling,
                         const DistillInput& input, const DistillTargets& targets,
-                        DistillStage stage, double edge_weight) {
+                        DistillStage stage, const DistillSection& weights) {
   TaskLoss loss;
   loss.parts = stage == DistillStage::kHalves
-                   ? halves_losses(light, sampling, input, targets, edge_weight)
-                   : joint_losses(light, sampling, input, targets, edge_weight);
+                   ? halves_losses(light, sampling, input, targets, weights)
+                   : joint_losses(light, sampling, input, targets, weights);
   // In both stages, so that every network learns in every step, as several processes need it.
   loss.parts["loss_mask_encoder"] =
       at::mse_loss(encoded(*light.mask_encoder, input.mask_images), targets.mask_latents);

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "feature_store.h"
+#include "leaf/config/config.h"
 #include "leaf/diffusion/noise_scheduler.h"
 #include "leaf/pipeline/model.h"
 #include "models/autoencoder_tiny.h"
@@ -68,15 +69,16 @@ DistillTargets distill_targets(const TrainingModel& teacher, const Sampling& sam
 /// The losses of a stage and their sum. A pure function of its arguments, but for dropout.
 ///
 /// Always loss_mask_encoder: the mean squared error of the mask's latent.
-/// kHalves: loss_image_encoder, the same of the image's latent; loss_decoder, losses::edge_l1 of
-/// the decoded images, the mean over the latents of true and of predicted masks; with a U-Net that
-/// learns loss_unet, L1 of the latent that it predicts, from a blend of the teacher's image latent
-/// and the light encoder's, whose gradient it does not pass on.
-/// kJoint: loss_latent, L1 of the latent that the light image encoder and U-Net predict, and
-/// loss_mask, losses::edge_l1 of what the light decoder makes of it. Gradients pass through a
-/// frozen U-Net.
+/// Masks are compared as decoded images by losses::edge_l1 and, with a dice_weight, so many times
+/// losses::soft_dice.
+/// kHalves: loss_image_encoder, the same of the image's latent; loss_decoder, of the masks: the
+/// mean over the latents of true and of predicted masks; with a U-Net that learns loss_unet, L1 of
+/// the latent that it predicts, from a blend of the teacher's image latent and the light encoder's,
+/// whose gradient it does not pass on. kJoint: loss_latent, L1 of the latent that the light image
+/// encoder and U-Net predict, and loss_mask, of what the light decoder makes of it. Gradients pass
+/// through a frozen U-Net.
 TaskLoss distill_losses(const LightParts& light, const Sampling& sampling,
                         const DistillInput& input, const DistillTargets& targets,
-                        DistillStage stage, double edge_weight);
+                        DistillStage stage, const DistillSection& weights);
 
 }  // namespace leaf

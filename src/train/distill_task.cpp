@@ -52,7 +52,7 @@ class DistillTask : public TrainingTask {
     const DistillInput input = make_input(batch.images, batch.masks);
     const DistillTargets targets = targets_of(batch);
     stage_times().done("frozen networks");
-    return distill_losses(parts_, sampling(), input, targets, stage(), config_.distill.edge_weight);
+    return distill_losses(parts_, sampling(), input, targets, stage(), config_.distill);
   }
 
   void after_update(std::int64_t update) override {

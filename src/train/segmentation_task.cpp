@@ -276,7 +276,7 @@ class SegmentationTask : public TrainingTask {
     if (frozen[kTeacherTokens].defined()) {
       input.teacher_tokens = to_device(frozen[kTeacherTokens], device_);
     }
-    draw_noise(config_.seed, batch.step, config_.diffusion.scheduler.num_train_timesteps, input);
+    draw_noise(config_.seed, batch.step, config_.diffusion, input);
     return input;
   }
 

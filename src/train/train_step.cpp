@@ -18,6 +18,20 @@ at::Tensor distillation_loss(const models::FeatureProjector& projector, const at
   return reduction == CosineReduction::kReference ? loss / features.size(0) : loss;
 }
 
+/// int64 [count] on the CPU.
+at::Tensor step_timesteps(std::uint64_t seed, std::int64_t step, const DiffusionSection& diffusion,
+                          std::int64_t count) {
+  const std::int64_t all = diffusion.scheduler.num_train_timesteps;
+  at::Tensor timesteps = at::full({count}, all - 1, at::kLong);
+  if (diffusion.training_timesteps == TrainingTimesteps::kUniform) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      RandomStream stream(seed, Purpose::kTimestep, step, i);
+      timesteps[i] = static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(all)));
+    }
+  }
+  return timesteps;
+}
+
 }  // namespace
 
 at::Tensor step_noise(std::uint64_t seed, std::int64_t step, at::IntArrayRef shape) {
@@ -28,15 +42,11 @@ at::Tensor step_noise(std::uint64_t seed, std::int64_t step, at::IntArrayRef sha
   return at::stack(noise);
 }
 
-void draw_noise(std::uint64_t seed, std::int64_t step, std::int64_t timesteps, StepInput& input) {
+void draw_noise(std::uint64_t seed, std::int64_t step, const DiffusionSection& diffusion,
+                StepInput& input) {
   const c10::Device device = input.mask_latents.device();
   const auto shape = input.mask_latents.sizes();
-  at::Tensor times = at::empty({shape[0]}, at::kLong);
-  for (std::int64_t i = 0; i < shape[0]; ++i) {
-    RandomStream stream(seed, Purpose::kTimestep, step, i);
-    times[i] = static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(timesteps)));
-  }
-  input.timesteps = to_device(times, device);
+  input.timesteps = to_device(step_timesteps(seed, step, diffusion, shape[0]), device);
   input.noise =
       to_device(step_noise(seed, step, shape), device).contiguous(at::MemoryFormat::ChannelsLast);
 }

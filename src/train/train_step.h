@@ -35,9 +35,10 @@ struct StepInput {
 /// the batch.
 at::Tensor step_noise(std::uint64_t seed, std::int64_t step, at::IntArrayRef shape);
 
-/// Draws timestep (below `timesteps`) and noise of every sample of `input`, which has its latents:
-/// functions of seed, step and place in the batch.
-void draw_noise(std::uint64_t seed, std::int64_t step, std::int64_t timesteps, StepInput& input);
+/// Draws the timestep and the noise of every sample of `input`, which has its latents: functions of
+/// seed, step and place in the batch.
+void draw_noise(std::uint64_t seed, std::int64_t step, const DiffusionSection& diffusion,
+                StepInput& input);
 
 struct LossOptions {
   DiffusionLoss diffusion = DiffusionLoss::kL1;

@@ -87,6 +87,8 @@ struct DistillSection {
   /// By how much more a pixel counts where the teacher's probability is one half than where it is
   /// sure.
   double edge_weight = 1.0;
+  /// Weight of losses::soft_dice beside it.
+  double dice_weight = 0.0;
 };
 
 enum class DiffusionLoss { kL1, kSdseg };
@@ -100,12 +102,20 @@ inline EnumNames<MaskLatent> enum_names(MaskLatent /*tag*/) {
   return {{MaskLatent::kMode, "mode"}, {MaskLatent::kSample, "sample"}};
 }
 
+/// Which noise levels training sees: each alike, or only the one at which one step of inference
+/// begins.
+enum class TrainingTimesteps { kUniform, kLast };
+inline EnumNames<TrainingTimesteps> enum_names(TrainingTimesteps /*tag*/) {
+  return {{TrainingTimesteps::kUniform, "uniform"}, {TrainingTimesteps::kLast, "last"}};
+}
+
 /// Section `diffusion`.
 struct DiffusionSection {
   diffusion::SchedulerConfig scheduler;
   /// kL1: on the predicted quantity (the paper). kSdseg: that plus L1 on the recovered latent.
   DiffusionLoss loss = DiffusionLoss::kL1;
   MaskLatent mask_latent = MaskLatent::kMode;
+  TrainingTimesteps training_timesteps = TrainingTimesteps::kUniform;
 };
 
 /// Where the outputs of the frozen networks are kept for the next time that a sample comes by.

@@ -39,6 +39,8 @@ struct Preprocessing {
   double threshold = 0.5;
   /// Denoising steps that the model was validated with; 0 where its folder does not say.
   std::int64_t num_inference_steps = 0;
+  /// Trained at the timestep at which inference begins and no other: one step is all that it knows.
+  bool last_timestep_alone = false;
   /// What the mask's pixels may be, and how the latent model codes it.
   data::MaskClasses classes;
 };

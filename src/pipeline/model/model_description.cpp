@@ -36,6 +36,9 @@ Config config_of(const ModelDescription& description) {
   if (description.preprocessing.num_inference_steps != 0) {
     config.validation.num_inference_steps = description.preprocessing.num_inference_steps;
   }
+  if (description.preprocessing.last_timestep_alone) {
+    config.diffusion.training_timesteps = TrainingTimesteps::kLast;
+  }
   config.alignment.teacher = "none";
   return config;
 }

@@ -49,7 +49,8 @@ constexpr std::array kPreprocessingKeys{
     JsonKey{"slice_axis", "data.slice_axis"},
     JsonKey{"classes", "data.classes"},
     JsonKey{"class_coding", "data.class_coding"},
-    JsonKey{"num_inference_steps", "validation.num_inference_steps"}};
+    JsonKey{"num_inference_steps", "validation.num_inference_steps"},
+    JsonKey{"training_timesteps", "diffusion.training_timesteps"}};
 
 /// All of them with their files, longer keys before those that they begin with.
 struct FileKey {
@@ -216,6 +217,8 @@ Preprocessing preprocessing_from_json(const json& content) {
   if (content.contains("num_inference_steps")) {
     preprocessing.num_inference_steps = config.validation.num_inference_steps;
   }
+  preprocessing.last_timestep_alone =
+      config.diffusion.training_timesteps == TrainingTimesteps::kLast;
   return preprocessing;
 }
 

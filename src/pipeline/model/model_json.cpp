@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "io/json_util.h"
+#include "leaf/config/config.h"
 #include "leaf/core/enum_names.h"
 #include "leaf/core/files.h"
 
@@ -110,13 +111,16 @@ json to_json(const Preprocessing& preprocessing) {
   if (preprocessing.num_inference_steps > 0) {
     content["num_inference_steps"] = preprocessing.num_inference_steps;
   }
+  if (preprocessing.last_timestep_alone) {
+    content["training_timesteps"] = enum_text(TrainingTimesteps::kLast);
+  }
   return content;
 }
 
 json model_index_json(const ModelDescription& description, bool diffusers_autoencoder) {
   const bool tiny = description.autoencoder.type == models::AutoencoderType::kTiny;
   const char* vae = tiny ? "AutoencoderTiny" : "AutoencoderKL";
-  json index{{"_class_name", "LeafPipeline"},
+  json index{{"_class_name", kModelClass},
              {"latent_encoder", {"leaf.autoencoder", "LatentEncoder"}},
              {"scheduler", {"diffusers", "DDIMScheduler"}},
              {"unet", {"leaf.unet", "UNetModel"}},

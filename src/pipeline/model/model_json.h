@@ -17,7 +17,8 @@ namespace leaf {
 inline constexpr const char* kPreprocessingFile = "preprocessing.json";
 inline constexpr const char* kDecoderFolder = "decoder";
 
-/// In model_index.json.
+/// In model_index.json: what `_class_name` is in ours, and the key for a teacher.
+inline constexpr const char* kModelClass = "LeafPipeline";
 inline constexpr const char* kOriginKey = "_distilled_from";
 
 /// The JSON files of a model folder, to and from our configurations. Values follow the rules of the

@@ -209,6 +209,9 @@ TEST_F(ConfigFiles, DiffusionThatDoesNotFit) {
       error_of("validation: {num_inference_steps: 1000}\ndiffusion: {steps_offset: 1}"),
       "refuge.yaml:1: validation.num_inference_steps 1000 with diffusion.steps_offset 1 begins "
       "beyond the last timestep; lower one of them");
+  EXPECT_EQ(error_of("validation: {num_inference_steps: 5}\ndiffusion: {training_timesteps: last}"),
+            "refuge.yaml:1: validation.num_inference_steps 5 needs a model that knows every "
+            "timestep; set it to 1, or diffusion.training_timesteps to uniform");
   EXPECT_EQ(
       error_of("diffusion: {steps_offset: 1000}"),
       "refuge.yaml:1: diffusion.steps_offset 1000 must be below diffusion.num_train_timesteps "

@@ -32,6 +32,25 @@ TEST(EdgeL1, WeighsWhereTheTargetIsUnsure) {
   EXPECT_FLOAT_EQ(edge_l1(prediction, target, 3).item<float>(), 0.25F * (1 + 1 + 4) / 3);
 }
 
+TEST(SoftDice, IsTheMeanOverImagesOfTheDifferenceByBothAreas) {
+  const at::Tensor prediction = at::tensor({0.5F, 0.5F, 1.0F, 0.0F}).view({2, 1, 1, 2});
+  const at::Tensor target = at::tensor({1.0F, 0.0F, 1.0F, 1.0F}).view({2, 1, 1, 2});
+  EXPECT_FLOAT_EQ(soft_dice(prediction, target).item<float>(), (1.0F / 3 + 1.0F / 4) / 2);
+  EXPECT_EQ(soft_dice(prediction, prediction).item<float>(), 0.0F);
+  EXPECT_EQ(soft_dice(at::zeros({1, 1, 2, 2}), at::zeros({1, 1, 2, 2})).item<float>(), 0.0F);
+}
+
+TEST(SoftDice, LeavesNoImageEmpty) {
+  const at::Tensor nothing = at::zeros({1, 1, 8, 8}).requires_grad_();
+  const at::Tensor target = at::zeros({1, 1, 8, 8});
+  target[0][0][3][4] = 1;
+  soft_dice(nothing, target).backward();
+  const double inside = nothing.grad()[0][0][3][4].item<double>();
+  const double outside = nothing.grad()[0][0][0][0].item<double>();
+  EXPECT_LT(inside, -0.5);
+  EXPECT_LT(std::abs(outside), -inside);
+}
+
 TEST(CosineDistillation, OfEqualOppositeAndOrthogonalTokens) {
   const at::Tensor tokens = normal({2, 5, 8});
   EXPECT_NEAR(cosine(tokens, tokens), -1.0, 1e-6);

@@ -180,6 +180,11 @@ TEST(Segmenter, TheModelsStepsAreTakenUnlessToldOtherwise) {
       2);
   EXPECT_EQ(make_segmenter().options().num_inference_steps, 1);
   EXPECT_THROW(Segmenter(model, {.num_inference_steps = 1001}), ConfigError);
+  model.description.preprocessing.num_inference_steps = 1;
+  model.description.preprocessing.last_timestep_alone = true;
+  save_model(folder / "one", model);
+  EXPECT_EQ(Segmenter::load(folder / "one").options().num_inference_steps, 1);
+  EXPECT_THROW(Segmenter::load(folder / "one", {.num_inference_steps = 2}), ConfigError);
 }
 
 TEST(Segmenter, SamplesShareTheImagesLatent) {

@@ -28,7 +28,7 @@ using test::random_batch;
 using test::random_teacher;
 
 constexpr std::int64_t kSide = test::kTeacherSide;
-constexpr double kEdgeWeight = 2;
+const DistillSection kWeights{.edge_weight = 2, .dice_weight = 0};
 
 LightParts parts_of(const TrainingModel& light, bool learns_unet = false) {
   return {.image_encoder = light.latent_encoder,
@@ -57,7 +57,7 @@ class DistillStep : public ::testing::Test {
     return distill_targets(teacher_, sampling_, input_, stage);
   }
   TaskLoss losses(DistillStage stage) const {
-    return distill_losses(parts_of(light_), sampling_, input_, targets(stage), stage, kEdgeWeight);
+    return distill_losses(parts_of(light_), sampling_, input_, targets(stage), stage, kWeights);
   }
 
   TrainingModel teacher_ = random_teacher();
@@ -99,7 +99,7 @@ TEST_F(DistillStep, HalvesLearnByThemselves) {
           .mean()));
   const LightParts parts = parts_of(light_);
   const auto of_decoder = [&](const at::Tensor& latents, const at::Tensor& images) {
-    return losses::edge_l1(parts.decoder->decode_raw(latents), images, kEdgeWeight);
+    return losses::edge_l1(parts.decoder->decode_raw(latents), images, kWeights.edge_weight);
   };
   EXPECT_TRUE(at::allclose(loss.parts.at("loss_decoder"),
                            (of_decoder(expected.mask_latents, expected.decoded_masks) +
@@ -108,6 +108,26 @@ TEST_F(DistillStep, HalvesLearnByThemselves) {
   loss.total.backward();
   EXPECT_TRUE(has_gradient(*light_.latent_encoder));
   EXPECT_TRUE(has_gradient(*light_.autoencoder));
+}
+
+TEST_F(DistillStep, ADiceLossIsAddedToTheMasks) {
+  const DistillTargets expected = targets(DistillStage::kJoint);
+  const auto mask_loss = [&](double dice_weight) {
+    DistillSection weights = kWeights;
+    weights.dice_weight = dice_weight;
+    return distill_losses(parts_of(light_), sampling_, input_, expected, DistillStage::kJoint,
+                          weights)
+        .parts.at("loss_mask")
+        .item<double>();
+  };
+  Model light = light_;
+  light.description.preprocessing = teacher_.description.preprocessing;
+  const Segmenter segmenter(light, {});
+  const at::Tensor latents = segmenter.sample(segmenter.encode(input_.images), input_.noise);
+  const at::Tensor masks = parts_of(light_).decoder->decode_raw(latents);
+  const double dice = losses::soft_dice(masks, expected.decoded_predictions).item<double>();
+  EXPECT_GT(dice, 0);
+  EXPECT_NEAR(mask_loss(3), mask_loss(0) + 3 * dice, 1e-4);
 }
 
 TEST_F(DistillStep, TheWholeLearnsThroughTheFrozenUNet) {
@@ -131,7 +151,7 @@ TEST_F(DistillStep, ANewUNetLearnsTheTeachersPrediction) {
   EXPECT_NE(light_.unet, teacher_.unet);
   const DistillTargets expected = targets(DistillStage::kHalves);
   const TaskLoss loss = distill_losses(parts_of(light_, true), sampling_, input_, expected,
-                                       DistillStage::kHalves, kEdgeWeight);
+                                       DistillStage::kHalves, kWeights);
   Model taught = light_;
   taught.description.preprocessing = teacher_.description.preprocessing;
   const at::Tensor predicted = Segmenter(taught, {}).sample(expected.image_latents, input_.noise);
@@ -147,7 +167,7 @@ TEST_F(DistillStep, AUNetThatLearnsGetsMoreAndMoreOfTheLightLatent) {
   parts.light_share = 1;
   const DistillTargets expected = targets(DistillStage::kHalves);
   const at::Tensor loss =
-      distill_losses(parts, sampling_, input_, expected, DistillStage::kHalves, kEdgeWeight)
+      distill_losses(parts, sampling_, input_, expected, DistillStage::kHalves, kWeights)
           .parts.at("loss_unet");
   const at::Tensor predicted =
       Segmenter(light_, {}).sample(light_.latent_encoder->encode(input_.images), input_.noise);

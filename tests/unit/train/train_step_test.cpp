@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdint>
 
 #include "losses/losses.h"
 #include "support/golden.h"
@@ -45,7 +46,23 @@ at::Tensor predict(const TrainedParts& parts, const StepInput& input, const at::
                              input.timesteps);
 }
 
+at::Tensor drawn_timesteps(const DiffusionSection& diffusion, std::int64_t step) {
+  StepInput input = make_input();
+  draw_noise(/*seed=*/1, step, diffusion, input);
+  return input.timesteps;
+}
+
 }  // namespace
+
+TEST(DrawNoise, TakesAnyTimestepOrTheLast) {
+  DiffusionSection diffusion;
+  const at::Tensor first = drawn_timesteps(diffusion, 1);
+  EXPECT_TRUE(at::equal(first, drawn_timesteps(diffusion, 1)));
+  EXPECT_FALSE(at::equal(first, drawn_timesteps(diffusion, 2)));
+  EXPECT_LT(first.max().item<std::int64_t>(), diffusion.scheduler.num_train_timesteps);
+  diffusion.training_timesteps = TrainingTimesteps::kLast;
+  EXPECT_TRUE(at::equal(drawn_timesteps(diffusion, 1), at::full({kBatch}, 999, at::kLong)));
+}
 
 TEST(ComputeLosses, AddsTheWeightedAlignment) {
   const at::NoGradGuard no_grad;
