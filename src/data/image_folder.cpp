@@ -29,16 +29,30 @@ bool is_no_picture(const fs::path& file) {
          std::find(kTexts.begin(), kTexts.end(), ending) != kTexts.end();
 }
 
+/// Whether a folder in `within` is a link to one that it lies in, where walking would not end.
+bool leads_back(const fs::path& folder, const fs::path& within) {
+  std::error_code none;
+  fs::path outer = fs::absolute(within).lexically_normal();
+  bool found = false;
+  while (fs::is_symlink(folder, none) && !found && outer != outer.root_path()) {
+    found = fs::equivalent(folder, outer, none);
+    outer = outer.parent_path();
+  }
+  return found;
+}
+
 void collect(const fs::path& folder, const ImageSearch& search, FoundImages& found) {
   const bool skips_pictures = !search.enter_results && is_results_folder(folder);
+  std::error_code none;
   for (const fs::path& entry : list_folder(folder)) {
-    if (!fs::is_directory(entry)) {
+    if (!fs::is_directory(entry, none)) {
       if (is_image_file(entry) || (search.volumes && is_volume(entry))) {
         found.images.push_back(entry);
       } else if (!is_no_picture(entry)) {
         found.others.push_back(entry);
       }
-    } else if (search.recursive && !entry.filename().string().starts_with('.')) {
+    } else if (search.recursive && !entry.filename().string().starts_with('.') &&
+               !leads_back(entry, folder)) {
       const bool results = !search.enter_results && is_results_folder(entry);
       if (results || (skips_pictures && is_picture_folder(entry))) {
         found.results.push_back(entry);

@@ -96,18 +96,19 @@ bool colour_varies(const Picture& picture) {
   return false;
 }
 
-/// Greys of 1, 2 and 4 bits, which readers spread over 0 to 255, as the file has them.
+/// Greys of fewer than 8 bits, which readers spread over 0 to 255, as the file has them.
 MaskValues unspread(const at::Tensor& values, std::int64_t bits) {
-  const auto white = static_cast<std::uint8_t>((1 << bits) - 1);
-  const auto step = static_cast<std::uint8_t>(255 / white);
+  const int white = (1 << bits) - 1;
+  const auto own_of = [&](std::uint8_t v) { return (v * white + 127) / 255; };
+  const auto is_spread = [&](std::uint8_t v) { return (own_of(v) * 255 + white / 2) / white == v; };
   const auto* first = values.const_data_ptr<std::uint8_t>();
   const auto* last = first + values.numel();
-  if (255 % white != 0 || std::any_of(first, last, [&](auto v) { return v % step != 0; })) {
+  if (!std::all_of(first, last, is_spread)) {
     return {values, 255, MaskSource::kGrey};
   }
   const at::Tensor own = at::empty_like(values);
   std::transform(first, last, own.mutable_data_ptr<std::uint8_t>(),
-                 [&](std::uint8_t v) { return static_cast<std::uint8_t>(v / step); });
+                 [&](std::uint8_t v) { return static_cast<std::uint8_t>(own_of(v)); });
   return {own, static_cast<double>(white), MaskSource::kGrey};
 }
 
@@ -156,7 +157,8 @@ MaskChannel channel_of(const MaskOptions& options) {
 
 /// Takes the pixels to be ignored out of the target; undefined when there are none.
 at::Tensor take_ignored(const at::Tensor& target, const MaskValues& mask, std::int64_t value) {
-  if (value == kNoIgnoreValue) {
+  const bool fits = mask.values.scalar_type() != at::kByte || value <= 255;  // else it would wrap
+  if (value == kNoIgnoreValue || !fits) {
     return {};
   }
   const at::Tensor ignored = mask.values.eq(value);

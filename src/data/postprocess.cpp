@@ -28,6 +28,7 @@ struct Groups {
 
   int count() const { return stats.rows; }
   std::int64_t area(int group) const { return stats.at<int>(group, cv::CC_STAT_AREA); }
+  int top(int group) const { return stats.at<int>(group, cv::CC_STAT_TOP); }
   bool touches_border(int group) const {
     const int left = stats.at<int>(group, cv::CC_STAT_LEFT);
     const int top = stats.at<int>(group, cv::CC_STAT_TOP);
@@ -54,7 +55,10 @@ void keep_largest(cv::Mat& mask, std::int64_t /*pixels*/) {
   const Groups groups(mask, 8);
   int largest = 0;
   for (int group = 1; group < groups.count(); ++group) {
-    largest = largest == 0 || groups.area(group) > groups.area(largest) ? group : largest;
+    const bool larger = groups.area(group) > groups.area(largest);
+    const bool higher =
+        groups.area(group) == groups.area(largest) && groups.top(group) < groups.top(largest);
+    largest = largest == 0 || larger || higher ? group : largest;
   }
   std::vector<bool> others(static_cast<std::size_t>(groups.count()), true);
   others[static_cast<std::size_t>(largest)] = false;

@@ -34,8 +34,9 @@ void refuse_stand_in(const fs::path& path, std::string_view head) {
         "it is a pointer of Git LFS, which stands for the file: run 'git lfs pull' where it "
         "came from, or download the file itself");
   }
+  const bool is_text = head.find('\0') == std::string_view::npos;
   const auto first = head.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
-  if (first != std::string_view::npos && head[first] == '<') {
+  if (is_text && first != std::string_view::npos && head[first] == '<') {
     bad_weights(path,
                 "it is a web page (HTML or XML), as a download without login or from a wrong "
                 "address leaves it: open the address in a browser and download the file itself");

@@ -6,7 +6,7 @@ namespace leaf::data {
 
 /// The axis of a volume's file that slices lie one behind the other along.
 ///   kAuto  the one with the largest distance between voxels; of equal ones (to a hundredth) the
-///          nearest to the patient's long axis
+///          nearest to the patient's long axis; of a single slice the one with a single voxel
 enum class SliceAxis { kAuto, kI, kJ, kK };
 inline EnumNames<SliceAxis> enum_names(SliceAxis /*tag*/) {
   return {

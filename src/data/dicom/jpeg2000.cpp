@@ -234,6 +234,9 @@ void decode_jpeg2000(DcmPixelData& pixels, const DcmXfer& syntax, DcmDataset& da
   if (layout.allocated != 8 && layout.allocated != 16) {
     refuse_unread(str("JPEG 2000 code streams of samples of ", layout.allocated, " bits"));
   }
+  if (layout.photometric == "YBR_FULL_422") {  // which the standard knows of JPEG alone
+    refuse_unread("JPEG 2000 code streams of YBR_FULL_422");
+  }
   check_decoded_size(data_set);
   const bool lossy = syntax.getXfer() == EXS_JPEG2000;
   put_pixels(decode_frames(*sequence, layout, lossy), layout, pixels);

@@ -81,7 +81,7 @@ VolumeGeometry geometry_of(const std::vector<PlacedFrame>& frames, const Vector&
     const double sign = row < 2 ? -1 : 1;  // DICOM's coordinates grow to the left and to the back
     const double step = frames.size() > 1
                             ? (frames.back().position[row] - first.position[row]) / (count - 1)
-                            : normal[row];
+                            : normal[row] * first.depth;
     geometry.affine[row] = {sign * first.across[row] * first.spacing[1],
                             sign * first.down[row] * first.spacing[0], sign * step,
                             sign * first.position[row]};

@@ -21,6 +21,7 @@ struct PlacedFrame {
   Vector across{};                     ///< direction from column to column, of length 1
   Vector down{};                       ///< from row to row
   Vector position{};                   ///< of the first pixel
+  double depth = 1;                    ///< to the next frame, where no position tells
 };
 
 /// The frames of a volume in the order of their places, and where they lie.

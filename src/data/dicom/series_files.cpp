@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 
@@ -29,19 +30,39 @@ bool is_unit(const Vector& direction) {
   return std::abs(std::hypot(direction[0], direction[1], direction[2]) - 1) < kTolerance;
 }
 
+/// The distances that the file states, in mm: between pixels, and to the next frame.
+struct Measures {
+  std::optional<std::array<double, 2>> spacing;
+  double depth = 1;
+};
+
+Measures measures_of(DcmDataset& data_set, std::int64_t frame) {
+  DcmItem& group = group_of(data_set, DCM_PixelMeasuresSequence, frame);
+  Measures measures;
+  if (const auto spacing = numbers(group, DCM_PixelSpacing, 2);
+      spacing && spacing->front() > 0 && spacing->back() > 0) {
+    measures.spacing = {spacing->front(), spacing->back()};
+  }
+  for (const DcmTagKey& tag : {DCM_SliceThickness, DCM_SpacingBetweenSlices}) {
+    const double stated = number(group, tag).value_or(0);
+    measures.depth = stated > 0 ? stated : measures.depth;
+  }
+  return measures;
+}
+
 /// Nothing where the file does not say where the frame lies.
-std::optional<PlacedFrame> place_of(DcmDataset& data_set, std::int64_t frame) {
-  const auto spacing =
-      numbers(group_of(data_set, DCM_PixelMeasuresSequence, frame), DCM_PixelSpacing, 2);
+std::optional<PlacedFrame> place_of(DcmDataset& data_set, const Measures& measures,
+                                    std::int64_t frame) {
   const auto position =
       numbers(group_of(data_set, DCM_PlanePositionSequence, frame), DCM_ImagePositionPatient, 3);
   const auto directions = numbers(group_of(data_set, DCM_PlaneOrientationSequence, frame),
                                   DCM_ImageOrientationPatient, 6);
-  if (!spacing || !position || !directions || spacing->front() <= 0 || spacing->back() <= 0) {
+  if (!measures.spacing || !position || !directions) {
     return std::nullopt;
   }
   PlacedFrame placed;
-  std::copy_n(spacing->begin(), 2, placed.spacing.begin());
+  placed.spacing = *measures.spacing;
+  placed.depth = measures.depth;
   std::copy_n(position->begin(), 3, placed.position.begin());
   std::copy_n(directions->begin(), 3, placed.across.begin());
   std::copy_n(directions->begin() + 3, 3, placed.down.begin());
@@ -50,12 +71,12 @@ std::optional<PlacedFrame> place_of(DcmDataset& data_set, std::int64_t frame) {
 }
 
 /// A film's frames, which lie nowhere in the patient: one behind the other.
-PlacedFrame unplaced(std::int64_t frame) {
+PlacedFrame unplaced(const Measures& measures, std::int64_t frame) {
   return {.source = {},
-          .spacing = {1, 1},
+          .spacing = measures.spacing.value_or(std::array<double, 2>{1, 1}),
           .across = {1, 0, 0},
           .down = {0, 1, 0},
-          .position = {0, 0, static_cast<double>(frame)}};
+          .position = {0, 0, static_cast<double>(frame) * measures.depth}};
 }
 
 /// A header may state any number of frames.
@@ -79,11 +100,12 @@ PlacedFile read_file_frames(const fs::path& path, const VolumeLimits& limits) {
   const PixelLayout layout = describe_pixels(data_set, limits.slice);
   check_frames(file, layout, limits);
   for (std::int64_t i = 0; i < layout.frames; ++i) {
-    std::optional<PlacedFrame> frame = place_of(data_set, i);
+    const Measures measures = measures_of(data_set, i);
+    std::optional<PlacedFrame> frame = place_of(data_set, measures, i);
     if (!frame && layout.frames == 1) {
       throw DataError("it does not state where its slice lies; segment it as a picture");
     }
-    placed.frames.push_back(frame ? *frame : unplaced(i));
+    placed.frames.push_back(frame ? *frame : unplaced(measures, i));
     placed.frames.back().source = {.file = path, .frame = i};
     placed.frames.back().size = {layout.width, layout.height};
   }

@@ -90,6 +90,10 @@ void read_masks(std::string_view bytes, std::uint32_t header_bytes, Header& head
   }
 }
 
+bool is_runs(const Header& header) {
+  return header.compression == kRuns8 || header.compression == kRuns4;
+}
+
 bool is_read(const Header& header) {
   switch (header.compression) {
     case kNone:
@@ -122,6 +126,9 @@ Header read_header(std::string_view bytes) {
   if (!is_read(header)) {
     refuse_unread(str("BMP pictures of ", header.bits, " bits a pixel with compression ",
                       header.compression));
+  }
+  if (header.top_down && is_runs(header)) {
+    refuse_unread("BMP pictures of runs from top to bottom");
   }
   if (header.bits >= 16) {
     read_masks(bytes, header_bytes, header);
@@ -245,7 +252,7 @@ Picture decode_bmp(std::string_view bytes, const PictureLimits& limits) {
     picture.bits = header.bits;
     picture.palette = palette_of(bytes, header);
   }
-  if (header.compression == kRuns8 || header.compression == kRuns4) {
+  if (is_runs(header)) {
     unpack_runs(bytes.substr(std::min(header.pixels, bytes.size())), header.bits, picture.samples);
   } else {
     unpack_rows(bytes, header, picture);

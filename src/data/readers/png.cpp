@@ -107,13 +107,18 @@ std::int64_t significant_bits(const PngFile& file) {
 }
 
 /// PNG wants samples of fewer significant bits scaled to all 16; there are files that hold them
-/// as they are. Those have no sample above 2^bits - 1, and low bits that scaling would not give.
-void keep_significant_bits(at::Tensor& samples, std::int64_t bits) {
+/// as they are. Those have no colour above 2^bits - 1, and low bits that scaling would not give.
+void keep_significant_bits(Picture& picture) {
+  const std::int64_t bits = picture.bits;
   const std::int64_t shift = 16 - bits;
-  auto* value = samples.mutable_data_ptr<std::int32_t>();
-  auto* const end = value + samples.numel();
+  auto* value = picture.samples.mutable_data_ptr<std::int32_t>();
+  auto* const end = value + picture.samples.numel();
+  const std::int64_t channels = picture.samples.size(2);
+  const std::int64_t colours = channels - (picture.alpha ? 1 : 0);
   std::int32_t all = 0;
-  std::for_each(value, end, [&](std::int32_t v) { all |= v; });
+  for (const auto* pixel = value; pixel != end; pixel += channels) {
+    std::for_each(pixel, pixel + colours, [&](std::int32_t v) { all |= v; });
+  }
   const bool scaled = all >> bits != 0 || (all & ((1 << shift) - 1)) == 0;
   if (scaled) {
     std::for_each(value, end, [&](std::int32_t& v) { v >>= shift; });
@@ -199,7 +204,7 @@ Picture decode_png(std::string_view bytes, const PictureLimits& limits) {
   if (wide) {
     widen_rows(picture.samples);
     picture.bits = significant_bits(file);
-    keep_significant_bits(picture.samples, picture.bits);
+    keep_significant_bits(picture);
   }
   if (colour == PNG_COLOR_TYPE_PALETTE) {
     picture.palette = palette_of(file);

@@ -121,7 +121,7 @@ void for_each_number(const at::Tensor& slice, bool swapped, const Use& use) {
   }
 }
 
-/// Throws DataError for numbers of 64 bits that 32 do not hold.
+/// Throws DataError for numbers that 32 bits with a sign do not hold.
 template <typename T>
 Picture whole_numbers(const at::Tensor& slice, bool swapped) {
   Picture picture;
@@ -130,8 +130,8 @@ Picture whole_numbers(const at::Tensor& slice, bool swapped) {
   auto* to = picture.samples.mutable_data_ptr<std::int32_t>();
   for_each_number<T>(slice, swapped, [&](T number) {
     if (!std::in_range<std::int32_t>(number)) {
-      throw DataError(str("it holds the value ", number, ", which needs more than 32 bits; ",
-                          "convert it to float32"));
+      throw DataError(str("it holds the value ", number,
+                          ", which 32 bits with a sign do not hold; ", "convert it to float32"));
     }
     *to++ = static_cast<std::int32_t>(number);
   });

@@ -37,8 +37,13 @@ std::array<Direction, 3> directions_of(const VolumeGeometry& geometry) {
 }
 
 /// The axis of the largest distance; of equal ones that along the patient, else from back to front.
+/// A single slice is one, whatever its distance.
 std::size_t coarsest_axis(const VolumeGeometry& geometry,
                           const std::array<Direction, 3>& directions) {
+  if (std::count(geometry.size.begin(), geometry.size.end(), 1) == 1) {
+    return static_cast<std::size_t>(std::find(geometry.size.begin(), geometry.size.end(), 1) -
+                                    geometry.size.begin());
+  }
   constexpr double kEqual = 0.99;
   double largest = 0;
   for (std::size_t axis = 0; axis < 3; ++axis) {

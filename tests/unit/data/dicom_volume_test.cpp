@@ -108,6 +108,18 @@ TEST(DicomVolume, FramesOfOneFile) {
   EXPECT_EQ(volume->geometry().affine[2][2], 3);
 }
 
+TEST(DicomVolume, DistancesAreThoseThatTheFileStates) {
+  const TemporaryFolder folder;
+  add(folder, "one/a", slice_at(4).text(0x00180050, "DS", "5"));
+  EXPECT_EQ(open_volume(folder / "one")->geometry().affine[2][2], 5) << "of a single slice";
+  DicomItem film = test::grey_dicom(1, 2, {20, 21, 10, 11});
+  film.text(0x00280008, "IS", "2").text(0x00280030, "DS", "4\\3").text(0x00180088, "DS", "2.5");
+  add(folder, "film/a", film);
+  const auto volume = open_volume(folder / "film");
+  const std::array<std::array<double, 4>, 3> affine{{{-3, 0, 0, 0}, {0, -4, 0, 0}, {0, 0, 2.5, 0}}};
+  EXPECT_EQ(volume->geometry().affine, affine) << "of frames that lie nowhere";
+}
+
 TEST(DicomVolume, WhatIsNoSeriesIsRefused) {
   const TemporaryFolder folder;
   EXPECT_NE(error_of(folder).find("holds no DICOM files"), std::string::npos);

@@ -33,6 +33,19 @@ TEST(ImageFolder, SaysWhatIsPassedOver) {
   EXPECT_EQ(warnings_about({}), "");
 }
 
+TEST(ImageFolder, LinksThatLeadBackAreNotFollowed) {
+  const test::TemporaryFolder folder;
+  test::touch(folder / "sub/a.png");
+  test::touch(folder / "elsewhere/b.png");
+  std::filesystem::create_directory_symlink(".", folder / "sub/here");
+  std::filesystem::create_directory_symlink("..", folder / "sub/up");
+  std::filesystem::create_symlink("endless", folder / "sub/endless");
+  std::filesystem::create_directory_symlink(folder / "elsewhere", folder / "sub/link");
+  const FoundImages found = find_images(folder / "sub", {.recursive = true});
+  EXPECT_EQ(found.images,
+            (std::vector<std::filesystem::path>{folder / "sub/a.png", folder / "sub/link/b.png"}));
+}
+
 TEST(ImageFolder, AFolderWithoutImagesSaysWhatItHolds) {
   const test::TemporaryFolder folder;
   test::touch(folder / "a.mha");

@@ -59,6 +59,8 @@ TEST(Postprocess, LargestComponentCountsDiagonalNeighbours) {
             (Rows{"......#", "......#", "..####.", "..#..#.", "..#.##.", "..###.."}));
   EXPECT_EQ(processed("largest-component", {"...", "..."}), (Rows{"...", "..."}));
   EXPECT_EQ(processed("largest-component", {"##.##"}), (Rows{"##..."})) << "the first of equals";
+  EXPECT_EQ(processed("largest-component", {"....#", "#...."}), (Rows{"....#", "....."}))
+      << "of equals the topmost";
 }
 
 TEST(Postprocess, FillHolesLeavesWhatTheBorderReaches) {

@@ -213,6 +213,30 @@ TEST(MaskRemarks, AnIgnoredValueIsNeitherTargetNorNamed) {
   EXPECT_FALSE(interpret_mask(picture, "a.png", options).ignored.defined());
 }
 
+TEST(MaskRemarks, AnIgnoredValueThatAByteDoesNotHoldIsNowhere) {
+  MaskOptions options = with_threshold(0);
+  options.ignore_value = 65535;  // 255 in the last eight bits
+  const Mask mask = interpret_mask(shares({{255, 0.1}}), "a.png", options);
+  EXPECT_FALSE(mask.ignored.defined());
+  EXPECT_EQ(mask.labels.sum().item<int>(), 1000);
+}
+
+TEST(MaskValues, GreysOfFewBitsAreAsTheFileHasThem) {
+  for (std::int64_t bits = 1; bits < 8; ++bits) {
+    const int white = (1 << bits) - 1;
+    std::vector<double> own;
+    std::vector<double> spread;
+    for (int value = 0; value <= white; ++value) {
+      own.push_back(value);
+      spread.push_back((value * 255 + white / 2) / white);
+    }
+    const MaskValues found =
+        mask_values(picture_row(spread, at::kByte, bits), "a.tif", MaskChannel::kLabel);
+    EXPECT_TRUE(found.values.flatten().to(at::kDouble).equal(at::tensor(own, at::kDouble))) << bits;
+    EXPECT_EQ(found.white, white);
+  }
+}
+
 TEST(MaskRemarks, SwappedTargetsAreNamed) {
   const at::Tensor inside = at::zeros({20, 20}, at::kByte);
   inside.slice(0, 8, 12).slice(1, 8, 12).fill_(255);

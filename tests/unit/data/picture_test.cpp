@@ -101,6 +101,11 @@ TEST(Png, SignificantBitsScaledOrAsTheyAre) {
     EXPECT_EQ(white_of(picture), 4095);
     EXPECT_TRUE(picture.samples.to(at::kLong).equal(twelve));
   }
+  const at::Tensor opaque = at::cat({twelve, at::full_like(twelve, 65535)}, 2);
+  const Picture with_alpha = decode_picture(
+      encode_png(opaque, {.colour = PNG_COLOR_TYPE_GRAY_ALPHA, .depth = 16, .significant = 12}),
+      "a.png");
+  EXPECT_TRUE(with_alpha.samples.narrow(2, 0, 1).to(at::kLong).equal(twelve));
   const at::Tensor bytes = numbers(9, 8, 1, 8);
   const Picture plain = decode_picture(encode_png(bytes, {.significant = 5}), "a.png");
   EXPECT_TRUE(plain.samples.to(at::kLong).equal(bytes)) << "8 bits stay as they are";
@@ -211,6 +216,7 @@ TEST(Bmp, RunLengthCodes) {
   EXPECT_TRUE(four.samples.flatten().to(at::kLong).equal(at::tensor({3, 4, 5, 6, 1, 2, 1, 2})));
   expect_error(make_bmp(bmp_header(5, 2, 8, 1, 16), palette, runs8.substr(0, 6)),
                "its run-length data end early");
+  expect_error(make_bmp(bmp_header(5, -2, 8, 1, 16), palette, runs8), "runs from top to bottom");
 }
 
 TEST(Bmp, TheSizeFieldMayBeWrongTheDataMayNot) {

@@ -225,7 +225,7 @@ TEST_F(Bytes, ValuesThatAreNotFiniteOrTooLargeAreNamed) {
   EXPECT_NE(test::message_of<DataError>([&] { volume->span(); }).find("not finite"),
             std::string::npos);
   bytes = read_file(kFixtures / "type-i8-le.nii");
-  expect_refusal(with<std::int64_t>(bytes, kVoxels + 8, 1LL << 40), "more than 32 bits");
+  expect_refusal(with<std::int64_t>(bytes, kVoxels + 8, 1LL << 40), "32 bits with a sign");
 }
 
 TEST(Volumes, TheRangeIsThatOfTheWholeVolume) {
@@ -255,6 +255,12 @@ TEST(Volumes, SlicesLieAlongTheAxisThatIsAskedFor) {
   EXPECT_EQ(open_volume(path, {.axis = SliceAxis::kK})->slices(), 3);
   const VolumeGeometry cube = test::axial_geometry({4, 4, 4}, {1, 1, 1});
   EXPECT_EQ(slicing_of(cube).across, 2U);
+  for (std::size_t axis = 0; axis < 3; ++axis) {  // a single slice, however thin
+    VolumeGeometry flat = test::axial_geometry({8, 8, 8}, {1.5, 1.5, 1.5});
+    flat.size[axis] = 1;
+    flat.affine[axis][axis] /= 2;
+    EXPECT_EQ(slicing_of(flat).across, axis);
+  }
 }
 
 TEST(Volumes, SlicesGoBackWhereTheyCameFrom) {

@@ -14,6 +14,7 @@
 #include "leaf/core/files.h"
 #include "leaf/io/lost_files.h"
 #include "leaf/io/safetensors.h"
+#include "support/exif_bytes.h"
 #include "support/fixture.h"
 #include "support/temporary_folder.h"
 
@@ -69,6 +70,16 @@ TEST(ReadWeights, SaysWhatStandsInPlaceOfWeights) {
       expect_weights_error(folder / name, "web page", [&] { read_weights(folder / name); });
     }
   }
+}
+
+TEST(ReadWeights, AFileWhoseLengthLooksLikeTheBeginningOfAPageIsRead) {
+  const test::TemporaryFolder folder;
+  constexpr std::size_t kHeader = 0x3C20;  // its first bytes are a blank and '<'
+  std::string header = R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+  header.resize(kHeader, ' ');
+  write_file(folder / "w.safetensors", test::little_endian(kHeader, 4) + test::little_endian(0, 4) +
+                                           header + std::string("\0\0\x80\x3F", 4));
+  EXPECT_EQ(read_weights(folder / "w.safetensors").at("w").item<float>(), 1);
 }
 
 TEST(ReadWeights, TakesOffWhatWrappersPutIntoNames) {
