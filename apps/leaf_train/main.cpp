@@ -175,11 +175,12 @@ void warn_of_slow_precision(const leaf::Config& config, c10::Device device) {
   }
 }
 
-/// Which GPU a process takes where it may choose: one for each on a machine.
+/// Which GPU a process takes where it may choose: one for each on a machine, which may see its own
+/// alone.
 void choose_gpu(leaf::apps::CommonOptions& options, const leaf::ProcessPlace& place) {
   if (place.count > 1 && at::hasCUDA() && at::getNumGPUs() > 0 &&
       (options.device == "auto" || options.device == "cuda")) {
-    options.device = str("cuda:", place.local_rank);
+    options.device = str("cuda:", place.local_rank % at::getNumGPUs());
   }
 }
 

@@ -5,6 +5,7 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
+#include <cstdint>
 #include <map>
 #include <utility>
 
@@ -38,10 +39,13 @@ std::unique_ptr<Recording> record(const std::function<Tensors(const Tensors&)>& 
   const c10::cuda::CUDAStream stream = c10::cuda::getStreamFromPool();
   before.synchronize();
   const c10::cuda::CUDAStreamGuard guard(stream);
+  at::Generator random = at::globalContext().defaultGenerator(stream.device());
+  const std::uint64_t drawn = random.get_offset();
   for (int i = 0; i < kWarmUps; ++i) {
     function(recording->inputs);
   }
   stream.synchronize();
+  random.set_offset(drawn);  // the first replay draws what any other would
   recording->graph.capture_begin();
   recording->outputs = function(recording->inputs);
   recording->graph.capture_end();

@@ -36,7 +36,8 @@ std::vector<config::Field> state_fields(Checkpoint& checkpoint) {
           config::text("best_images", checkpoint.best_images, ""),
           config::boolean("validation_due", checkpoint.validation_due, ""),
           config::text("frozen", checkpoint.frozen, ""),
-          config::integer("unlogged_steps", checkpoint.unlogged_steps, config::at_least(0), "")};
+          config::integer("unlogged_steps", checkpoint.unlogged_steps, config::at_least(0), ""),
+          config::integer("skipped_steps", checkpoint.skipped_steps, config::at_least(0), "")};
 }
 
 /// Of what the state says, but the checksums that it states.
@@ -56,7 +57,8 @@ json make_state(const Checkpoint& checkpoint, const fs::path& folder) {
              {"validation_due", checkpoint.validation_due},
              {"frozen", checkpoint.frozen},
              {"unlogged_sums", checkpoint.unlogged_sums},
-             {"unlogged_steps", checkpoint.unlogged_steps}};
+             {"unlogged_steps", checkpoint.unlogged_steps},
+             {"skipped_steps", checkpoint.skipped_steps}};
   state[kChecksums] = {{kStateFile, own_checksum(state)},
                        {kWeightsFile, file_checksum(folder / kWeightsFile)},
                        {kOptimizerFile, file_checksum(folder / kOptimizerFile)}};

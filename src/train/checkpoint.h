@@ -28,6 +28,8 @@ struct Checkpoint {
   /// Sums of the scalars of the steps that are done but not logged yet, and their number.
   std::map<std::string, double> unlogged_sums = {};
   std::int64_t unlogged_steps = 0;
+  /// Steps that were not finite and so changed no weights.
+  std::int64_t skipped_steps = 0;
   io::TensorMap weights;
   io::TensorMap optimizer;
 };

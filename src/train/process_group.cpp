@@ -22,8 +22,6 @@
 namespace leaf {
 namespace {
 
-constexpr std::chrono::hours kLongestWait{12};  // a lost process is noticed otherwise
-
 /// The interface that GLOO_SOCKET_IFNAME names, the loopback where all are on this machine, else
 /// that of this machine's name.
 c10::intrusive_ptr<c10d::Backend> make_gloo(const c10::intrusive_ptr<c10d::Store>& store,

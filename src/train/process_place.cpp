@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <string>
@@ -55,13 +56,26 @@ ProcessPlace torchrun_place() {
   return place;
 }
 
+/// The most that a machine has, of "8(x2),4".
+int most_tasks_of(const std::string& list) {
+  int most = 1;
+  const char* end = list.data() + list.size();
+  for (const char* at = list.data(); at < end; at = std::find(at, end, ',') + 1) {
+    int tasks = 0;
+    std::from_chars(at, end, tasks);
+    most = std::max(most, tasks);
+  }
+  return most;
+}
+
 ProcessPlace slurm_place() {
   ProcessPlace place;
   place.rank = number_of("SLURM_PROCID", 0);
   place.count = number_of("SLURM_STEP_NUM_TASKS", 1);
   place.local_rank = number_of("SLURM_LOCALID", place.rank);
   const bool one_machine = number_of("SLURM_STEP_NUM_NODES", 1) == 1;
-  place.local_count = one_machine ? place.count : number_of("SLURM_NTASKS_PER_NODE", 1);
+  place.local_count =
+      one_machine ? place.count : most_tasks_of(text_of("SLURM_STEP_TASKS_PER_NODE"));
   place.address = one_machine ? "127.0.0.1" : first_host(text_of("SLURM_STEP_NODELIST"));
   place.port = port_for(str(text_of("SLURM_JOB_ID"), ".", text_of("SLURM_STEP_ID")));
   return place;

@@ -171,8 +171,9 @@ void Trainer::run_steps(TrainingResult& result, const TrainerCallbacks& callback
 std::string Trainer::save_after_failure(std::int64_t step) {
   if (step > state_->saved_step) {
     try {
-      last_step_was_finite(step, /*must_be=*/true);
-      save(step);
+      if (may_save(step, /*last=*/false)) {
+        save(step);
+      }
     } catch (const std::exception&) {  // the failure itself is what the user is told
     }
   }
@@ -219,7 +220,7 @@ void Trainer::repeat_steps(TrainingResult& result, const TrainerCallbacks& callb
     }
     save_due = save_due || saved;
     if (save_due || result.interrupted) {
-      if (last_step_was_finite(done, last)) {
+      if (may_save(done, last)) {
         save(done);
         save_due = false;
       } else {
@@ -276,6 +277,7 @@ void Trainer::save(std::int64_t step) {
                       .frozen = state_->frozen,
                       .unlogged_sums = state_->window.sums(),
                       .unlogged_steps = state_->window.steps(),
+                      .skipped_steps = skipped_steps(),
                       .weights = state_->task->state(),
                       .optimizer = state_->optimizer.state()},
                      config_.train.checkpoints_total_limit);

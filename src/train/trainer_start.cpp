@@ -117,6 +117,8 @@ void Trainer::restore(const fs::path& path, const Checkpoint& checkpoint) {
   state_->validation_due = checkpoint.validation_due && !state_->split.validation.empty();
   take_best(checkpoint);
   state_->window = {checkpoint.unlogged_sums, checkpoint.unlogged_steps};
+  state_->told_skipped = static_cast<double>(checkpoint.skipped_steps);
+  state_->skipped = at::full({}, state_->told_skipped, at::TensorOptions(device_));
   log::info(str("continuing after step ", checkpoint.step, " (", path.string(), ")"));
 }
 

@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -15,7 +16,7 @@
 namespace leaf {
 
 /// Reading the scores waits for the device: without `read` those that were read last are returned.
-/// A step whose loss or gradient is not finite changes nothing.
+/// A step whose loss or gradient is not finite changes no weights; their average goes on.
 const Scores& Trainer::train_step(std::int64_t step, bool read) {
   const TrainSection& train = config_.train;
   if (state_->unread_steps++ == 0) {
@@ -27,7 +28,7 @@ const Scores& Trainer::train_step(std::int64_t step, bool read) {
   const bool divide = train.clip_in_update && train.max_grad_norm > 0;
   const at::Tensor norm = divide ? state_->optimizer.gradient_norm()
                                  : state_->optimizer.clip_gradients(train.max_grad_norm);
-  scalars["grad_norm"] = norm;
+  scalars["grad_norm"] = norm.to(at::kDouble);
   const at::Tensor finite = at::isfinite(scalars["loss"]) & at::isfinite(norm);
   const at::Tensor skip = finite.logical_not().to(at::kFloat);
   state_->optimizer.step(rate, skip,
@@ -140,17 +141,20 @@ void Trainer::write_log(std::int64_t step) {
   state_->window = {};
 }
 
-/// Weights after such a step are not saved: they may be those that made it so. Throws Error where
-/// it `must_be` finite, since the run ends here.
-bool Trainer::last_step_was_finite(std::int64_t step, bool must_be) const {
+std::int64_t Trainer::skipped_steps() const {
+  return state_->skipped.defined() ? std::llround(state_->skipped.item<double>()) : 0;
+}
+
+/// Weights after a step that was not finite are not saved: they may be those that made it so. After
+/// the `last` there is no better time; throws Error where no step was finite.
+bool Trainer::may_save(std::int64_t step, bool last) const {
   const at::Tensor& in_a_row = state_->skipped_in_a_row;
-  const bool finite = !in_a_row.defined() || in_a_row.item<double>() == 0;
-  if (!finite && must_be) {
-    throw Error(str("the loss is not finite at step ", step,
-                    ", which is not saved; lower TrainSection::learning_rate and continue with "
-                    "RunStart::resume"));
+  const double skipped = in_a_row.defined() ? in_a_row.item<double>() : 0;
+  if (last && skipped >= static_cast<double>(step)) {
+    throw Error(str("the loss was not finite in any step up to ", step,
+                    "; nothing is saved; lower TrainSection::learning_rate and start again"));
   }
-  return finite;
+  return skipped == 0 || last;
 }
 
 }  // namespace leaf

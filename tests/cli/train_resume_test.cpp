@@ -68,6 +68,19 @@ TEST(Resume, IsExactBetweenTwoLogs) {
   test::expect_same_run(project / "whole", project / "parts");
 }
 
+TEST(Resume, FromACheckpointBetweenTwoLogsIsExact) {
+  const TrainProject project;
+  const auto logged = [](std::vector<std::string> more) {
+    more.insert(more.end(), {"--set", "train.log_steps=6", "--set", "train.checkpoint_steps=2"});
+    return up_to(6, more);
+  };
+  ASSERT_EQ(project.train("whole", logged({})).exit_code, 0);
+  fs::copy(project / "whole", project / "parts", fs::copy_options::recursive);
+  fs::remove_all(project / "parts/checkpoints/step-0000006");
+  ASSERT_EQ(project.train("parts", logged({"--resume"})).exit_code, 0);
+  test::expect_same_run(project / "whole", project / "parts");
+}
+
 TEST(Resume, OfANewFolderIsAStartWhoseInterruptNamesTheSameCommand) {
   const TrainProject project;
   const test::Program program("leaf_train", project.arguments("run", up_to(2000, {"--resume"})));

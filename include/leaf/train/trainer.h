@@ -137,7 +137,8 @@ class Trainer {
   void average_over_processes(StepScalars& scalars);
   void read_scores(std::int64_t step, const StepScalars& scalars);
   void require_finite_steps(std::int64_t step);
-  bool last_step_was_finite(std::int64_t step, bool must_be) const;
+  std::int64_t skipped_steps() const;
+  bool may_save(std::int64_t step, bool last) const;
   void write_log(std::int64_t step);
   double time_validation();
   void validate(std::int64_t step, const TrainerCallbacks& callbacks);

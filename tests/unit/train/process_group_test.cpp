@@ -32,7 +32,7 @@ class Environment {
                              "SLURM_LOCALID",
                              "SLURM_STEP_NUM_NODES",
                              "SLURM_STEP_NODELIST",
-                             "SLURM_NTASKS_PER_NODE",
+                             "SLURM_STEP_TASKS_PER_NODE",
                              "SLURM_JOB_ID",
                              "SLURM_STEP_ID",
                              "OMPI_COMM_WORLD_RANK",
@@ -116,16 +116,19 @@ TEST(ProcessPlace, Torchrun) {
 }
 
 TEST(ProcessPlace, Srun) {
-  std::map<std::string, std::string> variables{
-      {"SLURM_PROCID", "5"},          {"SLURM_STEP_NUM_TASKS", "8"},
-      {"SLURM_LOCALID", "1"},         {"SLURM_STEP_NUM_NODES", "2"},
-      {"SLURM_NTASKS_PER_NODE", "4"}, {"SLURM_STEP_NODELIST", "gpu[07-08],cpu1"},
-      {"SLURM_JOB_ID", "4711"},       {"SLURM_STEP_ID", "0"}};
+  std::map<std::string, std::string> variables{{"SLURM_PROCID", "5"},
+                                               {"SLURM_STEP_NUM_TASKS", "8"},
+                                               {"SLURM_LOCALID", "1"},
+                                               {"SLURM_STEP_NUM_NODES", "2"},
+                                               {"SLURM_STEP_TASKS_PER_NODE", "2,3(x2)"},
+                                               {"SLURM_STEP_NODELIST", "gpu[07-08],cpu1"},
+                                               {"SLURM_JOB_ID", "4711"},
+                                               {"SLURM_STEP_ID", "0"}};
   const ProcessPlace place = place_in(variables);
   EXPECT_EQ(place.rank, 5);
   EXPECT_EQ(place.count, 8);
   EXPECT_EQ(place.local_rank, 1);
-  EXPECT_EQ(place.local_count, 4);
+  EXPECT_EQ(place.local_count, 3);
   EXPECT_EQ(place.address, "gpu07");
   EXPECT_GE(place.port, 20000);
   variables["SLURM_PROCID"] = "0";
