@@ -28,6 +28,12 @@ void add_noise_options(CLI::App& app, SegmenterOptions& options, std::string& no
       ->check(CLI::Range(1, 1000));
 }
 
+void require_noise_of_samples(StartingNoise noise, std::int64_t seeds) {
+  if (noise == StartingNoise::kZeros && seeds > 1) {
+    throw ConfigError("--noise zeros has one sample, not --seeds; leave one of them out");
+  }
+}
+
 void add_batch_size_option(CLI::App& app, std::string& batch_size) {
   app.add_option(
          "--batch-size", batch_size,

@@ -18,6 +18,9 @@ void add_picture_options(CLI::App& app, SegmenterOptions& options);
 /// --seed, --noise (a word for parse_enum) and --num-inference-steps.
 void add_noise_options(CLI::App& app, SegmenterOptions& options, std::string& noise);
 
+/// Throws ConfigError where several noise samples would all be zeros.
+void require_noise_of_samples(StartingNoise noise, std::int64_t seeds);
+
 /// --batch-size, a word for parse_batch_size().
 void add_batch_size_option(CLI::App& app, std::string& batch_size);
 

@@ -59,6 +59,16 @@ void measure(BenchSession& session, const BenchOptions& o, const Runtime& runtim
   }
 }
 
+/// Options of the program itself say nothing to a command.
+void require_none_before(const CLI::App& app, const CLI::App& command) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->count() > 0) {
+      throw ConfigError(str(option->get_name(), " stands before '", command.get_name(),
+                            "', which does not see it; put it behind"));
+    }
+  }
+}
+
 int run(const BenchOptions& o) {
   if (o.model.empty() && o.compare.empty()) {
     throw ConfigError("--model or --compare is required; see leaf_bench --help");
@@ -99,6 +109,7 @@ int main(int argc, char** argv) {
   const CLI::App* command = leaf::apps::add_training_bench(app, training);
   return leaf::apps::run_app(app, argc, argv, [&] {
     if (command->parsed()) {
+      leaf::apps::require_none_before(app, *command);
       training.precision_given = command->count("--precision") > 0;
       return leaf::apps::bench_training(training);
     }

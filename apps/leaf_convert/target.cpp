@@ -12,12 +12,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Whether a sub-command of ours wrote this folder, and nobody has added to what an autoencoder's
-/// or a teacher's consists of.
+/// Whether a sub-command of ours wrote this folder, and nobody has added to it.
 bool is_ours(const fs::path& folder) {
   const std::size_t count = fs::is_directory(folder) ? list_folder(folder).size() : 0;
-  return fs::exists(folder / "model_index.json") || (count == 1 && is_autoencoder_folder(folder)) ||
-         (count == 2 && is_teacher_folder(folder));
+  return count > 0 &&
+         (is_leaf_model_folder(folder) || (count == 1 && is_autoencoder_folder(folder)) ||
+          (count == 2 && is_teacher_folder(folder)) ||
+          (count == 1 && fs::is_regular_file(folder / "sdseg.safetensors")));
 }
 
 }  // namespace

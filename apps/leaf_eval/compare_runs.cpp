@@ -25,10 +25,16 @@ constexpr const char* kScores = "scores.csv";
 constexpr const char* kNativeScores = "scores-native.csv";
 
 fs::path output_of(const EvalOptions& o) {
-  const fs::path& first = o.compare.front();
+  const fs::path first = fs::absolute(o.compare.front());
   return o.output.empty()
              ? sibling(fs::is_directory(first) ? first : first.parent_path(), "-compared")
              : o.output;
+}
+
+/// A text of somebody's JSON; empty where there is none.
+std::string text_of(const nlohmann::json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
 /// A run to compare: its scores, and how they were made as far as summary.json beside them says.
@@ -38,7 +44,7 @@ struct ScoredRun {
 
   /// The side of the model's square in pixels; empty for the images' own sizes.
   std::string resolution() const {
-    return scores.filename() == kNativeScores ? "" : facts.value("resolution", "");
+    return scores.filename() == kNativeScores ? "" : text_of(facts, "resolution");
   }
 };
 
@@ -100,7 +106,7 @@ void take_same_pixels(std::vector<ScoredRun>& runs) {
 void warn_of_differences(const std::vector<ScoredRun>& runs) {
   for (const char* fact : {"spacing", "tolerance", "object_overlap", "classes", "ignore_value"}) {
     for (const ScoredRun& run : runs) {
-      const auto of = [&](const ScoredRun& r) { return r.facts.value(fact, std::string()); };
+      const auto of = [&](const ScoredRun& r) { return text_of(r.facts, fact); };
       if (!of(run).empty() && !of(runs.front()).empty() && of(run) != of(runs.front())) {
         log::warn(str(fact, " is ", of(runs.front()), " in '", runs.front().scores.string(),
                       "', but ", of(run), " in '", run.scores.string(), "'"));
@@ -113,9 +119,7 @@ void warn_of_differences(const std::vector<ScoredRun>& runs) {
 void require_one_convention(const std::vector<ScoredRun>& runs) {
   const auto of = [](const ScoredRun& run) {
     const auto scores = run.facts.find("scores");
-    return scores != run.facts.end() && scores->is_object()
-               ? scores->value("convention", std::string())
-               : std::string();
+    return scores != run.facts.end() ? text_of(*scores, "convention") : std::string();
   };
   for (const ScoredRun& run : runs) {
     if (!of(run).empty() && !of(runs.front()).empty() && of(run) != of(runs.front())) {

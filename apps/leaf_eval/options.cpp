@@ -86,10 +86,12 @@ void add_mask_options(CLI::App& app, EvalOptions& o) {
       "'probability' too");
 }
 
+/// Earlier evaluations are compared as they were scored.
 void add_scoring_options(CLI::App& app, ScoringArguments& s) {
   const std::string group = "Scores";
+  auto* compare = app.get_option("--compare");
   const auto add = [&](const char* name, auto& value, const char* help) {
-    return app.add_option(name, value, help)->group(group);
+    return app.add_option(name, value, help)->group(group)->excludes(compare);
   };
   add("--metrics", s.metrics,
       "Groups of metrics: overlap, boundary, objects, probability, or all; overlap is always there")
@@ -109,7 +111,8 @@ void add_scoring_options(CLI::App& app, ScoringArguments& s) {
       ->capture_default_str();
   app.add_flag("--compare-conventions", s.compare_conventions,
                "Also the mean Dice and IoU under each of them [off]")
-      ->group(group);
+      ->group(group)
+      ->excludes(compare);
 }
 
 void add_summary_options(CLI::App& app, ScoringArguments& s) {
@@ -118,8 +121,10 @@ void add_summary_options(CLI::App& app, ScoringArguments& s) {
     return app.add_option(name, value, help)->group(group);
   };
   add("--by-size", s.by_size,
-      "Also by the size of the target: terciles, or upper ends of bins in pixels (1000,5000)");
-  add("--by", s.by, "FILE.csv:COLUMN ... Also by a column of a table with a row per image");
+      "Also by the size of the target: terciles, or upper ends of bins in pixels (1000,5000)")
+      ->excludes(app.get_option("--compare"));
+  add("--by", s.by, "FILE.csv:COLUMN ... Also by a column of a table with a row per image")
+      ->excludes(app.get_option("--compare"));
   add("--groups", s.groups,
       "FILE.csv:COLUMN Images of one patient or video: the bootstrap draws whole groups");
   add("--bootstrap-seed", s.bootstrap_seed, "Seed of the confidence intervals")

@@ -16,6 +16,7 @@
 #include "common/field_names.h"
 #include "common/progress.h"
 #include "common/scored_data.h"
+#include "common/segmenter_options.h"
 #include "leaf/config/load.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
@@ -116,6 +117,7 @@ SegmenterOptions segmenter_options(const EvalOptions& o, const Runtime& runtime,
   options.precision = runtime.precision;
   options.seed = o.seed;
   options.noise = parse_enum<StartingNoise>(o.noise, "--noise");
+  require_noise_of_samples(options.noise, o.seeds);
   options.num_inference_steps = o.num_inference_steps;
   if (options.num_inference_steps == 0 && preprocessing.num_inference_steps == 0) {
     options.num_inference_steps = validation.num_inference_steps;  // an older folder

@@ -160,6 +160,7 @@ int run(InferOptions& o) {
   clean_output(inputs, o.inference);
   o.inference.model = find_model_folder(o.model);
   const Segmenter segmenter = Segmenter::load(o.inference.model, o.segmenter);
+  check_mask_options(o.inference.mask, segmenter.classes());
   if (o.slice_axis.empty()) {
     o.inference.volumes.axis = segmenter.volume_options().axis;
   }

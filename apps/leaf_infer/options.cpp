@@ -129,9 +129,7 @@ void parse_words(InferOptions& o) {
   o.inference.contours = parse_enum<ContourFormat>(o.contours, "--contours");
   o.inference.overlays = parse_enum<OverlayStyle>(o.overlays, "--overlays");
   o.inference.batch_size = parse_batch_size(o.batch_size);
-  if (o.segmenter.noise == StartingNoise::kZeros && o.inference.mask.seeds > 1) {
-    throw ConfigError("--noise zeros has one sample, not --seeds; leave one of them out");
-  }
+  require_noise_of_samples(o.segmenter.noise, o.inference.mask.seeds);
   if (o.inference.dicom_seg && o.inference.mask.size == OutputSize::kModel) {
     throw ConfigError(
         "--dicom-seg wants masks of the images' size, not --output-size model; leave one of them "

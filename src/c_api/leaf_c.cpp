@@ -67,7 +67,8 @@ leaf_status guarded(const Body& body) noexcept {
   } catch (const leaf::FileError& error) {
     return failure(LEAF_FILE_ERROR, error.what());
   } catch (const c10::Error& error) {
-    return failure(LEAF_FAILED, error.what_without_backtrace());
+    return failure(leaf::is_out_of_memory(error) ? LEAF_OUT_OF_MEMORY : LEAF_FAILED,
+                   error.what_without_backtrace());
   } catch (const std::bad_alloc&) {
     return failure(LEAF_OUT_OF_MEMORY, "out of memory");
   } catch (const std::exception& error) {

@@ -7,14 +7,6 @@
 namespace leaf::metrics {
 namespace {
 
-double mean_of_defined(const std::vector<ImageScore>& classes, std::size_t metric) {
-  std::vector<double> values;
-  for (const ImageScore& score : classes) {
-    values.push_back(score.values[metric]);
-  }
-  return mean(defined(values));
-}
-
 Confusion operator+(const Confusion& a, const Confusion& b) {
   return {.tp = a.tp + b.tp, .fp = a.fp + b.fp, .fn = a.fn + b.fn, .tn = a.tn + b.tn};
 }
@@ -27,7 +19,7 @@ ImageScore mean_over_classes(const std::string& name, std::vector<ImageScore> cl
     mean.c = mean.c + score.c;
   }
   for (std::size_t metric = 0; metric < all_metrics().size(); ++metric) {
-    mean.values.push_back(mean_of_defined(classes, metric));
+    mean.values.push_back(mean_of_defined(values_of(classes, metric)));
   }
   mean.classes = std::move(classes);
   return mean;

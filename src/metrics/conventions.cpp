@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <iomanip>
+#include <span>
 #include <sstream>
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
+#include "samples.h"
 
 namespace leaf::metrics {
 namespace {
@@ -43,18 +45,6 @@ double sdseg_dice(const Confusion& c) {
   return false_alarm ? 1 : or_empty(dice_ratio(c), 0);
 }
 
-double mean_of_defined(const std::vector<double>& values, std::size_t first, std::size_t count) {
-  double sum = 0;
-  std::size_t defined = 0;
-  for (std::size_t i = first; i < first + count; ++i) {
-    if (is_defined(values[i])) {
-      sum += values[i];
-      ++defined;
-    }
-  }
-  return defined == 0 ? kUndefined : sum / static_cast<double>(defined);
-}
-
 /// Of several classes the mean over those that have a score.
 double score_by(double (*score)(const Confusion&), const ImageScore& image) {
   const auto score_of = [&](const Confusion& c) {
@@ -67,16 +57,7 @@ double score_by(double (*score)(const Confusion&), const ImageScore& image) {
   for (const ImageScore& each : image.classes) {
     values.push_back(score_of(each.c));
   }
-  return mean_of_defined(values, 0, values.size());
-}
-
-std::vector<double> values_at(const std::vector<ImageScore>& scores, std::size_t metric) {
-  std::vector<double> values;
-  values.reserve(scores.size());
-  for (const ImageScore& image : scores) {
-    values.push_back(image.values[metric]);
-  }
-  return values;
+  return mean_of_defined(values);
 }
 
 }  // namespace
@@ -151,25 +132,23 @@ bool averages_classes_last(const Convention& convention, const std::vector<Image
 double mean_iou(const Convention& convention, const std::vector<double>& values) {
   const auto batch = static_cast<std::size_t>(convention.iou_batch);
   if (batch == 0) {
-    return mean_of_defined(values, 0, values.size());
+    return mean_of_defined(values);
   }
   std::vector<double> means;
-  for (std::size_t first = 0; first < values.size(); first += batch) {
-    means.push_back(mean_of_defined(values, first, std::min(batch, values.size() - first)));
+  const std::span<const double> all = values;
+  for (std::size_t first = 0; first < all.size(); first += batch) {
+    const auto part = all.subspan(first, std::min(batch, all.size() - first));
+    means.push_back(mean_of_defined({part.begin(), part.end()}));
   }
-  return mean_of_defined(means, 0, means.size());
+  return mean_of_defined(means);
 }
 
 double mean_of_classes(const std::vector<ImageScore>& scores, std::size_t metric) {
   std::vector<double> means;
   for (std::size_t k = 0; k < scores.front().classes.size(); ++k) {
-    std::vector<double> values;
-    for (const ImageScore& image : scores) {
-      values.push_back(image.classes[k].values[metric]);
-    }
-    means.push_back(mean_of_defined(values, 0, values.size()));
+    means.push_back(mean_of_defined(values_of(scores_of_class(scores, k), metric)));
   }
-  return mean_of_defined(means, 0, means.size());
+  return mean_of_defined(means);
 }
 
 std::vector<ConventionScores> compare_conventions(const std::vector<ImageScore>& scores) {
@@ -179,10 +158,10 @@ std::vector<ConventionScores> compare_conventions(const std::vector<ImageScore>&
   for (const Convention& convention : all_conventions()) {
     std::vector<ImageScore> converted = scores;
     apply_convention(convention, converted);
-    const std::vector<double> values = values_at(converted, dice);
+    const std::vector<double> values = values_of(converted, dice);
     ConventionScores row{&convention};
-    row.dice = mean_of_defined(values, 0, values.size());
-    row.iou = mean_iou(convention, values_at(converted, iou));
+    row.dice = mean_of_defined(values);
+    row.iou = mean_iou(convention, values_of(converted, iou));
     if (averages_classes_last(convention, converted)) {
       row.dice = mean_of_classes(converted, dice);
       row.iou = mean_of_classes(converted, iou);

@@ -9,8 +9,19 @@
 
 #include "leaf/core/strings.h"
 #include "leaf/metrics/scores.h"
+#include "leaf/metrics/segmentation.h"
 
 namespace leaf::metrics {
+
+/// The values of one metric, by its place in the table.
+inline std::vector<double> values_of(const std::vector<ImageScore>& scores, std::size_t metric) {
+  std::vector<double> values;
+  values.reserve(scores.size());
+  for (const ImageScore& image : scores) {
+    values.push_back(image.values[metric]);
+  }
+  return values;
+}
 
 /// Those of `values` that are defined, in their order.
 inline std::vector<double> defined(const std::vector<double>& values) {
@@ -30,6 +41,8 @@ inline double mean(const std::vector<double>& values) {
                         : std::accumulate(values.begin(), values.end(), 0.0) /
                               static_cast<double>(values.size());
 }
+
+inline double mean_of_defined(const std::vector<double>& values) { return mean(defined(values)); }
 
 /// A percentile (0 to 1) of sorted values, at least one, interpolated linearly as numpy does.
 inline double sorted_percentile(const std::vector<double>& sorted, double share) {

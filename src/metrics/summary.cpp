@@ -12,16 +12,6 @@ namespace {
 
 using Values = std::vector<double>;
 
-/// The values of one metric, by its place in the table.
-Values collect(const std::vector<ImageScore>& scores, std::size_t metric) {
-  Values values;
-  values.reserve(scores.size());
-  for (const ImageScore& score : scores) {
-    values.push_back(score.values[metric]);
-  }
-  return values;
-}
-
 double median(const Values& sorted) {
   const std::size_t half = sorted.size() / 2;
   return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
@@ -38,7 +28,7 @@ double deviation(const Values& values, double mean) {
 void add_statistics(Summary& summary, const std::vector<ImageScore>& scores,
                     const SummaryOptions& options) {
   for (std::size_t i = 0; i < all_metrics().size(); ++i) {
-    const Values values = collect(scores, i);
+    const Values values = values_of(scores, i);
     summary.values.push_back(statistics(values));
     const bool shown = is_shown(all_metrics()[i], summary.groups);
     if (shown && (i == 0 || options.all_intervals)) {
@@ -56,7 +46,7 @@ void average_as(const Convention& convention, const std::vector<ImageScore>& sco
   };
   if (convention.iou_batch > 0) {
     const std::size_t iou = metric_index("iou");
-    set_mean(iou, mean_iou(convention, collect(scores, iou)));
+    set_mean(iou, mean_iou(convention, values_of(scores, iou)));
   }
   if (averages_classes_last(convention, scores)) {
     for (const std::size_t metric : {metric_index("dice"), metric_index("iou")}) {
@@ -104,7 +94,7 @@ Summary summarise(const std::vector<ImageScore>& scores, const SummaryOptions& o
   summary.with_target = static_cast<std::int64_t>(with_target.size());
   add_statistics(summary, scores, options);
   for (std::size_t i = 0; i < all_metrics().size(); ++i) {
-    const Values values = defined(collect(with_target, i));
+    const Values values = defined(values_of(with_target, i));
     summary.means_with_target.push_back(values.empty() ? 0 : mean(values));
   }
   average_as(*summary.convention, scores, summary);

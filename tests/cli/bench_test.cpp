@@ -266,6 +266,9 @@ TEST(Bench, WrongUsageIsOneLine) {
   const TinyProject project;
   expect_usage_error(bench(project, {}), "leaf_bench", {"no model folder", project.path("model")});
   project.with_model();
+  expect_usage_error(
+      test::run_cpu("leaf_bench", {"--threads", "1", "train", "--config", project.path("c.yaml")}),
+      "leaf_bench", {"--threads stands before 'train'"});
   expect_usage_error(bench(project, {"--serve", "--explain"}), "leaf_bench",
                      {"--serve", "--explain"});
   const auto with_inputs = [&](const io::TensorMap& tensors) {

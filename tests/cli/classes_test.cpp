@@ -9,6 +9,7 @@
 #include "leaf/data/image_io.h"
 #include "leaf/data/mask_values.h"
 #include "support/text.h"
+#include "support/volumes.h"
 #include "train_project.h"
 
 namespace leaf {
@@ -100,10 +101,10 @@ void expect_scored(const ClassProject& project) {
 }
 
 Outcome segment(const ClassProject& project, const std::string& output,
-                const std::vector<std::string>& more) {
-  std::vector<std::string> words{"--model",  project.path("run"),
-                                 "--input",  project.path("data/images/0006.png"),
-                                 "--output", project.path(output)};
+                const std::vector<std::string>& more,
+                const std::string& input = "data/images/0006.png") {
+  std::vector<std::string> words{"--model",           project.path("run"), "--input",
+                                 project.path(input), "--output",          project.path(output)};
   words.insert(words.end(), more.begin(), more.end());
   return run_cpu("leaf_infer", words);
 }
@@ -133,6 +134,16 @@ void expect_segmented(const ClassProject& project) {
                  "the ensemble 'staple' is of two classes; the model has 3");
 }
 
+/// A volume's mask that is there stays where the options do not go with the model.
+void expect_refusal_that_leaves_masks(const ClassProject& project) {
+  test::write_axial(project / "in/v.nii.gz", at::full({2, 32, 32}, 90, at::kByte));
+  ASSERT_EQ(segment(project, "volumes", {}, "in").exit_code, 0);
+  const std::string mask = read_file(project / "volumes/v.nii.gz");
+  expect_refused(segment(project, "volumes", {"--seeds", "2", "--ensemble", "staple"}, "in"),
+                 "the ensemble 'staple' is of two classes; the model has 3");
+  EXPECT_TRUE(read_file(project / "volumes/v.nii.gz") == mask);
+}
+
 /// What was segmented, scored as files, is what the model's own scores say.
 void expect_same_scores(const ClassProject& project, const std::string& coding) {
   fs::create_directories(project / "truth");
@@ -159,6 +170,7 @@ TEST(Classes, AreTrainedScoredAndSegmented) {
     expect_recorded(project, coding);
     expect_scored(project);
     expect_segmented(project);
+    expect_refusal_that_leaves_masks(project);
     expect_same_scores(project, coding);
   }
 }

@@ -62,6 +62,23 @@ TEST(Convert, RandomReplacesOnlyModelFoldersAndOnlyByForce) {
   expect_usage_error(make_random(project, "data", {"--force"}), "leaf_convert",
                      {"is no model folder"});
   EXPECT_TRUE(fs::exists(project / "data/images"));
+  write_file(project / "model/text_encoder/model.safetensors", "somebody's");
+  expect_usage_error(make_random(project, "model", {"--force"}), "leaf_convert",
+                     {"is no model folder"});
+}
+
+TEST(Convert, AnExportOfOneFileIsReplacedByForce) {
+  const TinyProject project;
+  project.with_model();
+  const auto run_export = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words{
+        "export", project.path("model"), "--to", project.path("to"), "--format", "sdseg"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_cpu("leaf_convert", words);
+  };
+  ASSERT_EQ(run_export({}).exit_code, 0);
+  expect_usage_error(run_export({}), "leaf_convert", {"exists", "--force"});
+  EXPECT_EQ(run_export({"--force"}).exit_code, 0);
 }
 
 TEST(Convert, InspectShowsATreeAndCounts) {

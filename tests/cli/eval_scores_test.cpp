@@ -137,6 +137,23 @@ TEST(EvalScores, ComparesEarlierRuns) {
   EXPECT_NEAR(json["pairs"][0]["difference"], 1.0 / 9, 1e-6);
   EXPECT_TRUE(fs::exists(project / "predicted-eval-compared/comparison.csv"));
   EXPECT_TRUE(fs::exists(project / "predicted-eval-compared/comparison.html"));
+  expect_usage_error(run_cpu("leaf_eval", {"--compare", project.path("predicted-eval"),
+                                           project.path("better-eval"), "--convention", "nnunet"}),
+                     "leaf_eval", {"--compare excludes --convention"});
+}
+
+TEST(EvalScores, ComparesATableInTheCurrentFolderBesideAnothersSummary) {
+  const TinyProject project;
+  write_three_masks(project);
+  ASSERT_EQ(eval(project, "predicted").exit_code, 0);
+  write_file(project / "predicted-eval/summary.json", R"({"tolerance": 2, "scores": [1]})");
+  const fs::path before = fs::current_path();
+  fs::current_path(project / "predicted-eval");
+  const auto outcome =
+      run_cpu("leaf_eval", {"--compare", "scores.csv", "../predicted-eval/scores.csv"});
+  fs::current_path(before);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(fs::exists(project / "predicted-eval-compared/comparison.csv"));
 }
 
 TEST(EvalScores, ComparesOnTheSamePixelsAlone) {

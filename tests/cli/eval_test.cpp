@@ -108,6 +108,8 @@ TEST(Eval, ScoresAPartOfADataSetAtBothSizes) {
 TEST(Eval, SeveralSeedsAddTheirMeansAndLeaveTheScores) {
   const TinyProject project(6, 64, 3);
   project.with_model();
+  expect_usage_error(eval_model(project, "zeros", {"--seeds", "2", "--noise", "zeros"}),
+                     "leaf_eval", {"--noise zeros has one sample"});
   ASSERT_EQ(eval_model(project, "one", {"--batch-size", "2"}).exit_code, 0);
   const auto outcome = eval_model(project, "three", {"--batch-size", "2", "--seeds", "3"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;

@@ -140,6 +140,22 @@ TEST(InferAudit, MasksThatAreNotOursAreMadeAnew) {
   expect_no_faults(schema("inference-summary"), summary);
 }
 
+TEST(InferAudit, FilesBesideAMaskAreOfItsCallAndOfTheFormThatIsAskedFor) {
+  const TinyProject project;
+  project.with_model();
+  ASSERT_EQ(infer(project, {"data/images"}, "out", {"--probabilities", "8"}).exit_code, 0);
+  const auto record = audit_records(project, "out")[0];
+  EXPECT_EQ(record["extras"]["probabilities"], "8");
+  expect_no_faults(schema("inference-audit"), record);
+  expect_again(project, 0, 4, "4 skipped", {"--probabilities", "8"});
+  expect_again(project, 4, 0, "4 without other files that are asked for",
+               {"--probabilities", "16"});
+  ASSERT_EQ(infer(project, {"data/images"}, "out").exit_code, 0) << "leaves probabilities alone";
+  expect_again(project, 0, 4, "4 skipped");
+  expect_again(project, 4, 0, "4 without other files that are asked for",
+               {"--probabilities", "16"});
+}
+
 TEST(InferAudit, AnImageThatHasChangedIsSegmentedAgain) {
   const TinyProject project;
   project.with_model();

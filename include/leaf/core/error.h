@@ -42,6 +42,9 @@ class DiskFullError : public FileError {
   using FileError::FileError;
 };
 
+/// Whether memory, the machine's or a GPU's, did not suffice, by whichever exception.
+bool is_out_of_memory(const std::exception& failure);
+
 /// What people are told of an exception: all that our own errors say, in their names for fields
 /// (set_field_names), and of other people's the first line, without LibTorch's stack trace.
 std::string plain_message(const std::exception& failure);

@@ -113,7 +113,7 @@ enum class EarlierMask {
   kOtherSettings,  ///< written with other settings (seed, steps, precision, size, ...)
   kOtherImage,     ///< the image has changed since
   kChanged,        ///< the mask is not what was written
-  kIncomplete,     ///< other files that are asked for are not there
+  kIncomplete,     ///< other files that are asked for are not there or not of its call
 };
 inline EnumNames<EarlierMask> enum_names(EarlierMask /*tag*/) {
   return {{EarlierMask::kNone, "none"},

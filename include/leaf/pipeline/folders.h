@@ -27,6 +27,10 @@ bool is_parts_folder(const std::filesystem::path& folder);
 /// Whether a folder has `vae/` and no other part of a model, as save_autoencoder() writes it.
 bool is_autoencoder_folder(const std::filesystem::path& folder);
 
+/// Whether a folder holds a model of ours and nothing else, by the class that only our own
+/// model_index.json states. Throws WeightsError for a model_index.json that is no JSON.
+bool is_leaf_model_folder(const std::filesystem::path& folder);
+
 /// Whether a folder holds a teacher, by the class that only our own config.json states.
 /// Throws WeightsError for a config.json that is no JSON.
 bool is_teacher_folder(const std::filesystem::path& folder);

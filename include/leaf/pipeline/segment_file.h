@@ -54,6 +54,9 @@ struct MaskOptions {
 /// Throws ConfigError where options do not go together or are out of their range.
 void check_mask_options(const MaskOptions& options);
 
+/// The same, and where they do not go with a model of these classes.
+void check_mask_options(const MaskOptions& options, const data::MaskClasses& classes);
+
 /// Segments an image file: the network sees the picture as a viewer shows it, mask and probability
 /// fit the pixels as the file stores them (an EXIF orientation is undone). Throws DataError, naming
 /// the file, for one that cannot be read and for a result that is not finite. May be called from

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <ctime>
 #include <fstream>
+#include <utility>
 #include <vector>
 
 #include "core/sha256.h"
@@ -180,13 +181,15 @@ void AuditLog::read_earlier() {
     if (record.contains("error")) {
       earlier_.erase(name);
     } else if (record.contains("output_sha256")) {
-      earlier_[name] = {
-          .model_sha256 = record.at("model_sha256"),
-          .same_settings = record.at("settings_sha256") == settings_sha256_,
-          .input = {.bytes = record.at("input_bytes"),
-                    .modified_ns = record.at("input_modified_ns"),
-                    .sha256 = record.at("input_sha256")},
-          .mask = {.bytes = record.at("output_bytes"), .sha256 = record.at("output_sha256")}};
+      Earlier earlier;
+      earlier.model_sha256 = record.at("model_sha256");
+      earlier.same_settings = record.at("settings_sha256") == settings_sha256_;
+      earlier.input = {.bytes = record.at("input_bytes"),
+                       .modified_ns = record.at("input_modified_ns"),
+                       .sha256 = record.at("input_sha256")};
+      earlier.mask = {.bytes = record.at("output_bytes"), .sha256 = record.at("output_sha256")};
+      earlier.extras = record.value("extras", Extras());
+      earlier_[name] = std::move(earlier);
     }
   });
 }
@@ -217,10 +220,16 @@ EarlierMask AuditLog::compare(const InferenceInput& input, const Earlier& earlie
   }
   const std::vector<fs::path> files = output_files(options_, input);
   const auto is_empty = [](const fs::path& file) { return stat_of(file).bytes == 0; };
-  if (std::any_of(files.begin(), files.end(), is_empty)) {
+  if (std::any_of(files.begin(), files.end(), is_empty) || !has_extras(earlier.extras, input)) {
     return EarlierMask::kIncomplete;
   }
   return is_current(input, earlier) ? EarlierMask::kKept : EarlierMask::kOtherImage;
+}
+
+/// Whether the files beside the mask were made with it, in the form that is asked for now.
+bool AuditLog::has_extras(const Extras& made, const InferenceInput& input) const {
+  const Extras wanted = extra_forms(options_, input);
+  return std::includes(made.begin(), made.end(), wanted.begin(), wanted.end());
 }
 
 /// Whether the image is the one that was segmented; one that was only copied or touched is.
@@ -255,6 +264,9 @@ void AuditLog::append(const InferenceInput& input, const ImageReport& image) {
                    {"output_sha256", image.mask_file.sha256},
                    {"model_sha256", model_sha256_.get()},
                    {"settings_sha256", settings_sha256_}});
+    if (const Extras extras = extra_forms(options_, input); !extras.empty()) {
+      record["extras"] = extras;
+    }
     if (image.tiles > 0) {
       record["tiles"] = image.tiles;
     }

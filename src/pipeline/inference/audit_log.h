@@ -5,6 +5,7 @@
 #include <fstream>
 #include <functional>
 #include <future>
+#include <map>
 #include <string>
 #include <unordered_map>
 
@@ -36,17 +37,21 @@ class AuditLog {
   void append(const InferenceInput& input, const ImageReport& image);
 
  private:
+  using Extras = std::map<std::string, std::string>;  ///< as extra_forms() gives them
+
   /// What the last record of a name says.
   struct Earlier {
     std::string model_sha256;
     bool same_settings = false;
     FileFacts input;
     FileFacts mask;
+    Extras extras;
   };
 
   void read_earlier();
   void open();
   EarlierMask compare(const InferenceInput& input, const Earlier& earlier) const;
+  bool has_extras(const Extras& made, const InferenceInput& input) const;
   bool is_current(const InferenceInput& input, const Earlier& earlier) const;
 
   FolderInferenceOptions options_;

@@ -274,7 +274,7 @@ class FolderInference {
 void infer_inputs(const Segmenter& segmenter, const NextInputs& next,
                   const FolderInferenceOptions& options, InferenceReport& report,
                   const InferenceHooks& hooks) {
-  check_mask_options(options.mask);
+  check_mask_options(options.mask, segmenter.classes());
   FolderInference(segmenter, options, report, hooks).run(next);
 }
 

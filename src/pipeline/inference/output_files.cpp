@@ -29,6 +29,7 @@ constexpr const char* kUncertainty = "16";  // its writer
 struct Extra {
   const char* folder;
   std::string extension;
+  std::string form;  ///< what an extension does not tell, too
   bool wanted;
   bool of_volumes = false;     ///< made of them, too
   bool own_extension = false;  ///< of volumes, too, whose files else end as their masks do
@@ -36,22 +37,24 @@ struct Extra {
 };
 
 Extra probabilities(const Options& options) {
-  const data::MapWriter* writer = options.probabilities;
-  return {"probabilities", writer != nullptr ? writer->extension : "", writer != nullptr, true};
+  const data::MapWriter writer =
+      options.probabilities != nullptr ? *options.probabilities : data::MapWriter{};
+  return {"probabilities", writer.extension, writer.name, options.probabilities != nullptr, true};
 }
 Extra uncertainty(const Options& options) {
-  return {"uncertainty", ".png", options.mask.seeds > 1, true};
+  return {"uncertainty", ".png", kUncertainty, options.mask.seeds > 1, true};
 }
 Extra overlay(const Options& options) {
-  return {"overlays", ".jpg", options.overlays != OverlayStyle::kNone};
+  return {"overlays", ".jpg", enum_text(options.overlays), options.overlays != OverlayStyle::kNone};
 }
 Extra contours(const Options& options) {
   const bool geojson = options.contours == ContourFormat::kGeoJson;
-  return {"contours", geojson ? ".geojson" : ".json", options.contours != ContourFormat::kNone};
+  return {"contours", geojson ? ".geojson" : ".json", enum_text(options.contours),
+          options.contours != ContourFormat::kNone};
 }
-Extra labels(const Options& options) { return {"labels", ".png", options.labels}; }
+Extra labels(const Options& options) { return {"labels", ".png", "16", options.labels}; }
 Extra dicom_seg(const Options& options) {
-  return {"dicom-seg", ".dcm", options.dicom_seg, true, true, true};
+  return {"dicom-seg", ".dcm", "binary", options.dicom_seg, true, true, true};
 }
 
 std::vector<Extra> all_extras(const Options& options) {
@@ -127,6 +130,17 @@ std::vector<fs::path> output_files(const FolderInferenceOptions& options,
   }
   files.push_back(mask_path(options, input));
   return files;
+}
+
+std::map<std::string, std::string> extra_forms(const FolderInferenceOptions& options,
+                                               const InferenceInput& input) {
+  std::map<std::string, std::string> forms;
+  for (const Extra& extra : all_extras(options)) {
+    if (is_made(extra, input)) {
+      forms[extra.folder] = extra.form;
+    }
+  }
+  return forms;
 }
 
 std::vector<fs::path> output_folders(const FolderInferenceOptions& options,

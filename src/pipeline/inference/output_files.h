@@ -2,6 +2,9 @@
 
 #include <ATen/core/TensorBody.h>
 
+#include <map>
+#include <string>
+
 #include "leaf/pipeline/folder_inference.h"
 #include "leaf/pipeline/segment_volume.h"
 
@@ -12,6 +15,10 @@ namespace leaf {
 void write_outputs(const FolderInferenceOptions& options, const data::MaskClasses& classes,
                    const InferenceInput& input, const PreparedFile& file,
                    const Segmentation& displayed);
+
+/// What is written beside the input's mask, and its form: {"probabilities": "npy"}.
+std::map<std::string, std::string> extra_forms(const FolderInferenceOptions& options,
+                                               const InferenceInput& input);
 
 /// Whether files are asked for that are made of a volume's probability.
 bool wants_probability(const FolderInferenceOptions& options);

@@ -56,7 +56,7 @@ at::Tensor probability_of(const Segmenter& segmenter, const PreparedFile& file,
 /// `title` is what an error calls the image, `name` what its starting noise follows from.
 Segmentation segment(const Segmenter& segmenter, const PreparedFile& file, const std::string& name,
                      const std::string& title, const MaskOptions& options) {
-  check_mask_options(options);
+  check_mask_options(options, segmenter.classes());
   const at::Tensor probability = probability_of(segmenter, file, name, options);
   require_finite(probability, title);
   return as_stored(finish_file(segmenter, file, probability, options), file.orientation);
@@ -68,10 +68,6 @@ bool is_staple(const MaskOptions& options) {
 
 /// samples [K,N,1,R,R] -> [N,1,R,R]; what is not finite stays so, for the caller to name.
 at::Tensor staple_probability(const Segmenter& segmenter, const at::Tensor& samples) {
-  if (segmenter.classes().several()) {
-    throw ConfigError(str("the ensemble 'staple' is of two classes; the model has ",
-                          segmenter.classes().list.size(), ": use the ensemble 'mean'"));
-  }
   std::vector<at::Tensor> results;
   for (std::int64_t i = 0; i < samples.size(1); ++i) {
     const at::Tensor one = samples.select(1, i);
@@ -97,6 +93,14 @@ void check_mask_options(const MaskOptions& options) {
     throw ConfigError(str("tiles of side ", options.tiling->side, " and overlap ",
                           options.tiling->overlap, "; the side is ", kSmallest,
                           " or more, or 0 for the model's, the overlap goes from 0 to 0.9"));
+  }
+}
+
+void check_mask_options(const MaskOptions& options, const data::MaskClasses& classes) {
+  check_mask_options(options);
+  if (options.ensemble == Ensemble::kStaple && classes.several()) {
+    throw ConfigError(str("the ensemble 'staple' is of two classes; the model has ",
+                          classes.list.size(), ": use the ensemble 'mean'"));
   }
 }
 

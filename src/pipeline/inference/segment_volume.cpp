@@ -107,6 +107,7 @@ VolumeSegmentation segment_slices(const Segmenter& segmenter, const data::Volume
                                   const std::string& name, const MaskOptions& options,
                                   const SliceWork& work) {
   check_volume_options(options);
+  check_mask_options(options, segmenter.classes());
   return SliceSegmenter(segmenter, volume, name, options, work).run();
 }
 

@@ -5,12 +5,26 @@
 #include <vector>
 
 #include "core/sha256.h"
+#include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 #include "pipeline/model/model_json.h"
 #include "pipeline/model/stored_weights.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
+
+namespace {
+
+/// Whether a JSON file is there whose `_class_name` is this.
+bool states_class(const fs::path& file, const char* name) {
+  if (!fs::is_regular_file(file)) {
+    return false;
+  }
+  const nlohmann::json content = read_json(file);
+  return content.is_object() && content.value("_class_name", nlohmann::json()) == name;
+}
+
+}  // namespace
 
 std::optional<fs::path> find_folder(const fs::path& path,
                                     const std::function<bool(const fs::path&)>& is_kind) {
@@ -33,13 +47,24 @@ bool is_autoencoder_folder(const fs::path& folder) {
                       [&](const char* other) { return fs::exists(folder / other); });
 }
 
+bool is_leaf_model_folder(const fs::path& folder) {
+  constexpr std::array kNames{"unet",
+                              "vae",
+                              "latent_encoder",
+                              "scheduler",
+                              "decoder",
+                              "model_index.json",
+                              "preprocessing.json"};
+  const auto is_part = [&](const fs::path& entry) {
+    return std::find(kNames.begin(), kNames.end(), entry.filename()) != kNames.end();
+  };
+  const std::vector<fs::path> entries = list_folder(folder);
+  return states_class(folder / "model_index.json", kModelClass) &&
+         std::all_of(entries.begin(), entries.end(), is_part);
+}
+
 bool is_teacher_folder(const fs::path& folder) {
-  const fs::path config = folder / "config.json";
-  if (!fs::is_regular_file(config)) {
-    return false;
-  }
-  const nlohmann::json content = read_json(config);
-  return content.is_object() && content.value("_class_name", nlohmann::json()) == kTeacherClass;
+  return states_class(folder / "config.json", kTeacherClass);
 }
 
 std::optional<fs::path> run_folder_of(const fs::path& model) {

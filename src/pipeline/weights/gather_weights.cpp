@@ -156,26 +156,30 @@ void add_source(GatheredWeights& gathered, const Source& source, bool prefer_ema
   }
 }
 
+/// A file of a model folder, if it is there. What is stated beside the U-Net, such as what it
+/// predicts, goes before what is stated beside other networks.
+void take(fs::path& place, const fs::path& path, bool has_unet) {
+  if (fs::is_regular_file(path) && (has_unet || place.empty())) {
+    place = path;
+  }
+}
+
 }  // namespace
 
 std::string GatheredPart::source() const { return join(sources, " + "); }
 
 GatheredWeights gather_weights(const std::vector<WeightSource>& sources, bool prefer_ema) {
   GatheredWeights gathered;
-  const auto take_if_there = [](fs::path& place, const fs::path& path) {
-    if (fs::is_regular_file(path)) {
-      place = path;
-    }
-  };
   for (const WeightSource& given : sources) {
     std::vector<Source> found = folder_parts(given);
     if (found.empty()) {
       found.push_back({given, std::nullopt});
     } else {
-      take_if_there(gathered.scheduler, given.path / "scheduler/scheduler_config.json");
-      take_if_there(gathered.preprocessing, given.path / "preprocessing.json");
+      const bool has_unet = !given.only || *given.only == WeightPart::kUNet;
+      take(gathered.scheduler, given.path / "scheduler/scheduler_config.json", has_unet);
+      take(gathered.preprocessing, given.path / "preprocessing.json", has_unet);
       if (sources.size() == 1 && !given.only) {
-        take_if_there(gathered.index, given.path / "model_index.json");
+        take(gathered.index, given.path / "model_index.json", has_unet);
       }
     }
     for (const Source& source : found) {

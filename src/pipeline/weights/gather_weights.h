@@ -36,7 +36,8 @@ struct GatheredWeights {
   std::map<io::WeightPart, GatheredPart> parts;
   /// Of the latents, where a file with a complete segmentation model states it (SDSeg).
   std::optional<double> scaling_factor;
-  /// scheduler_config.json and preprocessing.json of a model folder; empty without.
+  /// scheduler_config.json and preprocessing.json of the model folder that the U-Net is of, or of
+  /// another where that has none; empty without.
   std::filesystem::path scheduler, preprocessing;
   /// model_index.json of the one model folder that everything came from; empty otherwise.
   std::filesystem::path index;

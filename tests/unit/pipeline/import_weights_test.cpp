@@ -237,6 +237,20 @@ TEST_F(ImportWeights, WhatTakesAPartFromElsewhereIsNotTheDistilledModel) {
   EXPECT_FALSE(model.description.distilled_from);
 }
 
+TEST_F(ImportWeights, TheScheduleIsThatOfTheUNetsFolder) {
+  model_.description.scheduler.prediction_type = diffusion::PredictionType::kVPrediction;
+  save_model(folder_ / "of_unet", model_);
+  model_.description.scheduler.prediction_type = diffusion::PredictionType::kEpsilon;
+  save_model(folder_ / "of_rest", model_);
+  const std::string unet = "unet=" + (folder_ / "of_unet").string();
+  const std::string rest = (folder_ / "of_rest").string();
+  for (const auto& sources : {std::vector<std::string>{unet, "autoencoder=" + rest},
+                              std::vector<std::string>{"autoencoder=" + rest, unet}}) {
+    EXPECT_EQ(imported(sources).description.scheduler.prediction_type,
+              diffusion::PredictionType::kVPrediction);
+  }
+}
+
 TEST_F(ImportWeights, DiffusersNamesAndBack) {
   save_model(folder_ / "exported", model_, {.format = FolderFormat::kDiffusers});
   const std::string message =
