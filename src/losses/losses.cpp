@@ -14,10 +14,9 @@ at::Tensor edge_l1(const at::Tensor& prediction, const at::Tensor& target, doubl
 }
 
 at::Tensor soft_dice(const at::Tensor& prediction, const at::Tensor& target) {
-  constexpr double kPixel = 1;  // added below, so that an empty image divides
-  const at::Tensor p = prediction.clamp(0, 1);
-  const at::Tensor q = target.clamp(0, 1);
-  return ((p - q).abs().sum({2, 3}) / ((p + q).sum({2, 3}) + kPixel)).mean();
+  constexpr double kPixel = 1;  // so that an empty image divides
+  const at::Tensor areas = prediction.clamp(0, 1).sum({2, 3}) + target.sum({2, 3});
+  return ((prediction - target).abs().sum({2, 3}) / (areas + kPixel)).mean();
 }
 
 at::Tensor cosine_distillation(const at::Tensor& teacher, const at::Tensor& projected) {

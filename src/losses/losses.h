@@ -11,10 +11,11 @@ at::Tensor l1(const at::Tensor& prediction, const at::Tensor& target);
 /// 1]: at a mask's edge, where p is one half, by 1 + edge_weight.
 at::Tensor edge_l1(const at::Tensor& prediction, const at::Tensor& target, double edge_weight);
 
-/// One minus a Dice of probabilities that is 1 where both are equal, whatever they are (the Dice
-/// semimetric loss of Wang et al., MICCAI 2023): the sum of |p - q| over that of p + q, for each
-/// image and channel by itself, and the mean of that. Both [N, C, R, R], clamped to [0, 1] ->
-/// scalar in [0, 1]; where there is nothing in either, 0.
+/// One minus a Dice that is 1 where both are equal, whatever they are (the Dice semimetric loss of
+/// Wang et al., MICCAI 2023): the sum of |p - q| over that of p + q and a pixel, for each image and
+/// channel by itself, and the mean of that. target [N, C, R, R] in [0, 1]; a prediction outside of
+/// it, as decoders give, counts in the difference alone, so that it learns its way back. -> scalar
+/// >= 0; where there is nothing in either, 0.
 at::Tensor soft_dice(const at::Tensor& prediction, const at::Tensor& target);
 
 /// Equation 5 of the paper: minus the mean, over tokens and images, of the cosine between the
