@@ -220,6 +220,9 @@ void check(const Reader& reader, const YAML::Node& root, const Experiment& exper
       experiment.seeds.empty() || experiment.metrics.empty()) {
     reader.fail(root, "an experiment needs output, metrics, seeds, columns and rows");
   }
+  if (experiment.noise_seeds < 1 || experiment.noise_seeds > 1000) {
+    reader.fail(root["noise_seeds"], "noise_seeds is a number from 1 to 1000");
+  }
   if (experiment.statistic == Statistic::kNoiseDeviation && experiment.noise_seeds < 2) {
     reader.fail(root["statistic"], "statistic noise_deviation needs noise_seeds: 2 or more");
   }

@@ -192,7 +192,7 @@ Fields sampling_fields(DiffusionSection& d) {
              "or a sample that each step draws anew (SDSeg)."),
       choice("diffusion.training_timesteps", d.training_timesteps,
              "uniform: any noise level (the paper); last: only the one at which inference begins, "
-             "which a model for one step learns in fewer steps."),
+             "which a model for one step learns in fewer steps; it then refuses to do more."),
   };
 }
 

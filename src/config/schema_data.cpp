@@ -108,11 +108,11 @@ Fields data_fields(data::DataConfig& d) {
               "Whose pixels a mask has where its image is a turned photograph: stored, "
               "displayed, or auto, which is stored unless the size fits the displayed image "
               "alone. A mask file's own orientation comes first."),
-       choice(
-           "data.slice_axis", d.slice_axis,
-           "Volumes (NIfTI): the axis of the file that slices lie one behind the other along; "
-           "auto: the one with the largest distance between voxels, of equal ones the nearest "
-           "to the patient's long axis; a file of one slice is that slice. The model folder records it; leaf_infer has --slice-axis."),
+       choice("data.slice_axis", d.slice_axis,
+              "Volumes (NIfTI): the axis of the file that slices lie one behind the other along; "
+              "auto: the one with the largest distance between voxels, of equal ones the nearest "
+              "to the patient's long axis; a file of one slice is that slice. The model folder "
+              "records it; leaf_infer has --slice-axis."),
        choice("data.crop", d.crop,
               "disc: image and mask are cut to the square round the optic disc of a label map "
               "(refuge2), as the published numbers have it."),

@@ -45,7 +45,13 @@ Expanded expand_variables(const std::string& text) {
     if (close == std::string::npos) {
       throw ConfigError(str("'", text, "': a '${' without its '}' (write $${ for a literal ${)"));
     }
-    const Variable variable = read_variable(text.substr(open + 2, close - open - 2));
+    const std::string inside = text.substr(open + 2, close - open - 2);
+    if (inside.find("${") != std::string::npos) {
+      throw ConfigError(str("'", text,
+                            "': a variable's default holds no other variable; write out ",
+                            "one of the two"));
+    }
+    const Variable variable = read_variable(inside);
     result.text += text.substr(done, open - done) + variable.value;
     result.starts_with_variable |= open == 0 && variable.from_environment;
     if (!variable.from_environment && result.unset.empty()) {

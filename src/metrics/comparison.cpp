@@ -91,8 +91,9 @@ std::vector<double> column_values(const ScoreTable& run, const std::vector<std::
   return values;
 }
 
-/// Of a metric's column, "hd95", or of a class's, "hd95_disc".
-Best best_of(const std::string& column) {
+/// Of a metric's column, "hd95" or somebody's "HD95", or of a class's, "hd95_disc".
+Best best_of(const std::string& written) {
+  const std::string column = to_lower(written);
   const auto is_of = [&](const Metric& metric) {
     return column == metric.key || column.starts_with(str(metric.key, "_"));
   };

@@ -26,6 +26,8 @@ std::string without_extension(const std::string& name) {
   return type == kTypes.end() ? name : name.substr(0, name.size() - std::string(*type).size());
 }
 
+std::string last_part(const std::string& name) { return fs::path(name).filename().string(); }
+
 std::size_t column_of(const Rows& rows, const std::string& name, const std::string& path) {
   const std::vector<std::string>& header = rows.front();
   const auto found = std::find(header.begin(), header.end(), name);
@@ -69,10 +71,15 @@ ImageColumn ImageColumn::read(const std::string& spec) {
     }
     const std::string& cell = rows[i][wanted];
     const std::string value = is_missing(cell) ? "" : cell;
-    const auto [earlier, is_new] = column.values_.emplace(without_extension(rows[i][names]), value);
+    const std::string image = without_extension(rows[i][names]);
+    const auto [earlier, is_new] = column.values_.emplace(image, value);
     if (!is_new && earlier->second != value) {
       throw DataError(str("'", path, "' row ", i + 1, ": '", rows[i][names],
                           "' has two values of '", column.name_, "'; keep one"));
+    }
+    const auto [same, is_first] = column.by_last_part_.emplace(last_part(image), value);
+    if (!is_first && same->second != value) {
+      same->second = "";
     }
   }
   return column;
@@ -80,11 +87,15 @@ ImageColumn ImageColumn::read(const std::string& spec) {
 
 std::string ImageColumn::of(const std::string& image) const {
   const std::string volume = image.substr(0, image.rfind('#'));
-  for (const std::string& known : {image, volume}) {
-    for (const std::string& name : {known, fs::path(known).filename().string()}) {
+  for (const std::string& written : {image, volume}) {
+    const std::string known = without_extension(written);
+    for (const std::string& name : {written, known, last_part(written), last_part(known)}) {
       if (const auto found = values_.find(name); found != values_.end()) {
         return found->second;
       }
+    }
+    if (const auto found = by_last_part_.find(last_part(known)); found != by_last_part_.end()) {
+      return found->second;
     }
   }
   return "";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 
 #include "leaf/core/strings.h"
 #include "leaf/metrics/scores.h"
@@ -35,7 +36,10 @@ std::optional<double> cell_number(const std::string& text) {
   double value = 0;
   const char* end = word.data() + word.size();
   const auto [rest, failure] = std::from_chars(word.data(), end, value);
-  return failure == std::errc() && rest == end ? std::optional(value) : std::nullopt;
+  if (failure != std::errc() || rest != end) {
+    return std::nullopt;
+  }
+  return std::isfinite(value) ? value : kUndefined;  // MONAI's distance to an empty mask is inf
 }
 
 }  // namespace leaf::metrics

@@ -14,6 +14,11 @@ constexpr std::size_t kWorst = 16;
 constexpr std::size_t kTypical = 4;
 constexpr std::size_t kBest = 8;
 
+/// Of few images some of each kind: a half is the worst, a quarter the best.
+std::size_t at_most(std::size_t count, std::size_t images, std::size_t share) {
+  return std::min(count, (images + share - 1) / share);
+}
+
 /// Places of the images from the lowest Dice to the highest; undefined ones are left out.
 std::vector<std::size_t> by_dice(const std::vector<metrics::ImageScore>& scores, bool ascending) {
   std::vector<std::size_t> order;
@@ -54,10 +59,10 @@ std::vector<Choice> choose_cases(const std::vector<metrics::ImageScore>& scores)
     }
   };
   const std::vector<std::size_t> rising = by_dice(scores, true);
-  take(rising, 0, kWorst, "worst");
+  take(rising, 0, at_most(kWorst, rising.size(), 2), "worst");
   std::vector<std::size_t> falling = by_dice(scores, false);
   std::erase_if(falling, [&](std::size_t i) { return scores[i].c.both_empty(); });
-  take(falling, 0, kBest, "best");
+  take(falling, 0, at_most(kBest, rising.size(), 4), "best");
   take(rising, rising.size() / 2 - std::min(rising.size() / 2, kTypical / 2), kTypical, "typical");
   return choices;
 }

@@ -21,12 +21,14 @@ class ImageColumn {
   /// Of a spec that was read: "COLUMN".
   const std::string& name() const { return name_; }
   /// The value of an image, by its whole name or else by the last part of it, of a slice also by
-  /// its volume's; "" where the table lacks it or says "", "nan", "na", "null" or "none".
+  /// its volume's, with or without folder and extension in either; "" where the table lacks it, has
+  /// several of that last part, or says "", "nan", "na", "null" or "none".
   std::string of(const std::string& image) const;
 
  private:
   std::string name_;
   std::map<std::string, std::string> values_;
+  std::map<std::string, std::string> by_last_part_;  ///< "" where several differ
 };
 
 /// Each image's value, in the order of the scores.

@@ -140,6 +140,9 @@ TEST_F(ConfigFiles, MissingFilesAndVariables) {
       "${LEAF_TEST_UNSET:-default}");
   EXPECT_EQ(error_of("data:\n  root: ${LEAF\n"),
             "refuge.yaml:2: '${LEAF': a '${' without its '}' (write $${ for a literal ${)");
+  EXPECT_NE(error_of("data:\n  root: ${LEAF_TEST_UNSET:-${HOME}/data}/x\n")
+                .find("a variable's default holds no other variable"),
+            std::string::npos);
 }
 
 TEST_F(ConfigFiles, Bases) {

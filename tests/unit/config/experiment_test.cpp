@@ -108,6 +108,7 @@ TEST_F(ExperimentTest, WhatIsWrongIsSaidWithItsLine) {
   has(refusal("{One: [88.5, 79.59]}", "{Three: [88.5, 79.59]}"), "the name of a column");
   has(refusal("  - name: default", "  - set: {seed: 1}"), "a row needs a name");
   has(refusal("title: A table", "statistic: noise_deviation"), "needs noise_seeds");
+  has(refusal("title: A table", "noise_seeds: 0"), "noise_seeds is a number from 1 to 1000");
   has(refusal("title: A table", "statistic: median"), "'median' is not one of mean");
   has(refusal("title: A table", "title: ["), "not valid YAML");
   has(refusal("title: A table", "split: tst"), "table.yaml:2: split 'tst'");

@@ -50,7 +50,7 @@ TEST(Cells, NumbersTruthsAndNothing) {
   EXPECT_EQ(cell_number("0.5"), 0.5);
   EXPECT_EQ(cell_number(" True "), 1);
   EXPECT_EQ(cell_number("false"), 0);
-  for (const char* nothing : {"", "NaN", "nan", "NA", "null", "None", " "}) {
+  for (const char* nothing : {"", "NaN", "nan", "NA", "null", "None", " ", "inf", "-Infinity"}) {
     EXPECT_FALSE(is_defined(cell_number(nothing).value())) << nothing;
   }
   EXPECT_FALSE(cell_number("female"));
@@ -178,6 +178,17 @@ TEST(Strata, ATablesNamesMayHaveAnyEndingThatImagesHave) {
   EXPECT_EQ(column.of("b"), "m");
   EXPECT_EQ(column.of("c"), "f");
   EXPECT_EQ(column.of("d.1.3"), "m");
+}
+
+TEST(Strata, ImagesAreFoundWithOrWithoutFolderAndEnding) {
+  const Table table("image,sex\ntrain/a.png,f\nb.png,m\ntrain/c.png,f\ntest/c.png,m\n");
+  const ImageColumn column = table.column("sex");
+  for (const char* name : {"a", "a.png", "train/a", "train/a.png", "elsewhere/a.jpg"}) {
+    EXPECT_EQ(column.of(name), "f") << name;
+  }
+  EXPECT_EQ(column.of("b.png"), "m");
+  EXPECT_EQ(column.of("test/c"), "m");
+  EXPECT_EQ(column.of("c"), "") << "which of the two is not said";
 }
 
 TEST(Strata, AreWritten) {

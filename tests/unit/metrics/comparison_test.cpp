@@ -65,6 +65,16 @@ TEST(Comparison, AClassesColumnIsBetterAsItsMetricIs) {
   EXPECT_EQ(c.pairs[0].wins_b, 0);
 }
 
+TEST(Comparison, AnothersTableMayWriteDistancesLargeAndInfinite) {
+  const Tables tables;
+  const ScoreTable a = tables.read("a.csv", "name,HD95\nx,2\ny,inf\n");
+  const ScoreTable b = tables.read("b.csv", "name,HD95\nx,10\ny,3\n");
+  const Comparison c = compare({a, b}, {.columns = {}, .groups = ""});
+  EXPECT_EQ(c.pairs[0].wins_a, 1);
+  EXPECT_EQ(c.pairs[0].wins_b, 0);
+  EXPECT_EQ(c.pairs[0].difference, 8);
+}
+
 TEST(Comparison, GroupsAreWhatIsTested) {
   const Tables tables;
   std::string a = "name,dice\n";

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
 #include "leaf/core/files.h"
@@ -112,6 +113,11 @@ TEST(Report, CasesAreTheWorstTheTypicalAndTheBest) {
     EXPECT_NE(choice.why, "best");
   }
   EXPECT_EQ(choose_cases({fixture.evaluation.scores.front()}).size(), 1U);
+  std::map<std::string, int> kinds;  // of few some of each
+  for (const Choice& choice : choose_cases(test::ReportFixture(12).evaluation.scores)) {
+    ++kinds[choice.why];
+  }
+  EXPECT_EQ(kinds, (std::map<std::string, int>{{"worst", 6}, {"best", 3}, {"typical", 2}}));
 }
 
 TEST(Figure, HasARowPerCase) {
