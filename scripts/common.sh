@@ -1,5 +1,7 @@
 # What the scripts share; sourced by them. Changes to the project's folder.
-[ -z "${LEAF_LIBTORCH:-}" ] || export LEAF_LIBTORCH=$(realpath -m "$LEAF_LIBTORCH")
+for variable in LEAF_LIBTORCH LEAF_GOLDEN_DIR LEAF_DATA_DIR; do
+  [ -z "${!variable:-}" ] || export "$variable=$(realpath -m "${!variable}")"
+done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 script_name=$(basename "$0" .sh)
 preset=cpu

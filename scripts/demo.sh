@@ -54,7 +54,7 @@ train() {
   [ ! -e "$run.complete" ] || { say "$run is complete"; return; }
   # A run that was stopped before its first checkpoint starts anew. With --resume in any case an
   # interrupted run says that the same command goes on, which is true of the demo's.
-  compgen -G "$run/checkpoints/step-*" >/dev/null || rm -rf "$run"
+  [ -n "$(find "$run/checkpoints" -maxdepth 1 -name 'step-*' -print -quit 2>/dev/null)" ] || rm -rf "$run"
   say "training: $name"
   "$bin/leaf_train" --config "configs/demo/$name.yaml" --resume \
     --set "data.root=$data" --set "output.dir=$run" "$@"

@@ -26,6 +26,7 @@ done
 
 check_format() {
   require_packages clang-format-14
+  git rev-parse --quiet --verify HEAD >/dev/null || die "git lists no files here; see git status"
   local wrong
   wrong=$(git ls-files -z '*.h' '*.cpp' | xargs -0 clang-format-14 --dry-run -Werror 2>&1 |
     sed -n 's/:[0-9:]* error: code should be clang-formatted.*//p' | sort -u || true)
@@ -41,7 +42,7 @@ files_to_check() {
       git rev-parse --quiet --verify "$base^{commit}" >/dev/null ||
         die "there is no '$base' to compare with; name a commit with --base, or use --all"
       git diff --name-only --diff-filter=d "$(git merge-base "$base" HEAD)" -- '*.cpp' '*.h' |
-        sed 's#^include/leaf/\(.*\)\.h$#src/\1.cpp#' | grep '\.cpp$' | sort -u |
+        sed -n 's#^include/leaf/\(.*\)\.h$#src/\1.cpp#; /\.cpp$/p' | sort -u |
         while read -r file; do [ ! -e "$file" ] || echo "$file"; done ;;
   esac
 }
@@ -76,8 +77,9 @@ check_code() {
 
 check_format
 if [ "$mode" != format ]; then
-  mapfile -t sources < <(files_to_check)
-  if [ ${#sources[@]} -gt 0 ]; then
+  list=$(files_to_check)  # not by a substitution of processes, whose failure nobody hears of
+  mapfile -t sources <<<"$list"
+  if [ -n "$list" ]; then
     write_compile_commands
     "$check" "${sources[@]}"
   else

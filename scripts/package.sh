@@ -23,7 +23,7 @@ is_of_the_system() { [[ $1 =~ /(ld-linux|libc|libm|libdl|librt|libpthread|libres
 # closure FILE...: the shared libraries that these need, the system's left out.
 closure() {
   local library
-  ldd "$@" | awk '$3 ~ /^\// {print $3}' | sort -u | while read -r library; do
+  ldd "$@" | sed -n 's#^.* => \(/.*\) (0x[0-9a-f]*)$#\1#p' | sort -u | while read -r library; do
     is_of_the_system "$library" || echo "$library"
   done
 }
@@ -32,7 +32,7 @@ closure() {
 copy_libraries() {
   local stage=$1 file library
   mkdir -p "$stage/lib/leaf"
-  closure "$stage"/bin/* "$stage"/lib/libleaf_c.so.*.*.* | xargs -I{} cp -L {} "$stage/lib/leaf/"
+  closure "$stage"/bin/* "$stage"/lib/libleaf_c.so.*.*.* | xargs -d '\n' -I{} cp -L {} "$stage/lib/leaf/"
   strip --strip-unneeded "$stage"/lib/leaf/*
   for library in "$stage"/lib/leaf/*; do
     patchelf --set-rpath '$ORIGIN' "$library"

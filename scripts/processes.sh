@@ -9,6 +9,7 @@
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 bin=$PWD/build/cpu/bin
+command -v pgrep >/dev/null || require_packages procps
 [ -x "$bin/leaf_train" ] || die "no leaf_train in $bin; build it first"
 if [ "${1:-}" = --install ]; then
   require_packages openmpi-bin slurm-wlm munge iproute2 python3-venv
