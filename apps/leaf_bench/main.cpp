@@ -59,12 +59,13 @@ void measure(BenchSession& session, const BenchOptions& o, const Runtime& runtim
   }
 }
 
-/// Options of the program itself say nothing to a command.
+/// Options of the program itself are not seen by a command.
 void require_none_before(const CLI::App& app, const CLI::App& command) {
   for (const CLI::Option* option : app.get_options()) {
     if (option->count() > 0) {
       throw ConfigError(str(option->get_name(), " stands before '", command.get_name(),
-                            "', which does not see it; put it behind"));
+                            "', which does not see it; leave it out, or put it behind where '",
+                            command.get_name(), "' has it"));
     }
   }
 }

@@ -83,6 +83,7 @@ void print_description(const ModelDescription& d) {
             << (d.preprocessing.num_inference_steps > 0
                     ? str(", num_inference_steps ", d.preprocessing.num_inference_steps)
                     : "")
+            << (d.preprocessing.last_timestep_alone ? ", trained at the last timestep alone" : "")
             << '\n';
   if (d.distilled_from) {
     std::cout << "distilled from: " << escaped(d.distilled_from->model) << ", SHA-256 "

@@ -5,6 +5,7 @@
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/strings.h"
+#include "leaf/pipeline/export_weights.h"
 #include "leaf/pipeline/folders.h"
 
 namespace leaf::apps {
@@ -18,7 +19,7 @@ bool is_ours(const fs::path& folder) {
   return count > 0 &&
          (is_leaf_model_folder(folder) || (count == 1 && is_autoencoder_folder(folder)) ||
           (count == 2 && is_teacher_folder(folder)) ||
-          (count == 1 && fs::is_regular_file(folder / "sdseg.safetensors")));
+          (count == 1 && fs::is_regular_file(folder / kSdsegWeights)));
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ std::string redone_text(const InferenceReport& report) {
       case EarlierMask::kChanged:
         return "changed since they were written";
       default:
-        return "without other files that are asked for";
+        return "whose other files are missing, older or of another form";
     }
   };
   std::int64_t count = 0;

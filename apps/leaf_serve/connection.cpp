@@ -35,8 +35,8 @@ Connection::Connection(int socket, std::chrono::milliseconds timeout, std::size_
 
 Connection::~Connection() { ::close(socket_); }
 
-/// Waits until the socket is ready.
-bool Connection::wait(short events, Clock::time_point deadline) const {
+/// Waits until the socket is ready; where it `may_stop` not beyond the question for it.
+bool Connection::wait(short events, Clock::time_point deadline, bool may_stop) const {
   constexpr std::chrono::milliseconds kSlice = 100ms;  // between two questions whether to stop
   for (;;) {
     const auto left =
@@ -50,21 +50,28 @@ bool Connection::wait(short events, Clock::time_point deadline) const {
       return true;
     }
     const bool failed = ready < 0 && errno != EINTR;
-    if (failed || (received_ == 0 && stopping_())) {
+    if (failed || (may_stop && stopping_())) {
       return false;
     }
   }
 }
 
-bool Connection::is_readable() const { return begin_ < end_ || wait(POLLIN, read_deadline_); }
+/// Neither who has sent nothing yet nor whose body is on its way is waited for when the server
+/// stops.
+bool Connection::may_stop() const { return received_ == 0 || !in_head_; }
+
+bool Connection::is_readable() const {
+  return begin_ < end_ || wait(POLLIN, read_deadline_, may_stop());
+}
 
 bool Connection::is_writable() const {
-  return wait(POLLOUT, status_ == 0 ? read_deadline_ : write_deadline_);
+  return wait(POLLOUT, status_ == 0 ? read_deadline_ : write_deadline_, /*may_stop=*/false);
 }
 
 /// Fills the empty buffer; false where nothing comes any more.
 bool Connection::fill() {
-  if (!wait(POLLIN, read_deadline_)) {
+  const bool stops = !in_head_ && stopping_();
+  if (stops || !wait(POLLIN, read_deadline_, may_stop())) {
     return false;
   }
   const ssize_t count = ::recv(socket_, buffer_.data(), buffer_.size(), 0);
@@ -147,7 +154,8 @@ void Connection::note_status(std::string_view bytes) {
 void Connection::drain() {
   const auto deadline = Clock::now() + std::min<std::chrono::milliseconds>(timeout_, 5s);
   ::shutdown(socket_, SHUT_WR);
-  while (wait(POLLIN, deadline) && ::recv(socket_, buffer_.data(), buffer_.size(), 0) > 0) {
+  while (wait(POLLIN, deadline, /*may_stop=*/false) &&
+         ::recv(socket_, buffer_.data(), buffer_.size(), 0) > 0) {
   }
 }
 

@@ -18,8 +18,8 @@ namespace leaf::apps {
 /// taken, and so many bytes before the body.
 class Connection : public httplib::Stream {
  public:
-  /// `max_bytes` is the largest body; `stopping` is asked while nothing has arrived: true ends the
-  /// wait.
+  /// `max_bytes` is the largest body; `stopping` is asked while something is to arrive: true ends
+  /// the wait.
   Connection(int socket, std::chrono::milliseconds timeout, std::size_t max_bytes,
              std::function<bool()> stopping);
   /// Closes the socket.
@@ -59,7 +59,8 @@ class Connection : public httplib::Stream {
   using Clock = std::chrono::steady_clock;
   static constexpr std::size_t kLongestHead = 16 * 1024;
 
-  bool wait(short events, Clock::time_point deadline) const;
+  bool may_stop() const;
+  bool wait(short events, Clock::time_point deadline, bool may_stop) const;
   bool fill();
   void check_received() const;
   void count_head(std::string_view bytes);

@@ -175,12 +175,28 @@ bool Service::refuse(const Request& request, Response& response) const {
   return !fits;
 }
 
-void Service::check_room() const {
+void Service::check_running() const {
   if (stopping_) {
     throw RequestError(kUnavailable, "the server is stopping");
   }
+}
+
+void Service::check_room() const {
+  check_running();
   if (queue_.size() >= options_.queue) {
     throw RequestError(kUnavailable, str(options_.queue, " images wait already; try again later"));
+  }
+}
+
+/// What arrives while the server stops is no image at work.
+std::string Service::whole_body(const httplib::ContentReader& read) const {
+  try {
+    std::string body = read_body(read, options_.gate.max_bytes);
+    check_running();
+    return body;
+  } catch (const RequestError&) {
+    check_running();
+    throw;
   }
 }
 
@@ -188,7 +204,7 @@ void Service::segment(const Request& request, Response& response,
                       const httplib::ContentReader& read) {
   const SegmentQuery query = parse_query(request.params);
   check_query(query, model_);
-  const std::string body = read_body(read, options_.gate.max_bytes);
+  const std::string body = whole_body(read);
   const Upload upload = find_upload(body, request.get_header_value(kBodyType));
   const std::string file_name = query.name.value_or(upload.file_name);
   Answer answer;

@@ -51,6 +51,8 @@ class Service {
 
   void add_routes();
   bool refuse(const Request& request, Response& response) const;
+  std::string whole_body(const httplib::ContentReader& read) const;
+  void check_running() const;
   void check_room() const;
   void segment(const Request& request, Response& response, const httplib::ContentReader& read);
   void count(const Exchange& exchange);

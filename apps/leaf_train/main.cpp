@@ -175,18 +175,32 @@ void warn_of_slow_precision(const leaf::Config& config, c10::Device device) {
   }
 }
 
-/// Which GPU a process takes where it may choose: one for each on a machine, which may see its own
-/// alone.
+bool may_choose_gpu(const leaf::apps::CommonOptions& options) {
+  return at::hasCUDA() && at::getNumGPUs() > 0 &&
+         (options.device == "auto" || options.device == "cuda");
+}
+
+/// One GPU for each process on a machine; a launcher may let each see its own alone.
 void choose_gpu(leaf::apps::CommonOptions& options, const leaf::ProcessPlace& place) {
-  if (place.count > 1 && at::hasCUDA() && at::getNumGPUs() > 0 &&
-      (options.device == "auto" || options.device == "cuda")) {
-    options.device = str("cuda:", place.local_rank % at::getNumGPUs());
+  if (place.count > 1 && may_choose_gpu(options)) {
+    options.device = str("cuda:", at::getNumGPUs() == 1 ? 0 : place.local_rank);
+  }
+}
+
+void require_gpu_each(const leaf::apps::TrainOptions& arguments) {
+  if (may_choose_gpu(arguments.common) &&
+      arguments.processes > static_cast<int>(at::getNumGPUs())) {
+    throw leaf::ConfigError(str("--nproc ", arguments.processes, " wants a GPU for each process; ",
+                                "there are ", at::getNumGPUs(), " (or --device cpu)"));
   }
 }
 
 int run(leaf::apps::TrainOptions& arguments, bool precision_given, char** argv) {
   const leaf::ProcessPlace place = leaf::process_place();
   const bool launches = arguments.processes > 1 && place.count == 1;
+  if (launches) {
+    require_gpu_each(arguments);
+  }
   choose_gpu(arguments.common, place);
   arguments.common.quiet = arguments.common.quiet || place.rank > 0;  // one of them speaks
   const leaf::apps::Runtime runtime = leaf::apps::apply(arguments.common);

@@ -50,6 +50,12 @@ leaf_status failure(leaf_status status, std::string_view message) noexcept {
   return status;
 }
 
+/// Without LibTorch's stack trace.
+const char* own_words(const std::exception& error) noexcept {
+  const auto* torch = dynamic_cast<const c10::Error*>(&error);
+  return torch != nullptr ? torch->what_without_backtrace() : error.what();
+}
+
 /// Runs `body` and turns what it throws into a status: nothing passes through C.
 template <typename Body>
 leaf_status guarded(const Body& body) noexcept {
@@ -66,13 +72,9 @@ leaf_status guarded(const Body& body) noexcept {
     return failure(LEAF_WEIGHTS_ERROR, error.what());
   } catch (const leaf::FileError& error) {
     return failure(LEAF_FILE_ERROR, error.what());
-  } catch (const c10::Error& error) {
-    return failure(leaf::is_out_of_memory(error) ? LEAF_OUT_OF_MEMORY : LEAF_FAILED,
-                   error.what_without_backtrace());
-  } catch (const std::bad_alloc&) {
-    return failure(LEAF_OUT_OF_MEMORY, "out of memory");
   } catch (const std::exception& error) {
-    return failure(LEAF_FAILED, error.what());
+    return leaf::is_out_of_memory(error) ? failure(LEAF_OUT_OF_MEMORY, "out of memory")
+                                         : failure(LEAF_FAILED, own_words(error));
   } catch (...) {
     return failure(LEAF_FAILED, "an error of unknown type");
   }

@@ -32,13 +32,14 @@ bool is_no_picture(const fs::path& file) {
 /// Whether a folder in `within` is a link to one that it lies in, where walking would not end.
 bool leads_back(const fs::path& folder, const fs::path& within) {
   std::error_code none;
+  if (!fs::is_symlink(folder, none)) {
+    return false;
+  }
   fs::path outer = fs::absolute(within).lexically_normal();
-  bool found = false;
-  while (fs::is_symlink(folder, none) && !found && outer != outer.root_path()) {
-    found = fs::equivalent(folder, outer, none);
+  while (!fs::equivalent(folder, outer, none) && outer != outer.root_path()) {
     outer = outer.parent_path();
   }
-  return found;
+  return fs::equivalent(folder, outer, none);
 }
 
 void collect(const fs::path& folder, const ImageSearch& search, FoundImages& found) {

@@ -112,10 +112,8 @@ Segmenter::Segmenter(Model model, const SegmenterOptions& options)
       scheduler_(model_.description.scheduler, options.device) {
   diffusion::inference_timesteps(scheduler_.config(), options_.num_inference_steps);
   if (model_.description.preprocessing.last_timestep_alone && options_.num_inference_steps > 1) {
-    throw ConfigError(
-        str("the model was trained for one step (diffusion.training_timesteps last); "
-            "SegmenterOptions::num_inference_steps ",
-            options_.num_inference_steps, " needs another"));
+    throw ConfigError(str("the model was trained at the last timestep alone, for one step; ",
+                          options_.num_inference_steps, " steps need a model of all timesteps"));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 
 #include "leaf/core/strings.h"
 #include "leaf/train/process_group.h"
@@ -56,16 +57,23 @@ ProcessPlace torchrun_place() {
   return place;
 }
 
-/// The most that a machine has, of "8(x2),4".
-int most_tasks_of(const std::string& list) {
-  int most = 1;
+/// The tasks of a machine, by its number, of "8(x2),4": eight, eight and four; 1 where that is not
+/// said.
+int tasks_of_machine(const std::string& list, int machine) {
   const char* end = list.data() + list.size();
   for (const char* at = list.data(); at < end; at = std::find(at, end, ',') + 1) {
-    int tasks = 0;
-    std::from_chars(at, end, tasks);
-    most = std::max(most, tasks);
+    int tasks = 1;
+    int machines = 1;
+    const char* after = std::from_chars(at, end, tasks).ptr;
+    if (std::string_view(after, end).starts_with("(x")) {
+      std::from_chars(after + 2, end, machines);
+    }
+    if (machine < machines) {
+      return tasks;
+    }
+    machine -= machines;
   }
-  return most;
+  return 1;
 }
 
 ProcessPlace slurm_place() {
@@ -74,8 +82,9 @@ ProcessPlace slurm_place() {
   place.count = number_of("SLURM_STEP_NUM_TASKS", 1);
   place.local_rank = number_of("SLURM_LOCALID", place.rank);
   const bool one_machine = number_of("SLURM_STEP_NUM_NODES", 1) == 1;
-  place.local_count =
-      one_machine ? place.count : most_tasks_of(text_of("SLURM_STEP_TASKS_PER_NODE"));
+  place.local_count = one_machine ? place.count
+                                  : tasks_of_machine(text_of("SLURM_STEP_TASKS_PER_NODE"),
+                                                     number_of("SLURM_NODEID", 0));
   place.address = one_machine ? "127.0.0.1" : first_host(text_of("SLURM_STEP_NODELIST"));
   place.port = port_for(str(text_of("SLURM_JOB_ID"), ".", text_of("SLURM_STEP_ID")));
   return place;

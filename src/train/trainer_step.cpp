@@ -103,7 +103,7 @@ void Trainer::require_finite_steps(std::int64_t step) {
   const double skipped = state_->skipped.item<double>();
   if (skipped > state_->told_skipped) {
     log::warn(str("the loss or a gradient is not finite: ", skipped, " of the steps up to ", step,
-                  " changed nothing"));
+                  " changed no weights"));
     state_->told_skipped = skipped;
   }
   if (state_->skipped_in_a_row.item<double>() >= kMostInARow) {
@@ -145,14 +145,17 @@ std::int64_t Trainer::skipped_steps() const {
   return state_->skipped.defined() ? std::llround(state_->skipped.item<double>()) : 0;
 }
 
-/// Weights after a step that was not finite are not saved: they may be those that made it so. After
-/// the `last` there is no better time; throws Error where no step was finite.
+/// Weights after a step that was not finite are not saved: they may be those that made it so. Where
+/// the `last` of many is the first such step there is no better time, and they were good before.
+/// Throws Error for a last step after others that were not finite: the run ends here.
 bool Trainer::may_save(std::int64_t step, bool last) const {
   const at::Tensor& in_a_row = state_->skipped_in_a_row;
   const double skipped = in_a_row.defined() ? in_a_row.item<double>() : 0;
-  if (last && skipped >= static_cast<double>(step)) {
-    throw Error(str("the loss was not finite in any step up to ", step,
-                    "; nothing is saved; lower TrainSection::learning_rate and start again"));
+  const bool others_were_finite = skipped <= 1 && step > 1;
+  if (last && skipped > 0 && !others_were_finite) {
+    throw Error(str("the loss is not finite at step ", step,
+                    ", which is not saved; lower TrainSection::learning_rate and continue with "
+                    "RunStart::resume"));
   }
   return skipped == 0 || last;
 }

@@ -62,6 +62,11 @@ TEST(Convert, RandomReplacesOnlyModelFoldersAndOnlyByForce) {
   expect_usage_error(make_random(project, "data", {"--force"}), "leaf_convert",
                      {"is no model folder"});
   EXPECT_TRUE(fs::exists(project / "data/images"));
+  const std::string index = read_file(project / "model/model_index.json");
+  write_file(project / "model/model_index.json", R"({"_class_name": "StableDiffusionPipeline"})");
+  expect_usage_error(make_random(project, "model", {"--force"}), "leaf_convert",
+                     {"is no model folder"});
+  write_file(project / "model/model_index.json", index);
   write_file(project / "model/text_encoder/model.safetensors", "somebody's");
   expect_usage_error(make_random(project, "model", {"--force"}), "leaf_convert",
                      {"is no model folder"});

@@ -131,8 +131,7 @@ TEST(InferAudit, MasksThatAreNotOursAreMadeAnew) {
   fs::remove(project / "out/audit.jsonl");
   expect_again(project, 4, 0, "4 not in audit.jsonl");
   expect_again(project, 4, 0, "4 made with other settings", {"--seed", "7"});
-  expect_again(project, 4, 0, "4 without other files that are asked for",
-               {"--seed", "7", "--overlays"});
+  expect_again(project, 4, 0, "4 whose other files are missing", {"--seed", "7", "--overlays"});
   project.scale_weight("unet", "out.2.weight", 1.5);
   expect_again(project, 4, 0, "4 of another model", {"--seed", "7"});
   const auto summary = project.json("out/summary.json");
@@ -148,12 +147,10 @@ TEST(InferAudit, FilesBesideAMaskAreOfItsCallAndOfTheFormThatIsAskedFor) {
   EXPECT_EQ(record["extras"]["probabilities"], "8");
   expect_no_faults(schema("inference-audit"), record);
   expect_again(project, 0, 4, "4 skipped", {"--probabilities", "8"});
-  expect_again(project, 4, 0, "4 without other files that are asked for",
-               {"--probabilities", "16"});
+  expect_again(project, 4, 0, "4 whose other files are missing", {"--probabilities", "16"});
   ASSERT_EQ(infer(project, {"data/images"}, "out").exit_code, 0) << "leaves probabilities alone";
   expect_again(project, 0, 4, "4 skipped");
-  expect_again(project, 4, 0, "4 without other files that are asked for",
-               {"--probabilities", "16"});
+  expect_again(project, 4, 0, "4 whose other files are missing", {"--probabilities", "16"});
 }
 
 TEST(InferAudit, AnImageThatHasChangedIsSegmentedAgain) {

@@ -83,6 +83,25 @@ TEST(ServeEnd, WhileItStopsNothingNewIsTaken) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
 }
 
+TEST(ServeEnd, AnImageThatIsStillArrivingIsNotWaitedFor) {
+  const ServedModel project;
+  Serving serving(project, {"--timeout", "60"});
+  const test::RawConnection slow(serving.port());
+  ASSERT_TRUE(
+      slow.send("POST /segment HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+                "Content-Length: 1000\r\n\r\nabc"));
+  ASSERT_TRUE(serving.is_healthy());
+  serving.send_signal(SIGTERM);
+  std::jthread dripping([&](const std::stop_token& stop) {
+    while (!stop.stop_requested() && slow.send("d")) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  });
+  const std::string answer = slow.answer();
+  EXPECT_TRUE(answer.empty() || answer.find(" 503 ") != std::string::npos) << answer;
+  EXPECT_EQ(serving.wait().exit_code, 0);
+}
+
 TEST(ServeEnd, ASecondSignalEndsAtOnce) {
   const ServedModel project;
   Serving serving(project, {"--batch-size", "2", "--max-wait-ms", "10000"});

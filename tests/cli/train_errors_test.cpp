@@ -166,11 +166,23 @@ TEST(TrainErrors, TenStepsInARowThatAreNotFiniteEndTheRun) {
               "--set", "train.max_train_steps=100", "--set", "validation.start_steps=100", "--set",
               "train.checkpoint_steps=1"});
   EXPECT_NE(outcome.exit_code, 0);
-  EXPECT_NE(outcome.err.find("changed nothing"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("changed no weights"), std::string::npos) << outcome.err;
   EXPECT_NE(outcome.err.find("and the 9 before it; the images of that step were 000"),
             std::string::npos)
       << outcome.err;
   EXPECT_LE(test::checkpoint_step(project / "run"), 2);  // none of those steps was saved
+}
+
+TEST(TrainErrors, ARunWhoseLastStepsAreNotFiniteIsNotDone) {
+  const TrainProject project;
+  const test::Outcome outcome =
+      project.train("run", {"--quiet", "--set", "train.learning_rate=1e30", "--set",
+                            "train.num_warmup_steps=1", "--set", "train.max_train_steps=8", "--set",
+                            "data.split.validation=0", "--set", "train.checkpoint_steps=1"});
+  EXPECT_NE(outcome.exit_code, 0);
+  EXPECT_NE(outcome.err.find("not finite at step 8, which is not saved"), std::string::npos)
+      << outcome.err;
+  EXPECT_LE(test::checkpoint_step(project / "run"), 2);
 }
 
 TEST(TrainErrors, AFailureBetweenStepsSavesWhatWasLearned) {

@@ -100,8 +100,8 @@ class Trainer {
   /// run that fails before its first step is done leaves nothing; a DataError or FileError after
   /// that comes after an attempt to save a checkpoint. Throws FileError while another program
   /// trains into the same folder. Warns where the first 64 masks (or all) are empty. Steps whose
-  /// loss or gradients are not finite change nothing but the count of steps; ten in a row end the
-  /// run with an Error that names the last images.
+  /// loss or gradients are not finite change no weights (their average goes on); ten in a row end
+  /// the run with an Error that names the last images, and so do several up to the last step.
   TrainingResult run(const RunStart& start, const TrainerCallbacks& callbacks = {});
 
   /// Reads every image and mask, does one real step and scores one batch for validation, without

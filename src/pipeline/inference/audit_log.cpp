@@ -117,7 +117,7 @@ void read_audit(const fs::path& path, std::int64_t begin,
 }
 
 /// What is added later stands there only where it is not as before: masks of earlier versions are
-/// kept.
+/// kept, unless files beside them are asked for, of which their records do not tell.
 AuditRecord result_settings(const SegmenterOptions& segmenter,
                             const FolderInferenceOptions& options) {
   AuditRecord settings = {

@@ -23,7 +23,7 @@ namespace {
 
 using Options = FolderInferenceOptions;
 
-constexpr const char* kUncertainty = "16";  // its writer
+constexpr const char* kGrey16 = "16";  // uncertainty's writer, and what labels are
 
 /// What is written beside the mask, by this call's options.
 struct Extra {
@@ -42,7 +42,7 @@ Extra probabilities(const Options& options) {
   return {"probabilities", writer.extension, writer.name, options.probabilities != nullptr, true};
 }
 Extra uncertainty(const Options& options) {
-  return {"uncertainty", ".png", kUncertainty, options.mask.seeds > 1, true};
+  return {"uncertainty", ".png", kGrey16, options.mask.seeds > 1, true};
 }
 Extra overlay(const Options& options) {
   return {"overlays", ".jpg", enum_text(options.overlays), options.overlays != OverlayStyle::kNone};
@@ -52,7 +52,7 @@ Extra contours(const Options& options) {
   return {"contours", geojson ? ".geojson" : ".json", enum_text(options.contours),
           options.contours != ContourFormat::kNone};
 }
-Extra labels(const Options& options) { return {"labels", ".png", "16", options.labels}; }
+Extra labels(const Options& options) { return {"labels", ".png", kGrey16, options.labels}; }
 Extra dicom_seg(const Options& options) {
   return {"dicom-seg", ".dcm", "binary", options.dicom_seg, true, true, true};
 }
@@ -137,7 +137,8 @@ std::map<std::string, std::string> extra_forms(const FolderInferenceOptions& opt
   std::map<std::string, std::string> forms;
   for (const Extra& extra : all_extras(options)) {
     if (is_made(extra, input)) {
-      forms[extra.folder] = extra.form;
+      const bool as_mask = data::is_volume(input.image) && !extra.own_extension;
+      forms[extra.folder] = as_mask ? data::volume_ending(input.image).substr(1) : extra.form;
     }
   }
   return forms;
@@ -172,7 +173,7 @@ void write_outputs(const FolderInferenceOptions& options, const data::MaskClasse
   }
   if (uncertainty(options).wanted) {
     data::write_map(path(uncertainty(options)), entropy(stored.probability),
-                    *data::find_map_writer(kUncertainty, "uncertainty"));
+                    *data::find_map_writer(kGrey16, "uncertainty"));
   }
   if (overlay(options).wanted) {
     write_overlay(path(overlay(options)), file, displayed.mask, classes, options.overlays);

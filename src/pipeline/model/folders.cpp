@@ -15,6 +15,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// What a model folder consists of.
+constexpr std::array kParts{"unet", "vae", "latent_encoder", "scheduler", kDecoderFolder};
+constexpr std::array kFiles{"model_index.json", kPreprocessingFile};
+
 /// Whether a JSON file is there whose `_class_name` is this.
 bool states_class(const fs::path& file, const char* name) {
   if (!fs::is_regular_file(file)) {
@@ -48,15 +52,10 @@ bool is_autoencoder_folder(const fs::path& folder) {
 }
 
 bool is_leaf_model_folder(const fs::path& folder) {
-  constexpr std::array kNames{"unet",
-                              "vae",
-                              "latent_encoder",
-                              "scheduler",
-                              "decoder",
-                              "model_index.json",
-                              "preprocessing.json"};
-  const auto is_part = [&](const fs::path& entry) {
-    return std::find(kNames.begin(), kNames.end(), entry.filename()) != kNames.end();
+  const auto is_part = [](const fs::path& entry) {
+    const auto is_named = [&](const char* name) { return entry.filename() == name; };
+    return std::any_of(kParts.begin(), kParts.end(), is_named) ||
+           std::any_of(kFiles.begin(), kFiles.end(), is_named);
   };
   const std::vector<fs::path> entries = list_folder(folder);
   return states_class(folder / "model_index.json", kModelClass) &&
@@ -76,7 +75,7 @@ std::optional<fs::path> run_folder_of(const fs::path& model) {
 
 std::string model_sha256(const fs::path& model) {
   std::vector<std::string> names;
-  for (const char* part : {"unet", "vae", "latent_encoder", "scheduler", "decoder"}) {
+  for (const char* part : kParts) {
     if (!fs::is_directory(model / part)) {
       continue;
     }
@@ -86,7 +85,7 @@ std::string model_sha256(const fs::path& model) {
       }
     }
   }
-  for (const char* name : {"model_index.json", "preprocessing.json"}) {
+  for (const char* name : kFiles) {
     if (fs::is_regular_file(model / name)) {
       names.emplace_back(name);
     }

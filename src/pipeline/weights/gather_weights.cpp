@@ -158,7 +158,7 @@ void add_source(GatheredWeights& gathered, const Source& source, bool prefer_ema
 
 /// A file of a model folder, if it is there. What is stated beside the U-Net, such as what it
 /// predicts, goes before what is stated beside other networks.
-void take(fs::path& place, const fs::path& path, bool has_unet) {
+void prefer_beside_unet(fs::path& place, const fs::path& path, bool has_unet) {
   if (fs::is_regular_file(path) && (has_unet || place.empty())) {
     place = path;
   }
@@ -175,11 +175,15 @@ GatheredWeights gather_weights(const std::vector<WeightSource>& sources, bool pr
     if (found.empty()) {
       found.push_back({given, std::nullopt});
     } else {
-      const bool has_unet = !given.only || *given.only == WeightPart::kUNet;
-      take(gathered.scheduler, given.path / "scheduler/scheduler_config.json", has_unet);
-      take(gathered.preprocessing, given.path / "preprocessing.json", has_unet);
-      if (sources.size() == 1 && !given.only) {
-        take(gathered.index, given.path / "model_index.json", has_unet);
+      const bool has_unet = std::any_of(found.begin(), found.end(), [](const Source& source) {
+        return source.named == WeightPart::kUNet;
+      });
+      prefer_beside_unet(gathered.scheduler, given.path / "scheduler/scheduler_config.json",
+                         has_unet);
+      prefer_beside_unet(gathered.preprocessing, given.path / "preprocessing.json", has_unet);
+      const fs::path index = given.path / "model_index.json";
+      if (sources.size() == 1 && !given.only && fs::is_regular_file(index)) {
+        gathered.index = index;
       }
     }
     for (const Source& source : found) {

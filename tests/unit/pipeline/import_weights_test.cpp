@@ -244,8 +244,13 @@ TEST_F(ImportWeights, TheScheduleIsThatOfTheUNetsFolder) {
   save_model(folder_ / "of_rest", model_);
   const std::string unet = "unet=" + (folder_ / "of_unet").string();
   const std::string rest = (folder_ / "of_rest").string();
-  for (const auto& sources : {std::vector<std::string>{unet, "autoencoder=" + rest},
-                              std::vector<std::string>{"autoencoder=" + rest, unet}}) {
+  std::filesystem::copy(folder_ / "of_rest", folder_ / "without_unet",
+                        std::filesystem::copy_options::recursive);
+  std::filesystem::remove_all(folder_ / "without_unet/unet");
+  for (const auto& sources :
+       {std::vector<std::string>{unet, "autoencoder=" + rest},
+        std::vector<std::string>{"autoencoder=" + rest, unet},
+        std::vector<std::string>{unet, (folder_ / "without_unet").string()}}) {
     EXPECT_EQ(imported(sources).description.scheduler.prediction_type,
               diffusion::PredictionType::kVPrediction);
   }

@@ -33,6 +33,7 @@ class Environment {
                              "SLURM_STEP_NUM_NODES",
                              "SLURM_STEP_NODELIST",
                              "SLURM_STEP_TASKS_PER_NODE",
+                             "SLURM_NODEID",
                              "SLURM_JOB_ID",
                              "SLURM_STEP_ID",
                              "OMPI_COMM_WORLD_RANK",
@@ -119,8 +120,9 @@ TEST(ProcessPlace, Srun) {
   std::map<std::string, std::string> variables{{"SLURM_PROCID", "5"},
                                                {"SLURM_STEP_NUM_TASKS", "8"},
                                                {"SLURM_LOCALID", "1"},
-                                               {"SLURM_STEP_NUM_NODES", "2"},
-                                               {"SLURM_STEP_TASKS_PER_NODE", "2,3(x2)"},
+                                               {"SLURM_STEP_NUM_NODES", "3"},
+                                               {"SLURM_STEP_TASKS_PER_NODE", "3(x2),2"},
+                                               {"SLURM_NODEID", "1"},
                                                {"SLURM_STEP_NODELIST", "gpu[07-08],cpu1"},
                                                {"SLURM_JOB_ID", "4711"},
                                                {"SLURM_STEP_ID", "0"}};
@@ -133,6 +135,8 @@ TEST(ProcessPlace, Srun) {
   EXPECT_GE(place.port, 20000);
   variables["SLURM_PROCID"] = "0";
   EXPECT_EQ(place_in(variables).port, place.port);
+  variables["SLURM_NODEID"] = "2";
+  EXPECT_EQ(place_in(variables).local_count, 2);
   variables["SLURM_STEP_NODELIST"] = "a,b";
   EXPECT_EQ(place_in(variables).address, "a");
   variables["SLURM_STEP_NUM_NODES"] = "1";
