@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iomanip>
-#include <span>
 #include <sstream>
 
 #include "leaf/core/error.h"
@@ -135,10 +134,9 @@ double mean_iou(const Convention& convention, const std::vector<double>& values)
     return mean_of_defined(values);
   }
   std::vector<double> means;
-  const std::span<const double> all = values;
-  for (std::size_t first = 0; first < all.size(); first += batch) {
-    const auto part = all.subspan(first, std::min(batch, all.size() - first));
-    means.push_back(mean_of_defined({part.begin(), part.end()}));
+  for (std::size_t first = 0; first < values.size(); first += batch) {
+    const std::size_t last = std::min(first + batch, values.size());
+    means.push_back(mean_of_defined({&values[first], values.data() + last}));
   }
   return mean_of_defined(means);
 }

@@ -40,8 +40,9 @@ class Place {
   std::atomic<std::size_t>& taken_;
 };
 
-const SegmentQueueOptions& checked(const SegmentQueueOptions& options) {
-  check_mask_options(options.mask);
+const SegmentQueueOptions& checked(const SegmentQueueOptions& options,
+                                   const data::MaskClasses& classes) {
+  check_mask_options(options.mask, classes);
   if (options.mask.tiling) {
     throw ConfigError("a queue of images has no tiles; leave the tiling out");
   }
@@ -63,7 +64,7 @@ struct SegmentQueue::Parts {
 
   Parts(const Segmenter& the_segmenter, const SegmentQueueOptions& the_options)
       : segmenter(the_segmenter),
-        options(checked(the_options)),
+        options(checked(the_options, segmenter.classes())),
         network({.batch_size = static_cast<std::size_t>(options.batch_size),
                  .max_wait = options.max_wait},
                 [this](const std::vector<NetworkInput>& inputs) { return run_network(inputs); }) {}
