@@ -21,8 +21,9 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-Segmenter small_segmenter() {
+Segmenter small_segmenter(const data::MaskClasses& classes = {}) {
   ModelDescription description;
+  description.preprocessing.classes = classes;
   description.autoencoder = test::small_kl();
   description.unet = test::small_unet();
   description.preprocessing.resolution = 16;
@@ -142,6 +143,13 @@ TEST(SegmentQueue, RefusesOptionsThatDoNotGoTogether) {
   EXPECT_THROW(SegmentQueue(segmenter, tiles), ConfigError);
   EXPECT_THROW(SegmentQueue(segmenter, {.batch_size = 0}), ConfigError);
   EXPECT_THROW(SegmentQueue(segmenter, {.capacity = 0}), ConfigError);
+  SegmentQueueOptions staple;
+  staple.mask.seeds = 2;
+  staple.mask.ensemble = Ensemble::kStaple;
+  EXPECT_NO_THROW(SegmentQueue(segmenter, staple));
+  const Segmenter of_three =
+      small_segmenter(data::parse_classes({"background=0", "disc=1", "cup=2"}));
+  EXPECT_THROW(SegmentQueue(of_three, staple), ConfigError);
 }
 
 }  // namespace leaf
