@@ -51,6 +51,8 @@ std::map<std::string, at::Tensor> halves_losses(const LightParts& light, const S
   const at::Tensor image_latents = encoded(*light.image_encoder, input.images);
   std::map<std::string, at::Tensor> terms{
       {"loss_image_encoder", at::mse_loss(image_latents, targets.image_latents)},
+      {"loss_mask_encoder",
+       at::mse_loss(encoded(*light.mask_encoder, input.mask_images), targets.mask_latents)},
       {"loss_decoder", (decoder_loss(targets.mask_latents, targets.decoded_masks) +
                         decoder_loss(targets.predicted_latents, targets.decoded_predictions)) /
                            2}};
@@ -74,9 +76,9 @@ std::map<std::string, at::Tensor> joint_losses(const LightParts& light, const Sa
 }
 
 /// In the order of Features.
-constexpr std::array kTargets{&DistillTargets::image_latents, &DistillTargets::mask_latents,
-                              &DistillTargets::predicted_latents, &DistillTargets::decoded_masks,
-                              &DistillTargets::decoded_predictions};
+constexpr std::array kTargets{
+    &DistillTargets::predicted_latents, &DistillTargets::decoded_predictions,
+    &DistillTargets::image_latents, &DistillTargets::mask_latents, &DistillTargets::decoded_masks};
 
 }  // namespace
 
@@ -112,13 +114,14 @@ DistillTargets distill_targets(const TrainingModel& teacher, const Sampling& sam
   const auto decode = [&](const at::Tensor& latents) {
     return teacher.decoder->decode(latents).to(at::kFloat);
   };
+  const at::Tensor image_latents = encoded(*teacher.latent_encoder, input.images);
   DistillTargets targets;
-  targets.image_latents = encoded(*teacher.latent_encoder, input.images);
-  targets.mask_latents = encoded(*teacher.autoencoder->encoder(), input.mask_images);
   targets.predicted_latents =
-      predicted_latents(*teacher.unet, sampling, targets.image_latents, input.noise);
+      predicted_latents(*teacher.unet, sampling, image_latents, input.noise);
   targets.decoded_predictions = decode(targets.predicted_latents);
   if (stage == DistillStage::kHalves) {
+    targets.image_latents = image_latents;
+    targets.mask_latents = encoded(*teacher.autoencoder->encoder(), input.mask_images);
     targets.decoded_masks = decode(targets.mask_latents);
   }
   return targets;
@@ -131,9 +134,6 @@ TaskLoss distill_losses(const LightParts& light, const Sampling& sampling,
   loss.parts = stage == DistillStage::kHalves
                    ? halves_losses(light, sampling, input, targets, weights)
                    : joint_losses(light, sampling, input, targets, weights);
-  // In both stages, so that every network learns in every step, as several processes need it.
-  loss.parts["loss_mask_encoder"] =
-      at::mse_loss(encoded(*light.mask_encoder, input.mask_images), targets.mask_latents);
   for (const auto& [name, term] : loss.parts) {
     loss.total = loss.total.defined() ? loss.total + term : term;
   }

@@ -16,7 +16,7 @@
 namespace leaf {
 
 /// kHalves: each network of a light model learns what the teacher's gives, by itself. kJoint: image
-/// encoder, U-Net and decoder learn the teacher's mask as one.
+/// encoder, U-Net and decoder, what inference uses, learn the teacher's mask as one.
 enum class DistillStage { kHalves, kJoint };
 
 /// The networks of a light model.
@@ -40,17 +40,18 @@ struct Sampling {
 /// Everything that one step depends on besides the weights.
 struct DistillInput {
   at::Tensor images;       ///< [N, 3, R, R] in [0, 1]
-  at::Tensor mask_images;  ///< the same, the masks as images of the latent model
+  at::Tensor mask_images;  ///< the same, the masks as images of the latent model; kHalves alone
   at::Tensor noise;        ///< [N, L, r, r], standard normal
 };
 
 /// What the teacher makes of it; float32.
 struct DistillTargets {
-  at::Tensor image_latents;      ///< [N, L, r, r]
-  at::Tensor mask_latents;       ///< of the true masks
-  at::Tensor predicted_latents;  ///< sampled from the noise
-  at::Tensor decoded_masks;      ///< mask_latents decoded, [N, 3, R, R] in [0, 1]; kHalves alone
-  at::Tensor decoded_predictions;
+  at::Tensor predicted_latents;    ///< sampled from the noise, [N, L, r, r]
+  at::Tensor decoded_predictions;  ///< predicted_latents decoded, [N, 3, R, R] in [0, 1]
+  // kHalves alone:
+  at::Tensor image_latents;
+  at::Tensor mask_latents;  ///< of the true masks
+  at::Tensor decoded_masks;
 };
 
 /// Standard normal [N, ...] on the CPU: of each sample a function of seed and pixels, so that the
@@ -68,15 +69,14 @@ DistillTargets distill_targets(const TrainingModel& teacher, const Sampling& sam
 
 /// The losses of a stage and their sum. A pure function of its arguments, but for dropout.
 ///
-/// Always loss_mask_encoder: the mean squared error of the mask's latent.
 /// Masks are compared as decoded images by losses::edge_l1 and, with a dice_weight, so many times
 /// losses::soft_dice.
-/// kHalves: loss_image_encoder, the same of the image's latent; loss_decoder, of the masks: the
-/// mean over the latents of true and of predicted masks; with a U-Net that learns loss_unet, L1 of
-/// the latent that it predicts, from a blend of the teacher's image latent and the light encoder's,
-/// whose gradient it does not pass on. kJoint: loss_latent, L1 of the latent that the light image
-/// encoder and U-Net predict, and loss_mask, of what the light decoder makes of it. Gradients pass
-/// through a frozen U-Net.
+/// kHalves: loss_image_encoder and loss_mask_encoder, the mean squared errors of the latents of
+/// image and mask; loss_decoder, of the masks: the mean over the latents of true and of predicted
+/// masks; with a U-Net that learns loss_unet, L1 of the latent that it predicts, from a blend of the
+/// teacher's image latent and the light encoder's, whose gradient it does not pass on. kJoint:
+/// loss_latent, L1 of the latent that the light image encoder and U-Net predict, and loss_mask, of
+/// what the light decoder makes of it. Gradients pass through a frozen U-Net.
 TaskLoss distill_losses(const LightParts& light, const Sampling& sampling,
                         const DistillInput& input, const DistillTargets& targets,
                         DistillStage stage, const DistillSection& weights);

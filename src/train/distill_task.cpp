@@ -133,6 +133,7 @@ class DistillTask : public TrainingTask {
     }
     list_networks();
     place(networks_, device_);
+    set_updates(0);
   }
 
   static TrainingModel make_light(const Config& config, const TrainingModel& teacher,
@@ -192,6 +193,10 @@ class DistillTask : public TrainingTask {
     updates_ = updates;
     const auto all = static_cast<double>(std::max<std::int64_t>(1, config_.distill.halves_steps));
     parts_.light_share = std::min(1.0, static_cast<double>(updates) / all);
+    // Inference does without it: the second stage, where most of the steps are, spares it.
+    for (const at::Tensor& parameter : parts_.mask_encoder->parameters()) {
+      parameter.set_requires_grad(stage() == DistillStage::kHalves);
+    }
   }
 
   bool has_halves() const { return config_.distill.halves_steps > 0; }

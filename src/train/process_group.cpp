@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
+#include <iterator>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
@@ -82,8 +83,24 @@ struct ProcessGroup::State {
     watch = std::make_unique<ProcessWatch>(place);
   }
 
+  /// For the parameters that learn now, all of which the next backward pass must reach.
+  void require_reducer() {
+    std::vector<at::Tensor> learning;
+    std::copy_if(parameters.begin(), parameters.end(), std::back_inserter(learning),
+                 [](const at::Tensor& parameter) { return parameter.requires_grad(); });
+    const auto is_same = [](const at::Tensor& a, const at::Tensor& b) { return a.is_same(b); };
+    if (!reducer || !std::equal(learning.begin(), learning.end(), reduced.begin(), reduced.end(),
+                                is_same)) {
+      reducer.reset();  // before the next one listens to the same gradients
+      reducer = make_reducer(learning, group);
+      reduced = std::move(learning);
+    }
+  }
+
   c10::intrusive_ptr<c10d::Store> store;
   c10::intrusive_ptr<c10d::ProcessGroup> group;
+  std::vector<at::Tensor> parameters;  ///< share_gradients()'
+  std::vector<at::Tensor> reduced;     ///< those that learned when the reducer was made
   std::unique_ptr<c10d::Reducer> reducer;
   std::unique_ptr<ProcessWatch> watch;  // ends first
 };
@@ -153,13 +170,14 @@ at::Tensor ProcessGroup::mean(const at::Tensor& mine) {
 
 void ProcessGroup::share_gradients(const std::vector<at::Tensor>& parameters) {
   if (state_) {
-    waiting([&] { state_->reducer = make_reducer(parameters, state_->group); });
+    state_->parameters = parameters;
   }
 }
 
 void ProcessGroup::average_next_gradients() {
   if (state_) {
     waiting([&] {
+      state_->require_reducer();
       state_->reducer->rebuild_buckets();  // once, in the order that the first pass had
       state_->reducer->prepare_for_forward();
       state_->reducer->prepare_for_backward({});

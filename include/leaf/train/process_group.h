@@ -84,7 +84,8 @@ class ProcessGroup {
   /// each.
   at::Tensor mean(const at::Tensor& mine);
 
-  /// From now on the gradients of these parameters can be averaged over the processes.
+  /// From now on the gradients of these parameters can be averaged over the processes: of those
+  /// among them that require one when a pass begins, in all processes the same.
   void share_gradients(const std::vector<at::Tensor>& parameters);
   /// The next backward pass ends with gradients (what had been added up before included) that are
   /// the mean over the processes; parts of them travel while others are computed.

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -78,6 +79,35 @@ TEST_F(DistillTask, LearnsInBothStages) {
   EXPECT_LT(joint.back(), 0.9 * joint.front());
 }
 
+TEST_F(DistillTask, TheMasksEncoderLearnsInTheFirstStageAlone) {
+  Config config = this->config();
+  config.distill.halves_steps = 2;
+  config.train.use_ema = false;
+  const auto task = make_distill_task(config, c10::kCPU);
+  const auto masks_encoder = [&] {
+    io::TensorMap state;
+    for (const auto& [name, tensor] : task->state()) {
+      if (name.starts_with("vae.encoder.")) {
+        state[name] = tensor.clone();
+      }
+    }
+    return state;
+  };
+  const io::TensorMap start = masks_encoder();
+  ASSERT_FALSE(start.empty());
+  const auto differs = [&](const io::TensorMap& from) {
+    const io::TensorMap now = masks_encoder();
+    return std::any_of(now.begin(), now.end(), [&](const auto& entry) {
+      return !at::equal(entry.second, from.at(entry.first));
+    });
+  };
+  trained(*task, 2);
+  EXPECT_TRUE(differs(start));
+  const io::TensorMap halves = masks_encoder();
+  trained(*task, 2, 3);
+  EXPECT_FALSE(differs(halves));
+}
+
 TEST_F(DistillTask, ATunedUNetLearnsAndIsSaved) {
   Config config = this->config();
   config.distill.unet = DistilledUNet::kTuned;
@@ -128,7 +158,9 @@ TEST_F(DistillTask, WithoutHalvesNothingIsKeptForThem) {
     trained(*make_distill_task(config, c10::kCPU), 2);
     return fs::file_size(list_folder(config.train.feature_cache_dir).at(0));
   };
-  EXPECT_EQ(kept(1) - kept(0), 2 * 3 * kTeacherPixels * sizeof(float));  // of two samples
+  constexpr std::size_t kLatent = 4 * kTeacherPixels / 4;
+  EXPECT_EQ(kept(1) - kept(0),
+            2 * (3 * kTeacherPixels + 2 * kLatent) * sizeof(float));  // of two samples
 }
 
 TEST_F(DistillTask, WhatTheTeacherMakesMayBeKept) {

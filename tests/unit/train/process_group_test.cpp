@@ -209,6 +209,32 @@ TEST(ProcessGroup, AveragesGradientsOfTheLastPassAlone) {
   });
 }
 
+TEST(ProcessGroup, AveragesThoseThatStillLearn) {
+  in_group(2, [](ProcessGroup& group) {
+    at::Tensor w = at::ones({4}).set_requires_grad(true);
+    at::Tensor v = at::ones({2, 3}).set_requires_grad(true);
+    group.share_gradients({w, v});
+    const auto step = [&] {
+      w.mutable_grad().reset();
+      v.mutable_grad().reset();
+      group.average_next_gradients();
+      group.waiting([&] {
+        const double factor = group.rank() + 1;
+        ((v.requires_grad() ? v.sum() + w.sum() : w.sum()) * factor).backward();
+      });
+    };
+    for (const bool both : {true, true, false, false, true}) {
+      v.set_requires_grad(both);
+      step();
+      EXPECT_EQ(w.grad()[3].item<double>(), 1.5);
+      EXPECT_EQ(v.grad().defined(), both);
+      if (both) {
+        EXPECT_EQ(v.grad()[1][2].item<double>(), 1.5);
+      }
+    }
+  });
+}
+
 TEST(ProcessGroup, AFailureIsToldToTheOthers) {
   in_group(2, [](ProcessGroup& group) {
     if (group.rank() == 1) {
