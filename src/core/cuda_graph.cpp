@@ -2,10 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <utility>
 
@@ -29,6 +32,23 @@ std::vector<std::vector<std::int64_t>> shapes_of(const Tensors& tensors) {
   return shapes;
 }
 
+/// What the function queues on this stream; other threads may go on with the GPU meanwhile.
+Tensors captured(at::cuda::CUDAGraph& graph, const std::function<Tensors(const Tensors&)>& function,
+                 const Tensors& inputs) {
+  graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+  try {
+    Tensors outputs = function(inputs);
+    graph.capture_end();
+    return outputs;
+  } catch (...) {
+    try {
+      graph.capture_end();  // else the stream and the allocator go on recording
+    } catch (const std::exception&) {  // the first failure is the one to tell
+    }
+    throw;
+  }
+}
+
 std::unique_ptr<Recording> record(const std::function<Tensors(const Tensors&)>& function,
                                   const Tensors& inputs) {
   auto recording = std::make_unique<Recording>();
@@ -46,9 +66,9 @@ std::unique_ptr<Recording> record(const std::function<Tensors(const Tensors&)>& 
   }
   stream.synchronize();
   random.set_offset(drawn);  // the first replay draws what any other would
-  recording->graph.capture_begin();
-  recording->outputs = function(recording->inputs);
-  recording->graph.capture_end();
+  // While it records, the allocator gives nothing back: the warm-ups' memory would be taken twice.
+  c10::cuda::CUDACachingAllocator::emptyCache();
+  recording->outputs = captured(recording->graph, function, recording->inputs);
   return recording;
 }
 
@@ -72,6 +92,7 @@ Tensors RecordedFunction::operator()(const Tensors& inputs) {
   if (inputs.empty() || !inputs.front().is_cuda()) {
     return state_->function(inputs);
   }
+  const c10::cuda::CUDAGuard device(inputs.front().device());  // streams are of the current one
   std::unique_ptr<Recording>& recording = state_->recordings[shapes_of(inputs)];
   if (!recording) {
     recording = record(state_->function, inputs);

@@ -3,6 +3,11 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
 #include "leaf/core/error.h"
 #include "ops/backend.h"
 #include "ops/channel_affine.h"
@@ -42,13 +47,12 @@ class NormaliseFunction : public torch::autograd::Function<NormaliseFunction> {
 Backend backend_taking(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight,
                        const at::Tensor& bias) {
   const Backend backend = backend_of({x, weight, bias});
-  const bool taken = backend == Backend::kCuda
-                         ? cuda::takes(x, groups)
-                         : x.dim() == 4 && x.numel() > 0 &&
-                               x.is_contiguous(at::MemoryFormat::ChannelsLast) && groups > 0 &&
-                               x.size(1) % groups == 0 && weight.numel() == x.size(1) &&
-                               bias.numel() == x.size(1);
-  return taken ? backend : Backend::kLibTorch;
+  const bool fits = x.dim() == 4 && x.numel() > 0 &&
+                    x.is_contiguous(at::MemoryFormat::ChannelsLast) && groups > 0 &&
+                    x.size(1) % groups == 0 && weight.numel() == x.size(1) &&
+                    bias.numel() == x.size(1) && weight.device() == x.device() &&
+                    bias.device() == x.device();
+  return fits && (backend != Backend::kCuda || cuda::takes(x)) ? backend : Backend::kLibTorch;
 }
 
 at::Tensor normalise(Backend backend, const at::Tensor& x, std::int64_t groups,
@@ -85,7 +89,11 @@ at::Tensor group_norm_silu(const at::Tensor& x, std::int64_t groups, const at::T
   if (!modulation) {
     return at::silu(h);
   }
-  const auto as_map = [](const at::Tensor& t) { return t.unsqueeze(-1).unsqueeze(-1); };
+  const auto as_map = [&](const at::Tensor& t) {  // [N or 1, C] -> [N or 1, C, 1, ...]
+    std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
+    std::copy(t.sizes().begin(), t.sizes().end(), shape.begin());
+    return t.view(shape);
+  };
   return at::silu(at::addcmul(as_map(modulation->shift), h, 1 + as_map(modulation->scale)));
 }
 

@@ -1,11 +1,13 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "leaf/core/error.h"
 #include "leaf/core/strings.h"
@@ -69,9 +71,17 @@ bool kernels_take(const at::Tensor& x, const cpu::PackedFilters& filters, const 
           residual.sizes() == at::IntArrayRef({x.size(0), filters.out_channels, height, width}));
 }
 
-bool wants_gradient(const at::Tensor& x, const ConvContext& context) {
-  return at::GradMode::is_enabled() &&
-         (x.requires_grad() || (context.residual.defined() && context.residual.requires_grad()));
+bool wants_gradient(const at::Tensor& x, const at::Tensor& bias, const ConvContext& context) {
+  std::vector<at::Tensor> all{x, bias, context.residual};
+  if (context.norm) {
+    all.insert(all.end(), {context.norm->weight, context.norm->bias});
+    if (context.norm->modulation) {
+      all.insert(all.end(), {context.norm->modulation->scale, context.norm->modulation->shift});
+    }
+  }
+  return at::GradMode::is_enabled() && std::any_of(all.begin(), all.end(), [](const at::Tensor& t) {
+           return t.defined() && t.requires_grad();
+         });
 }
 
 const char* name_of(cpu::ConvForm form) {
@@ -146,7 +156,7 @@ PackedConv2d::PackedConv2d(ConvParameters parameters)
 PackedConv2d::~PackedConv2d() = default;
 
 at::Tensor PackedConv2d::forward(const at::Tensor& x, const ConvContext& context) const {
-  if (wants_gradient(x, context)) {
+  if (wants_gradient(x, state_->parameters.bias, context)) {
     throw Error("a packed convolution has no gradient: train before prepare_for_inference");
   }
   if (backend_of({x}) != Backend::kCpu || x.dim() != 4 || x.numel() == 0 || context.dropout > 0) {

@@ -67,40 +67,46 @@ void transform_gradient_tile(const ConvProblem& problem, const float* gradient, 
   }
 }
 
-/// sums[r] (+)= sum over rows of x[r] * y: kCount channels times two vectors of outputs.
-template <int kCount>
+/// sums[r] (+)= sum over rows of x[r] * y: kCount channels times kVectors vectors of outputs.
+template <int kVectors, int kCount>
 HWY_INLINE void add_columns(const RowProduct& rows, std::int64_t c, std::int64_t k, bool add,
                             float* HWY_RESTRICT sums, std::int64_t stride) {
-  Vector total[kCount][2];
+  Vector total[kCount][kVectors];
   for (int r = 0; r < kCount; ++r) {
-    total[r][0] = add ? hn::LoadU(kFloat, sums + r * stride) : hn::Zero(kFloat);
-    total[r][1] = add ? hn::LoadU(kFloat, sums + r * stride + kLanes) : hn::Zero(kFloat);
+    for (int i = 0; i < kVectors; ++i) {
+      total[r][i] =
+          add ? hn::LoadU(kFloat, sums + r * stride + i * kLanes) : hn::Zero(kFloat);
+    }
   }
   const float* HWY_RESTRICT x = rows.x + c;
   const float* HWY_RESTRICT y = rows.y + k;
   for (std::int64_t t = 0; t < rows.count; ++t, x += rows.x_row, y += rows.y_row) {
-    const Vector y0 = hn::LoadU(kFloat, y);
-    const Vector y1 = hn::LoadU(kFloat, y + kLanes);
+    Vector outputs[kVectors];
+    for (int i = 0; i < kVectors; ++i) {
+      outputs[i] = hn::LoadU(kFloat, y + i * kLanes);
+    }
     for (int r = 0; r < kCount; ++r) {
       const Vector a = hn::Set(kFloat, x[r]);
-      total[r][0] = hn::MulAdd(a, y0, total[r][0]);
-      total[r][1] = hn::MulAdd(a, y1, total[r][1]);
+      for (int i = 0; i < kVectors; ++i) {
+        total[r][i] = hn::MulAdd(a, outputs[i], total[r][i]);
+      }
     }
   }
   for (int r = 0; r < kCount; ++r) {
-    hn::StoreU(total[r][0], kFloat, sums + r * stride);
-    hn::StoreU(total[r][1], kFloat, sums + r * stride + kLanes);
+    for (int i = 0; i < kVectors; ++i) {
+      hn::StoreU(total[r][i], kFloat, sums + r * stride + i * kLanes);
+    }
   }
 }
 
-template <int kCount = kRows>
+template <int kVectors, int kCount = kRows>
 void add_some_columns(std::int64_t count, const RowProduct& rows, std::int64_t c, std::int64_t k,
                       bool add, float* sums, std::int64_t stride) {
   if constexpr (kCount > 0) {
     if (count == kCount) {
-      add_columns<kCount>(rows, c, k, add, sums, stride);
+      add_columns<kVectors, kCount>(rows, c, k, add, sums, stride);
     } else {
-      add_some_columns<kCount - 1>(count, rows, c, k, add, sums, stride);
+      add_some_columns<kVectors, kCount - 1>(count, rows, c, k, add, sums, stride);
     }
   }
 }
@@ -111,8 +117,13 @@ void add_products_of_rows(const RowProduct& rows, bool add, float* sums) {
   const std::int64_t each = (rows.channels + groups - 1) / groups;
   for (std::int64_t k = 0; k < rows.out_channels; k += kWidth) {
     for (std::int64_t c = 0; c < rows.channels; c += each) {
-      add_some_columns(std::min(each, rows.channels - c), rows, c, k, add, sums + c * stride + k,
-                       stride);
+      const std::int64_t count = std::min(each, rows.channels - c);
+      float* to = sums + c * stride + k;
+      if (rows.out_channels - k > kLanes) {
+        add_some_columns<2>(count, rows, c, k, add, to, stride);
+      } else {  // nothing was written to the second vector
+        add_some_columns<1>(count, rows, c, k, add, to, stride);
+      }
     }
   }
 }

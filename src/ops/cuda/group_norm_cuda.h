@@ -9,7 +9,7 @@ namespace leaf::ops::cuda {
 
 /// Whether the kernels take this map: dense channels-last float32, float16 or bfloat16 [N,C,H,W] on
 /// a GPU whose rows are whole 16-byte vectors. Never in a build without CUDA.
-bool takes(const at::Tensor& x, std::int64_t groups);
+bool takes(const at::Tensor& x);
 
 /// silu((x - mean) * rstd * gain + offset), or that without SiLU; gain, offset float32 [N,C] on x's
 /// device. Differentiable once.

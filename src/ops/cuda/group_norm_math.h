@@ -56,7 +56,8 @@ template <typename Float>
 constexpr Moments moments(const Sums& sums, Float count, Float shift, Float eps) {
   const Float around = sums.first / count;
   const Float variance = sums.second / count - around * around;
-  return {shift + around, Float(1) / std::sqrt((variance > 0 ? variance : Float(0)) + eps)};
+  // A NaN is kept: it spoils its group, as on the CPU.
+  return {shift + around, Float(1) / std::sqrt((variance < 0 ? Float(0) : variance) + eps)};
 }
 
 template <typename Float>

@@ -4,7 +4,7 @@
 
 namespace leaf::ops::cuda {
 
-bool takes(const at::Tensor& /*x*/, std::int64_t /*groups*/) { return false; }
+bool takes(const at::Tensor& /*x*/) { return false; }
 
 at::Tensor normalise(const at::Tensor& /*x*/, const at::Tensor& /*gain*/,
                      const at::Tensor& /*offset*/, std::int64_t /*groups*/, double /*eps*/,

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <cmath>
+#include <limits>
+
 #include "ops/cuda/group_norm_math.h"
 #include "ops/group_norm.h"
 #include "support/golden.h"
@@ -51,6 +54,12 @@ TEST(GroupNormMath, OneGroupEqualsTheOperatorAndItsGradient) {
     EXPECT_NEAR(map.from_grad * du(i) + map.from_x * value(x, i) + map.constant, value(dx, i), 1e-5)
         << i;
   }
+}
+
+TEST(GroupNormMath, WhatIsNotFiniteIsKept) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const cuda::Moments m = cuda::moments(cuda::Sums{infinity, infinity}, 4.F, 0.F, 1e-5F);
+  EXPECT_TRUE(std::isnan(m.rstd));
 }
 
 struct Case {

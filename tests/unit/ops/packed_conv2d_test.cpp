@@ -115,6 +115,15 @@ TEST(PackedConv2d, RefusesToLoseAGradient) {
   at::Tensor x = layer.x.clone();
   x.set_requires_grad(true);
   EXPECT_THROW(PackedConv2d(layer.parameters).forward(x), Error);
+  const at::Tensor scale = at::zeros({1, 16}).set_requires_grad(true);
+  const GroupNormSilu norm{.groups = 4,
+                           .weight = at::ones({16}),
+                           .bias = at::zeros({16}),
+                           .eps = 1e-5,
+                           .modulation = ScaleShift{scale, at::zeros({1, 16})}};
+  EXPECT_THROW(PackedConv2d(layer.parameters).forward(layer.x, {.norm = norm}), Error);
+  const at::NoGradGuard no_grad;
+  EXPECT_NO_THROW(PackedConv2d(layer.parameters).forward(layer.x, {.norm = norm}));
 }
 
 TEST(PackedConv2d, AnImageDoesNotDependOnItsBatch) {
