@@ -9,8 +9,9 @@ namespace leaf::data::dicom {
 /// Nothing where there are none; the decoder says what is wrong.
 DcmPixelSequence* compressed_pixels(DcmPixelData& pixels, const DcmXfer& syntax);
 
-/// Throws DataError where a frame that is to be decoded is of another size than the file's header
-/// states: DCMTK puts it into the buffer as it comes.
+/// Throws DataError where a frame that is to be decoded has another size than the file's header
+/// states (DCMTK puts it into the buffer as it comes), no frame header or one that its transfer
+/// syntax does not know, or more scans than a picture wants.
 void check_coded_sizes(DcmPixelData& pixels, const DcmXfer& syntax, DcmDataset& data_set,
                        bool first_frame_only);
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <fstream>
 #include <iomanip>
+#include <map>
 #include <sstream>
 
 #include "data/readers/reader.h"
@@ -44,10 +45,34 @@ std::string tag_text(std::uint32_t tag) {
   return text.str();
 }
 
-bool is_sequence_by_dictionary(std::uint32_t tag) {
-  const DcmTag known(static_cast<Uint16>(tag >> 16U), static_cast<Uint16>(tag & 0xFFFFU));
-  return known.getEVR() == EVR_SQ;
+std::string without_padding(std::string_view text) {
+  return std::string(text.substr(0, text.find_last_not_of(std::string_view("\0 ", 2)) + 1));
 }
+
+/// Who has reserved which private elements of an item, by the tag that says so: (0029,0010) of
+/// (0029,1000) to (0029,10ff).
+class PrivateCreators {
+ public:
+  void note(std::uint32_t tag, std::string_view value) {
+    const std::uint32_t number = tag & 0xFFFFU;
+    if (is_private(tag) && number >= 0x10 && number <= 0xFF) {
+      creators_[tag] = without_padding(value.substr(0, value.find('\\')));
+    }
+  }
+  /// As DCMTK's dictionary has it.
+  bool has_sequence(std::uint32_t tag) const {
+    const auto creator = creators_.find((tag & 0xFFFF0000U) | (tag >> 8U & 0xFFU));
+    const bool is_known = is_private(tag) && creator != creators_.end();
+    const DcmTag known(static_cast<Uint16>(tag >> 16U), static_cast<Uint16>(tag & 0xFFFFU),
+                       is_known ? creator->second.c_str() : nullptr);
+    return known.getEVR() == EVR_SQ;
+  }
+
+ private:
+  static bool is_private(std::uint32_t tag) { return (tag >> 16U & 1U) != 0; }
+
+  std::map<std::uint32_t, std::string> creators_;
+};
 
 struct Element {
   std::uint32_t tag = 0;  ///< group << 16 | number
@@ -137,6 +162,7 @@ class StructureCheck {
       refuse_damaged(str("its sequences are nested deeper than ", kDeepest, " items"));
     }
     std::uint32_t before = 0;
+    PrivateCreators creators;
     while (cursor_.at() < end && (depth > 0 || cursor_.at() < padding_)) {
       const Element element = cursor_.head(end, encoding);
       if (delimited && element.tag == kItemEnd) {
@@ -144,18 +170,19 @@ class StructureCheck {
       }
       count(element.tag < before);
       before = element.tag;
-      value_of(element, end, encoding, depth);
+      value_of(element, end, encoding, depth, creators);
     }
     if (delimited) {
       refuse_damaged("an item has no end");
     }
   }
 
-  void value_of(const Element& element, std::size_t end, const Encoding& encoding, int depth) {
+  void value_of(const Element& element, std::size_t end, const Encoding& encoding, int depth,
+                PrivateCreators& creators) {
     const std::string_view kind = element.representation;
     const bool is_open = element.length == kUndefined;
     const bool is_sequence =
-        kind == "SQ" || (kind.empty() && (is_open || is_sequence_by_dictionary(element.tag)));
+        kind == "SQ" || (kind.empty() && (is_open || creators.has_sequence(element.tag)));
     if (is_sequence || (is_open && kind == "UN")) {
       // Of unknown representation they are written implicitly, whatever is around them.
       const Encoding inner = kind == "UN" ? Encoding{.implicit = true} : encoding;
@@ -163,7 +190,8 @@ class StructureCheck {
     } else if (is_open && (kind == "OB" || kind == "OW")) {
       fragments(end, encoding);
     } else {
-      cursor_.go_to(cursor_.end_of(element, end));
+      const std::size_t behind = cursor_.end_of(element, end);
+      creators.note(element.tag, cursor_.take(element.length, behind));
     }
   }
 
@@ -216,10 +244,6 @@ class StructureCheck {
   int elements_ = 0;
   int disorder_ = 0;
 };
-
-std::string without_padding(std::string_view uid) {
-  return std::string(uid.substr(0, uid.find_last_not_of(std::string_view("\0 ", 2)) + 1));
-}
 
 }  // namespace
 

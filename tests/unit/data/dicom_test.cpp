@@ -303,6 +303,14 @@ TEST(Dicom, HostileStructureIsRefused) {
   // hours.
   expect_refused(dicom_start("1.2.840.10008.1.2") + std::string(8'100'000, '\0') + '\1',
                  "more than a million elements");
+  std::string named;  // by who has reserved a private element: a sequence by the dictionary
+  for (int i = 0; i < 100; ++i) {
+    const std::string creator = "CARDIO-D.R. 1.0 ";
+    const std::string item = little(0xE000FFFE, 4) + little(named.size(), 4) + named;
+    named = little(0x00100029, 4) + little(creator.size(), 4) + creator + little(0x10000029, 4) +
+            little(item.size(), 4) + item;
+  }
+  expect_refused(dicom_start("1.2.840.10008.1.2") + named, "nested deeper than 64");
   expect_refused(dicom_start("1.2.3.4.5"), "transfer syntax '1.2.3.4.5' is unknown");
   expect_refused(dicom_start().substr(0, 132), "states no transfer syntax");
   expect_refused(dicom_start("1.2.840.10008.1.2.1.99") + "no deflate stream", "damaged");
@@ -330,6 +338,35 @@ TEST(Dicom, EveryFrameHasTheSizeOfTheHeader) {
   EXPECT_NE(message.find("its header states 20x13 pixels, its frame 20x113"), std::string::npos)
       << message;
   EXPECT_EQ(decode_picture(bytes, "a.dcm").pages, 3) << "the first is as it was";
+}
+
+TEST(Dicom, HostileFramesAreRefused) {
+  const auto refused = [](const std::string& stream, const std::string& why) {
+    const std::string header =
+        dicom_file(grey_dicom(16, 16, {}, 8).remove(kPixels), "1.2.840.10008.1.2.4.50");
+    const std::string fragment = little(0xE000FFFE, 4) + little(stream.size(), 4) + stream;
+    expect_refused(header + little(0x00107FE0, 4) + "OB" + little(0, 2) + little(0xFFFFFFFF, 4) +
+                       little(0xE000FFFE, 4) + little(0, 4) + fragment + little(0xE0DDFFFE, 4) +
+                       little(0, 4),
+                   why);
+  };
+  const auto frame = [](const std::string& marker, std::uint8_t side) {
+    return marker + std::string("\0\x0B\x08\0", 4) + static_cast<char>(side) + '\0' +
+           static_cast<char>(side) + std::string("\1\1\x11\0", 4);
+  };
+  // DCMTK looks for a frame header for ever, with or without the start of an image before it.
+  refused("\xFF\xD8\xFF\x01" + std::string(6, '\0'), "a marker that no file may have");
+  refused("\xFF\x01" + std::string(6, '\0'), "a marker that no file may have");
+  refused("no frame", "do not begin with a frame");
+  refused("\xFF\xD8\xFF\xD9", "no header at its beginning");
+  refused("\xFF\xD8" + frame("\xFF\xC0", 99), "16x16 pixels, its frame 99x99");
+  refused("\xFF\xD8\xFF\xD0" + frame("\xFF\xC0", 99), "its frame 99x99");
+  refused("\xFF\xD8\xFF\xD0" + frame("\xFF\xC2", 16) + '\0', "progressive JPEG");
+  std::string scans = "\xFF\xD8" + frame("\xFF\xC0", 16);
+  for (int i = 0; i < 501; ++i) {
+    scans += std::string("\xFF\xDA\0\x08\1\1\0\0\x3F\0", 10);
+  }
+  refused(scans + '\0', "more than 500 scans");
 }
 
 TEST(Dicom, FilesWithoutEndingAreImages) {
