@@ -2,14 +2,10 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
-
-#include "data/exif.h"
 #include "leaf/core/files.h"
 
 namespace leaf::data {
 namespace fs = std::filesystem;
-namespace {}  // namespace
 
 void write_png(const fs::path& path, const at::Tensor& image) {
   write_file(path, encode_png(image));

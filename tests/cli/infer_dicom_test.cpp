@@ -121,6 +121,8 @@ TEST(InferDicom, AFolderIsAVolumeWhereThatIsAskedFor) {
     EXPECT_TRUE(fs::remove(project / "dots/scan.nii.gz")) << dots;
     fs::remove_all(project / "dots");
   }
+  test::expect_usage_error(infer(project, {"in/scan/1.dcm"}, "one", {"--dicom-series"}),
+                           "leaf_infer", {"1.dcm' is a DICOM file; with --dicom-series give its"});
   const auto records = test::audit_records(project, "out");
   ASSERT_EQ(records.size(), 1U);
   EXPECT_EQ(records[0]["slices"], 3);

@@ -1,6 +1,9 @@
 #include "segmentation_source.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <string_view>
 
 #include "data/picture_bytes.h"
 #include "frame_picture.h"
@@ -58,13 +61,30 @@ void check_size_of(DcmDataset& data_set, const std::filesystem::path& file, std:
   }
 }
 
+/// "1\0\0" and "1.0\0.0\0.0" are the same. Those of a series were found to be so.
+bool are_same_numbers(std::string_view a, std::string_view b) {
+  constexpr double kTolerance = 1e-3;
+  while (!a.empty() && !b.empty()) {
+    const std::string_view one = a.substr(0, a.find('\\'));
+    const std::string_view other = b.substr(0, b.find('\\'));
+    if (!(std::abs(std::strtod(std::string(one).c_str(), nullptr) -
+                   std::strtod(std::string(other).c_str(), nullptr)) < kTolerance)) {
+      return false;
+    }
+    a.remove_prefix(std::min(a.size(), one.size() + 1));
+    b.remove_prefix(std::min(b.size(), other.size() + 1));
+  }
+  return a.empty() && b.empty();
+}
+
 }  // namespace
 
 bool Sources::have_geometry() const {
   const FrameFacts& one = frames.front();
   return std::all_of(frames.begin(), frames.end(), [&](const FrameFacts& facts) {
     return !facts.position.empty() && !facts.orientation.empty() && !facts.spacing.empty() &&
-           facts.orientation == one.orientation && facts.spacing == one.spacing;
+           are_same_numbers(facts.orientation, one.orientation) &&
+           are_same_numbers(facts.spacing, one.spacing);
   });
 }
 
@@ -73,11 +93,14 @@ Sources read_sources(const std::vector<DicomFrame>& sources, std::int64_t height
   const std::int64_t most_bytes =
       most_unpacked(std::max(limits.max_voxels, limits.slice.max_pixels));
   Sources read;
-  std::unique_ptr<DicomFile> file;
+  std::unique_ptr<DicomFile> other;
+  DicomFile* file = nullptr;
   const std::filesystem::path* open_path = nullptr;
   for (const DicomFrame& source : sources) {
     if (open_path == nullptr || *open_path != source.file) {
-      file = open(source.file, most_bytes);
+      std::unique_ptr<DicomFile>& place = read.first == nullptr ? read.first : other;
+      place = open(source.file, most_bytes);
+      file = place.get();
       open_path = &source.file;
       check_size_of(file->data_set(), source.file, height, width);
     }
@@ -86,9 +109,6 @@ Sources read_sources(const std::vector<DicomFrame>& sources, std::int64_t height
       refuse(source.file, "it has no SOP class, SOP instance or series UID to refer to");
     }
     read.frames.push_back(std::move(facts));
-    if (read.first == nullptr) {
-      read.first = open(source.file, most_bytes);
-    }
     const std::string study = text(file->data_set(), DCM_StudyInstanceUID);
     if (study != text(read.first->data_set(), DCM_StudyInstanceUID)) {
       refuse(source.file, "it belongs to another study than the files before it");

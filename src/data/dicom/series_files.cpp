@@ -128,8 +128,7 @@ std::vector<PlacedFrame> read_placed_frames(const fs::path& folder, const Volume
   std::string series;
   bool is_stack = false;
   for (const fs::path& path : list_folder(folder)) {
-    std::error_code none;
-    if (!fs::is_regular_file(path, none) || !is_dicom_file(path)) {
+    if (!is_dicom_file(path)) {
       continue;
     }
     PlacedFile file = read_named(path, limits);

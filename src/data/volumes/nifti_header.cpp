@@ -129,9 +129,12 @@ template <typename Header, typename Convert>
 NiftiHeader parse(std::string_view bytes, int version, const Convert& convert,
                   const VolumeLimits& limits) {
   bool swapped = false;
-  const auto header = native<Header>(bytes, version, swapped);
+  auto header = native<Header>(bytes, version, swapped);
   check_magic(header, version);
   check_dimensions(header);
+  for (auto axis = static_cast<std::size_t>(header.dim[0]) + 1; axis <= 3; ++axis) {
+    header.pixdim[axis] = header.pixdim[axis] == 0 ? 1 : header.pixdim[axis];  // of no axis
+  }
   check_layout(header);
   NiftiHeader result =
       described(header, Image(convert(header, nullptr), &nifti_image_free), limits);

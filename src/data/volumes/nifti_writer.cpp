@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -40,6 +41,24 @@ Stored stored_type(const at::Tensor& voxels) {
   }
 }
 
+/// Whether one may stand for the other. Slices of a tilted gantry lie askew, which a rotation cannot
+/// say.
+bool is_close(const nifti_dmat44& rotation, const nifti_dmat44& matrix) {
+  constexpr double kOfAVoxel = 1e-4;
+  for (std::size_t column = 0; column < 3; ++column) {
+    double difference = 0;
+    double side = 0;
+    for (std::size_t row = 0; row < 3; ++row) {
+      difference += std::abs(rotation.m[row][column] - matrix.m[row][column]);
+      side += std::abs(matrix.m[row][column]);
+    }
+    if (difference > kOfAVoxel * side) {
+      return false;
+    }
+  }
+  return true;
+}
+
 /// The header of a file that states none, in mm.
 nifti_1_header header_of(const VolumeGeometry& geometry) {
   constexpr std::int64_t kMost = 32767;
@@ -73,7 +92,9 @@ nifti_1_header header_of(const VolumeGeometry& geometry) {
   header.pixdim[1] = static_cast<float>(dx);
   header.pixdim[2] = static_cast<float>(dy);
   header.pixdim[3] = static_cast<float>(dz);
-  header.qform_code = header.sform_code = NIFTI_XFORM_SCANNER_ANAT;
+  header.sform_code = NIFTI_XFORM_SCANNER_ANAT;
+  const auto rotation = nifti_quatern_to_dmat44(b, c, d, x, y, z, dx, dy, dz, side);
+  header.qform_code = is_close(rotation, matrix) ? NIFTI_XFORM_SCANNER_ANAT : NIFTI_XFORM_UNKNOWN;
   header.xyzt_units = NIFTI_UNITS_MM;
   std::memcpy(header.magic, "n+1", 4);
   return header;

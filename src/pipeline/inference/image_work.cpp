@@ -48,6 +48,7 @@ ImageWork ImageWorker::load(const InferenceInput& input) const {
 
 void ImageWorker::read(ImageWork& work) const {
   const fs::path& image = work.input.image;
+  work.report.input_file = facts_of_file(image);
   const bool tiled = options_.mask.tiling.has_value();
   if (data::is_volume(image)) {
     work.volume = data::open_volume(image, options_.volumes);
@@ -56,7 +57,6 @@ void ImageWorker::read(ImageWork& work) const {
         prepare_file(segmenter_, image,
                      {.input = !tiled, .rgb = tiled || options_.overlays != OverlayStyle::kNone});
   }
-  work.report.input_file = facts_of_file(image);
 }
 
 void ImageWorker::fail(const InferenceInput& input, ImageReport& report,

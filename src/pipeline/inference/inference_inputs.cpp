@@ -146,6 +146,9 @@ std::vector<InferenceInput> find_inputs(const std::vector<fs::path>& paths,
     std::error_code failure;
     if (fs::is_directory(path, failure)) {
       add_folder(path, search, output, found);
+    } else if (search.dicom_series && data::dicom::is_dicom_file(path)) {
+      throw ConfigError(str("'", path.string(),
+                            "' is a DICOM file; with InputSearch::dicom_series give its folder"));
     } else if (fs::exists(fs::symlink_status(path, failure))) {  // a link may lead nowhere
       data::refuse_channel_files({path});
       found.push_back({path, data::case_name(path, path.filename())});

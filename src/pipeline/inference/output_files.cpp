@@ -205,8 +205,11 @@ void write_volume_outputs(const FolderInferenceOptions& options, const data::Mas
     data::write_volume(path_of(options, probabilities(options), input), volume, result.probability);
   }
   if (uncertainty(options).wanted) {
-    data::write_volume(path_of(options, uncertainty(options), input), volume,
-                       entropy(result.probability));
+    at::Tensor uncertain = at::empty_like(result.probability);
+    for (std::int64_t slice = 0; slice < uncertain.size(0); ++slice) {  // takes less memory at once
+      uncertain[slice] = entropy(result.probability[slice]);
+    }
+    data::write_volume(path_of(options, uncertainty(options), input), volume, uncertain);
   }
   if (makes_dicom_seg(options, input)) {
     data::dicom::write_segmentation(

@@ -23,7 +23,11 @@ InferenceInput input_of(const fs::path& image, const fs::path& folder) {
 }
 
 /// Another image beside this one whose mask would have the same name; empty where there is none.
+/// Masks of volumes have the volumes' endings.
 fs::path rival_of(const fs::path& image) {
+  if (data::is_volume(image)) {
+    return {};
+  }
   for (const data::Reader& reader : data::all_readers()) {
     for (const std::string& lower : reader.extensions) {
       const auto in_capitals = [](unsigned char c) { return static_cast<char>(std::toupper(c)); };
@@ -33,7 +37,7 @@ fs::path rival_of(const fs::path& image) {
       std::error_code none;
       for (const std::string& extension : {lower, upper, title}) {
         const fs::path other = data::without_extension(image).string() + extension;
-        if (other != image && fs::exists(other, none)) {
+        if (other != image && !data::is_volume(other) && fs::exists(other, none)) {
           return other;
         }
       }

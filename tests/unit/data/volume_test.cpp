@@ -285,6 +285,21 @@ TEST(Volumes, AGeometryAloneMakesAFile) {
   EXPECT_EQ(slice.geometry.orientation, 1);
 }
 
+TEST(Volumes, SlicesAskewAreNoRotation) {
+  const test::TemporaryFolder folder;
+  const auto qform_of = [&](double shear) {
+    VolumeGeometry geometry = test::axial_geometry({4, 3, 2});
+    geometry.affine[1][2] = shear;  // mm to the back from slice to slice
+    write_volume(folder / "v.nii", test::PlainVolume(geometry),
+                 at::zeros({2, 3, 4}, at::kByte));
+    EXPECT_EQ(open_volume(folder / "v.nii")->geometry().affine, geometry.affine);
+    constexpr std::size_t kQform = 252;  // in NIfTI-1
+    return static_cast<int>(read_file(folder / "v.nii").at(kQform));
+  };
+  EXPECT_EQ(qform_of(0), 1);
+  EXPECT_EQ(qform_of(1), 0);
+}
+
 TEST(Volumes, AreKnownByTheirNames) {
   EXPECT_TRUE(is_volume("a/b.nii") && is_volume("b.NII.GZ"));
   EXPECT_FALSE(is_volume("b.gz") || is_volume("b.png") || is_volume("._b.nii.gz"));
