@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kScores = "scores.csv";
 constexpr const char* kNativeScores = "scores-native.csv";
+constexpr const char* kPage = "comparison.html";
 
 fs::path output_of(const EvalOptions& o) {
   const fs::path first = fs::absolute(o.compare.front());
@@ -93,7 +94,7 @@ void take_same_pixels(std::vector<ScoredRun>& runs) {
       continue;
     }
     const fs::path native = run.scores.parent_path() / kNativeScores;
-    if (!fs::exists(native)) {
+    if (!fs::exists(native) || !run.facts.contains("native")) {  // or of an earlier call
       throw ConfigError(str("--compare: ", what, " are scores on other pixels; score '",
                             run.scores.parent_path().string(),
                             "' at the images' own sizes too (without --no-native)"));
@@ -101,6 +102,17 @@ void take_same_pixels(std::vector<ScoredRun>& runs) {
     run.scores = native;
   }
   log::info(str(what, " are scores on other pixels; comparing ", kNativeScores, " instead"));
+}
+
+void note_earlier_comparison(const fs::path& folder, bool report) {
+  if (!fs::exists(folder / "comparison.json")) {
+    return;
+  }
+  log::info(str("replacing an earlier comparison in '", folder.string(), "'"));
+  if (!report && fs::exists(folder / kPage)) {
+    log::warn(str("'", (folder / kPage).string(),
+                  "' is of an earlier call and does not fit what is written now"));
+  }
 }
 
 void warn_of_differences(const std::vector<ScoredRun>& runs) {
@@ -146,10 +158,11 @@ int compare_runs(const EvalOptions& o) {
   const metrics::Comparison comparison = metrics::compare(
       runs, {.columns = o.columns, .seed = o.scoring.bootstrap_seed, .groups = o.scoring.groups});
   const fs::path output = output_of(o);
+  note_earlier_comparison(output, o.report);
   metrics::write_comparison_csv(output / "comparison.csv", comparison);
   write_file(output / "comparison.json", metrics::comparison_json(comparison));
   if (o.report) {
-    report::write_comparison_report(output / "comparison.html", comparison, runs);
+    report::write_comparison_report(output / kPage, comparison, runs);
   }
   std::cout << metrics::comparison_text(comparison) << "comparison.csv and comparison.json are in '"
             << output.string() << "'" << std::endl;

@@ -1,6 +1,9 @@
 #include "leaf_eval/options.h"
 
 #include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdlib>
+#include <string>
 
 namespace leaf::apps {
 namespace {
@@ -86,6 +89,11 @@ void add_mask_options(CLI::App& app, EvalOptions& o) {
       "'probability' too");
 }
 
+/// CLI11's ranges let nan pass.
+std::string finite(const std::string& text) {
+  return std::isfinite(std::strtod(text.c_str(), nullptr)) ? "" : text + " is no finite number";
+}
+
 /// Earlier evaluations are compared as they were scored.
 void add_scoring_options(CLI::App& app, ScoringArguments& s) {
   const std::string group = "Scores";
@@ -100,10 +108,12 @@ void add_scoring_options(CLI::App& app, ScoringArguments& s) {
   add("--spacing", s.spacing,
       "Sides of an image's own pixels in mm, ROW,COLUMN or one number [lengths are in pixels]");
   add("--tolerance", s.tolerance, "Of NSD and boundary IoU, in mm with --spacing, else in pixels")
+      ->check(finite)
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   add("--object-overlap", s.object_overlap,
       "Share of an object that the other mask must hold for it to be found; at least a pixel")
+      ->check(finite)
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   add("--convention", s.convention,

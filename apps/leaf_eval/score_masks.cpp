@@ -32,12 +32,12 @@ data::MaskClasses classes_of(const EvalOptions& o) {
   if (o.classes.empty()) {
     return {};
   }
-  if (o.ignore_value != data::kNoIgnoreValue) {
-    throw ConfigError(str(
-        "--ignore-value does not count beside --classes; put ignore=", o.ignore_value, " there"));
-  }
   try {
     data::MaskClasses classes = data::parse_classes(o.classes);
+    if (classes.by_value() && o.ignore_value != data::kNoIgnoreValue) {
+      throw ConfigError(str("does not go with --ignore-value; put ignore=", o.ignore_value,
+                            " there"));
+    }
     classes.coding = o.nested_classes ? data::ClassCoding::kChannels : data::ClassCoding::kColours;
     return classes;
   } catch (const ConfigError& failure) {

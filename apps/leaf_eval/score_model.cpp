@@ -127,7 +127,8 @@ SegmenterOptions segmenter_options(const EvalOptions& o, const Runtime& runtime,
 
 EvaluationFacts facts_of(const EvalOptions& o, const std::filesystem::path& model,
                          const std::string& split, const SegmenterOptions& segmenter,
-                         const Preprocessing& preprocessing, const data::MaskClasses& classes) {
+                         const Preprocessing& preprocessing, const data::MaskClasses& classes,
+                         int ignore_value) {
   EvaluationFacts facts = {{"model", model.string()},
                            {"config", o.config.string()},
                            {"overrides", join(o.overrides, " ")},
@@ -135,6 +136,7 @@ EvaluationFacts facts_of(const EvalOptions& o, const std::filesystem::path& mode
                            {"resolution", std::to_string(preprocessing.resolution)},
                            {"intensity", data::intensity_text(preprocessing.intensity)},
                            {"threshold", str(preprocessing.threshold)},
+                           {"ignore_value", std::to_string(ignore_value)},
                            {"seed", std::to_string(segmenter.seed)},
                            {"noise", enum_text(segmenter.noise)},
                            {"num_inference_steps", std::to_string(segmenter.num_inference_steps)},
@@ -193,6 +195,10 @@ report::Case model_case(const Segmenter& segmenter, const data::Dataset& dataset
 
 /// The mask file of a pair's name in a folder of predictions, as the data set's own would be shown.
 at::Tensor mask_in(const fs::path& folder, data::Pair pair, data::DataConfig data) {
+  if (data.crop != data::Crop::kNone) {
+    throw ConfigError(str("--figure-with '", folder.string(),
+                          "': masks of whole images do not fit DataConfig::crop; name models"));
+  }
   const auto file = find_picture(folder, pair.name);
   if (!file) {
     throw DataError(str("--figure-with: no mask '", pair.name, "' in '", folder.string(), "'"));
@@ -200,7 +206,7 @@ at::Tensor mask_in(const fs::path& folder, data::Pair pair, data::DataConfig dat
   pair.mask = *file;
   pair.rule = data::MaskRule::kThreshold;
   data.mask_threshold = data::kMaskThreshold;
-  data.crop = data::Crop::kNone;
+  data.ignore_value = data::kNoIgnoreValue;
   return data::load_pair(pair, data).labels;
 }
 
@@ -272,7 +278,8 @@ int score_model(const EvalOptions& o) {
   note_earlier_results(output, files_not_written(o));
   const std::string size = std::to_string(preprocessing.resolution);
   const std::string title = str(split, " part at the model's ", size, "x", size);
-  EvaluationFacts facts = facts_of(o, folder, split, segmenter.options(), preprocessing, classes);
+  EvaluationFacts facts = facts_of(o, folder, split, segmenter.options(), preprocessing, classes,
+                                   config.data.ignore_value);
   facts.emplace_back("model_sha256", hash.get());
   const EvaluationSummary summary = publish(evaluation, facts, breakdown, title, output);
   write_pages(o,

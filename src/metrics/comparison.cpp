@@ -94,6 +94,9 @@ std::vector<double> column_values(const ScoreTable& run, const std::vector<std::
 /// Of a metric's column, "hd95" or somebody's "HD95", or of a class's, "hd95_disc".
 Best best_of(const std::string& written) {
   const std::string column = to_lower(written);
+  if (column == "fp" || column == "fn") {
+    return Best::kLowest;
+  }
   const auto is_of = [&](const Metric& metric) {
     return column == metric.key || column.starts_with(str(metric.key, "_"));
   };
@@ -173,8 +176,9 @@ std::vector<Difference> largest(const Paired& paired) {
 
 void count_wins(PairComparison& result, const Paired& paired) {
   constexpr double kEqual = 1e-9;
+  const Best best = best_of(result.column);
   for (std::size_t i = 0; i < paired.a.size(); ++i) {
-    const double better = gain(best_of(result.column), paired.a[i], paired.b[i]);
+    const double better = gain(best, paired.a[i], paired.b[i]);
     ++(std::abs(better) < kEqual ? result.ties : better > 0 ? result.wins_b : result.wins_a);
   }
 }

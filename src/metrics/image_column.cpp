@@ -38,16 +38,6 @@ std::size_t column_of(const Rows& rows, const std::string& name, const std::stri
   return static_cast<std::size_t>(found - header.begin());
 }
 
-std::size_t column_of_names(const std::vector<std::string>& header) {
-  for (const char* known : {"name", "image", "file"}) {
-    const auto found = std::find(header.begin(), header.end(), known);
-    if (found != header.end()) {
-      return static_cast<std::size_t>(found - header.begin());
-    }
-  }
-  return 0;
-}
-
 }  // namespace
 
 ImageColumn ImageColumn::read(const std::string& spec) {

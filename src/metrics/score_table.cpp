@@ -16,11 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 using Rows = std::vector<std::vector<std::string>>;
 
-std::size_t name_column(const std::vector<std::string>& header) {
-  const auto found = std::find(header.begin(), header.end(), "name");
-  return found == header.end() ? 0 : static_cast<std::size_t>(found - header.begin());
-}
-
 void check(const Rows& rows, const fs::path& file) {
   if (rows.size() < 2) {
     throw DataError(str("'", file.string(), "' holds no images; expected a header and a row each"));
@@ -57,7 +52,7 @@ ScoreTable read_scores(const fs::path& path) {
   const fs::path file = fs::is_directory(path) ? path / "scores.csv" : path;
   const Rows rows = read_csv(file);
   check(rows, file);
-  const std::size_t names = name_column(rows.front());
+  const std::size_t names = column_of_names(rows.front());
   const std::vector<std::size_t> columns = number_columns(rows, names);
   ScoreTable table;
   table.label = path.has_filename() ? path.string() : path.parent_path().string();

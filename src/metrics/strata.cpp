@@ -160,7 +160,8 @@ std::vector<Stratum> by_column(const std::vector<ImageScore>& scores, const Imag
   constexpr std::size_t kMostLevels = 8;
   const std::vector<std::string> values = values_of(column, scores);
   const auto numbers = as_numbers(values);
-  const std::set<std::string> different(values.begin(), values.end());
+  std::set<std::string> different(values.begin(), values.end());
+  different.erase("");
   if (numbers && different.size() > kMostLevels) {
     return by_number(column.name(), *numbers, terciles(defined(*numbers)), "", kNotStated);
   }
@@ -168,7 +169,12 @@ std::vector<Stratum> by_column(const std::vector<ImageScore>& scores, const Imag
     if (a.empty() || b.empty()) {
       return !a.empty() && b.empty();  // what is not stated comes last
     }
-    return numbers && cell_number(a) != cell_number(b) ? *cell_number(a) < *cell_number(b) : a < b;
+    const double x = numbers ? *cell_number(a) : kUndefined;
+    const double y = numbers ? *cell_number(b) : kUndefined;
+    if (is_defined(x) && is_defined(y) && x != y) {
+      return x < y;
+    }
+    return is_defined(x) != is_defined(y) ? is_defined(x) : a < b;  // infinity behind numbers
   });
 }
 

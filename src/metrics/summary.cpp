@@ -95,7 +95,7 @@ Summary summarise(const std::vector<ImageScore>& scores, const SummaryOptions& o
   add_statistics(summary, scores, options);
   for (std::size_t i = 0; i < all_metrics().size(); ++i) {
     const Values values = defined(values_of(with_target, i));
-    summary.means_with_target.push_back(values.empty() ? 0 : mean(values));
+    summary.means_with_target.push_back(values.empty() ? kUndefined : mean(values));
   }
   average_as(*summary.convention, scores, summary);
   return summary;

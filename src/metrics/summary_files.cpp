@@ -32,7 +32,7 @@ Json with_target_json(const Summary& summary) {
   Json json{{"count", summary.with_target}};
   for (std::size_t i = 0; i < all_metrics().size(); ++i) {
     if (all_metrics()[i].headline) {
-      json[all_metrics()[i].key] = summary.means_with_target[i];
+      json[all_metrics()[i].key] = number_json(summary.means_with_target[i]);
     }
   }
   return json;

@@ -101,6 +101,16 @@ TEST(EvalMasks, PicturesOfLeafInferAreNoPredictions) {
   EXPECT_EQ(column(project / "eval/scores.csv", 0), std::vector<std::string>{"a"});
 }
 
+TEST(EvalMasks, AFolderThatTheTruthsHaveTooHoldsMasks) {
+  const TinyProject project;
+  for (const char* name : {"truth/labels/a.png", "predicted/labels/a.png"}) {
+    data::write_png(project / name, test::half_mask(8, 8));
+  }
+  const auto outcome = eval_masks(project);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(column(project / "eval/scores.csv", 0), std::vector<std::string>{"labels/a"});
+}
+
 TEST(EvalMasks, OneImageHasNoConfidenceInterval) {
   const TinyProject project;
   const auto score = [&](const std::string& name) {

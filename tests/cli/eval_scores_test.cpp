@@ -137,6 +137,9 @@ TEST(EvalScores, ComparesEarlierRuns) {
   EXPECT_NEAR(json["pairs"][0]["difference"], 1.0 / 9, 1e-6);
   EXPECT_TRUE(fs::exists(project / "predicted-eval-compared/comparison.csv"));
   EXPECT_TRUE(fs::exists(project / "predicted-eval-compared/comparison.html"));
+  const auto again = run_cpu(
+      "leaf_eval", {"--compare", project.path("predicted-eval"), project.path("better-eval")});
+  expect_parts(again.err, {"replacing an earlier comparison", "comparison.html' is of an earlier"});
   expect_usage_error(run_cpu("leaf_eval", {"--compare", project.path("predicted-eval"),
                                            project.path("better-eval"), "--convention", "nnunet"}),
                      "leaf_eval", {"--compare excludes --convention"});
@@ -178,8 +181,7 @@ TEST(EvalScores, ComparesOnTheSamePixelsAlone) {
   expect_parts(outcome.err, {"scores on other pixels; comparing scores-native.csv instead",
                              "tolerance is 2 in"});
   expect_parts(outcome.out, {"0 / 0 / 1"});
-  fs::remove(project / "scored/scores-native.csv");
-  ASSERT_EQ(of_model({"--no-native"}), 0);
+  ASSERT_EQ(of_model({"--no-native"}), 0);  // scores-native.csv stays, of the call before
   expect_usage_error(compare(), "leaf_eval", {"scores on other pixels", "without --no-native"});
   fs::create_directories(project / "run");
   fs::rename(project / "scored", project / "run/best-eval-test");
@@ -210,6 +212,8 @@ TEST(EvalScores, WrongValuesAreOneLine) {
   refused({"--by", "nowhere.csv:sex"}, {"nowhere.csv"});
   refused({"--by", project.path("sex.csv") + ":sax"}, {"did you mean 'sex'"});
   refused({"--by-size", "large"}, {"--by-size", "terciles"});
+  refused({"--tolerance", "nan"}, {"--tolerance", "nan is no finite number"});
+  refused({"--object-overlap", "nan"}, {"--object-overlap", "nan is no finite number"});
   expect_usage_error(run_cpu("leaf_eval", {"--compare", project.path("truth")}), "leaf_eval",
                      {"scores.csv"});
   EXPECT_FALSE(fs::exists(project / "predicted-eval/scores.csv"));

@@ -40,7 +40,7 @@ struct Summary {
   MetricGroups groups;  ///< those that were scored
   /// Statistics of each metric, in the order of the table.
   std::vector<Statistics> values;
-  /// Images whose truth holds a target, and each metric's mean over them (0 when there are none).
+  /// Images whose truth holds a target, and each metric's mean over them.
   std::int64_t with_target = 0;
   std::vector<double> means_with_target;
   const Convention* convention = nullptr;

@@ -25,14 +25,16 @@ using data::FilesByName;
 
 constexpr data::ImageSearch kSearch{.enter_results = true, .volumes = true};
 
-/// Predictions without the pictures that leaf_infer writes beside its masks.
-FilesByName predicted_masks(const fs::path& folder) {
+/// Predictions without the pictures that leaf_infer writes beside its masks. A folder that the
+/// true masks have too holds masks.
+FilesByName predicted_masks(const fs::path& folder, const fs::path& truths) {
   const data::FoundImages found = data::find_images(folder, kSearch);
   data::report_passed_over(found, folder);
   FilesByName files = data::files_by_name(folder, found.images);
-  std::erase_if(files, [](const auto& item) {
+  std::erase_if(files, [&](const auto& item) {
     const fs::path name(item.first);
-    return name.has_parent_path() && data::is_picture_folder(*name.begin());
+    return name.has_parent_path() && data::is_picture_folder(*name.begin()) &&
+           !fs::exists(truths / *name.begin());
   });
   return files;
 }
@@ -128,7 +130,14 @@ void require_size(const fs::path& path, const at::Tensor& pixels, const fs::path
 
 at::Tensor load_probability(const fs::path& path) {
   const data::MaskValues found = load_displayed(path, {}).values;
-  return found.values.to(at::kFloat).div(found.white);
+  const at::Tensor probability = found.values.to(at::kFloat).div(found.white);
+  const double low = probability.min().item<double>();
+  const double high = probability.max().item<double>();
+  if (!(low >= 0 && high <= 1)) {
+    throw DataError(str("'", path.string(), "' has values from ", low, " to ", high,
+                        "; probabilities lie between 0 and 1"));
+  }
+  return probability;
 }
 
 ScoredPixels load(const MaskPair& pair, const data::MaskOptions& options, std::size_t index,
@@ -193,10 +202,25 @@ metrics::ScoreOptions scoring_of(const MaskPair& pair, const metrics::ScoreOptio
   return counting;
 }
 
+/// The rows of one table have the same columns: where images are among volumes, theirs.
+void share_groups(const std::vector<MaskPair>& pairs, const metrics::MetricGroups& groups,
+                  std::vector<metrics::ImageScore>& scores) {
+  if (std::all_of(pairs.begin(), pairs.end(),
+                  [](const MaskPair& pair) { return data::is_volume(pair.truth); })) {
+    return;
+  }
+  for (metrics::ImageScore& score : scores) {
+    score.groups = groups;
+    for (metrics::ImageScore& of_class : score.classes) {
+      of_class.groups = groups;
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<MaskPair> pair_masks(const MaskFolders& folders) {
-  const FilesByName predictions = predicted_masks(folders.predictions);
+  const FilesByName predictions = predicted_masks(folders.predictions, folders.truths);
   const FilesByName truths = true_masks(folders.truths, folders.truth_affix);
   if (truths.empty()) {
     throw DataError(str("no true mask in '", folders.truths.string(), "' is called '",
@@ -242,6 +266,7 @@ Evaluation evaluate_masks(const std::vector<MaskPair>& pairs, const data::MaskOp
       on_progress(result.scores.size());
     }
   }
+  share_groups(pairs, scoring.groups, result.scores);
   for (data::MaskCensus* census : {&censuses.predictions, &censuses.truths}) {
     census->require_target();
   }

@@ -8,6 +8,7 @@
 #include "core/csv.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/strings.h"
 #include "leaf/metrics/tables.h"
 #include "support/images.h"
 #include "support/temporary_folder.h"
@@ -50,7 +51,8 @@ TEST(Cells, NumbersTruthsAndNothing) {
   EXPECT_EQ(cell_number("0.5"), 0.5);
   EXPECT_EQ(cell_number(" True "), 1);
   EXPECT_EQ(cell_number("false"), 0);
-  for (const char* nothing : {"", "NaN", "nan", "NA", "null", "None", " ", "inf", "-Infinity"}) {
+  for (const char* nothing :
+       {"", "NaN", "nan", "NA", "n/a", "null", "None", " ", "-", "inf", "-Infinity"}) {
     EXPECT_FALSE(is_defined(cell_number(nothing).value())) << nothing;
   }
   EXPECT_FALSE(cell_number("female"));
@@ -147,6 +149,25 @@ TEST(Strata, ByAColumnOfWords) {
             (Levels{{"f", {0, 2}}, {"m", {1}}, {"not stated", {3, 4}}}));
   EXPECT_EQ(levels(by_column(five(), table.column("age"))),
             (Levels{{"50", {0}}, {"60", {1}}, {"61", {3}}, {"not stated", {2, 4}}}));
+}
+
+TEST(Strata, WordsThatAreNoNumbersAreLevels) {
+  const Table table("name,her2,grade\na,+,inf\nb,-,1\nc,-,2\nd,+,1\ne,,inf\n");
+  EXPECT_EQ(levels(by_column(five(), table.column("her2"))),
+            (Levels{{"+", {0, 3}}, {"-", {1, 2}}, {"not stated", {4}}}));
+  EXPECT_EQ(levels(by_column(five(), table.column("grade"))),
+            (Levels{{"1", {1, 3}}, {"2", {2}}, {"inf", {0, 4}}}));
+}
+
+TEST(Strata, WhatIsNotStatedIsNoLevelAmongFew) {
+  std::vector<ImageScore> scores;
+  std::string text = "name,centre\n";
+  for (int i = 1; i <= 8; ++i) {
+    scores.push_back(image(std::to_string(i), {1, 0, 0, 1}));
+    text += str(i, ",", i, "\n");
+  }
+  scores.push_back(image("new", {1, 0, 0, 1}));
+  EXPECT_EQ(by_column(scores, Table(text).column("centre")).size(), 9U);
 }
 
 TEST(Strata, ManyNumbersBecomeTerciles) {

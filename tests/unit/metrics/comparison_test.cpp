@@ -34,6 +34,12 @@ TEST(ScoreTables, TruthsEmptiesAndWords) {
   EXPECT_THROW(tables.read("d.csv", "name,dice\nx\n"), DataError);
 }
 
+TEST(ScoreTables, AnIndexBeforeTheNamesIsNoName) {
+  const Tables tables;
+  const ScoreTable table = tables.read("a.csv", ",image,dice\n0,x,0.5\n1,y,1\n");
+  EXPECT_EQ(table.names, (std::vector<std::string>{"x", "y"}));
+}
+
 TEST(Comparison, PairsByNameAndCounts) {
   const Tables tables;
   const ScoreTable a = tables.read("a.csv", "name,dice,hd95\np,0.5,4\nq,0.6,\nr,0.7,2\ns,1,1\n");
@@ -58,11 +64,13 @@ TEST(Comparison, PairsByNameAndCounts) {
 
 TEST(Comparison, AClassesColumnIsBetterAsItsMetricIs) {
   const Tables tables;
-  const ScoreTable a = tables.read("a.csv", "name,hd95_disc\nx,2\n");
-  const ScoreTable b = tables.read("b.csv", "name,hd95_disc\nx,10\n");
-  const Comparison c = compare({a, b}, {.columns = {"hd95_disc"}, .groups = ""});
-  EXPECT_EQ(c.pairs[0].wins_a, 1);
-  EXPECT_EQ(c.pairs[0].wins_b, 0);
+  const ScoreTable a = tables.read("a.csv", "name,hd95_disc,fn\nx,2,5\n");
+  const ScoreTable b = tables.read("b.csv", "name,hd95_disc,fn\nx,10,7\n");
+  const Comparison c = compare({a, b}, {.columns = {"hd95_disc", "fn"}, .groups = ""});
+  for (const PairComparison& pair : c.pairs) {
+    EXPECT_EQ(pair.wins_a, 1) << pair.column;
+    EXPECT_EQ(pair.wins_b, 0) << pair.column;
+  }
 }
 
 TEST(Comparison, AnothersTableMayWriteDistancesLargeAndInfinite) {

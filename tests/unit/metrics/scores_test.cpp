@@ -103,6 +103,14 @@ TEST(ObjectScores, FoundMissedAndFalse) {
   EXPECT_EQ(object_scores(prediction, truth, 0.6).found, 0);
 }
 
+TEST(ObjectScores, ExactlyTheShareIsFound) {
+  const at::Tensor truth = at::ones({10, 10}, at::kByte);
+  at::Tensor prediction = at::zeros({10, 10}, at::kByte);
+  prediction.view(-1).slice(0, 0, 55).fill_(1);
+  EXPECT_EQ(object_scores(prediction, truth, 0.55).found, 1);
+  EXPECT_EQ(object_scores(prediction, truth, 0.56).found, 0);
+}
+
 TEST(ProbabilityScores, KnownValues) {
   const at::Tensor truth = at::tensor({1, 0, 1, 0}).view({2, 2}).to(at::kBool);
   const at::Tensor p = at::tensor({0.9F, 0.6F, 0.6F, 0.1F}).view({2, 2});

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
@@ -158,6 +159,14 @@ TEST(Summary, ConfidenceIntervalIsSeededAndOfTheRightWidth) {
   const double half_width = 1.96 * s.of("dice").std / 20;  // of a normal mean over 400
   EXPECT_NEAR(interval(3)->low, s.of("dice").mean - half_width, 0.2 * half_width);
   EXPECT_NEAR(interval(3)->high, s.of("dice").mean + half_width, 0.2 * half_width);
+}
+
+TEST(Summary, WithoutATargetNothingIsKnownOfThose) {
+  const at::Tensor empty = at::zeros({4, 4}, at::kByte);
+  const Summary summary = summarise({score_image("x", empty, empty)});
+  const auto json = nlohmann::json::parse(summary_json(summary)).at("with_target");
+  EXPECT_EQ(json.at("count"), 0);
+  EXPECT_TRUE(json.at("dice").is_null());
 }
 
 TEST(Summary, JsonStatesTheConvention) {
