@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -59,10 +60,14 @@ leaf::report::Result make_result(const Experiment& experiment, const ExperimentR
   }
   const std::string& key = experiment.metrics[metric];
   for (const ExperimentCell& cell : runs.cells()) {
-    if (cell.row == row && cell.column == column && runs.state(cell) == RunState::kDone) {
-      if (const auto score = runs.score(cell, key)) {
-        result.values.push_back(factor_of(metric_of(key)) * *score);
-      }
+    if (cell.row != row || cell.column != column) {
+      continue;
+    }
+    ++result.runs;
+    const auto score =
+        runs.state(cell) == RunState::kDone ? runs.score(cell, key) : std::nullopt;
+    if (score) {
+      result.values.push_back(factor_of(metric_of(key)) * *score);
     }
   }
   return result;

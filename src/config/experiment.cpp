@@ -173,7 +173,11 @@ std::vector<std::uint64_t> read_seeds(const Reader& reader, const YAML::Node& no
     return {reader.number<std::uint64_t>(node, "seeds")};
   }
   for (const auto& item : node) {
-    seeds.push_back(reader.number<std::uint64_t>(item, "seeds"));
+    const auto seed = reader.number<std::uint64_t>(item, "seeds");
+    if (std::find(seeds.begin(), seeds.end(), seed) != seeds.end()) {
+      reader.fail(node, str("seed ", seed, " is there twice"));
+    }
+    seeds.push_back(seed);
   }
   return seeds;
 }

@@ -10,7 +10,7 @@
 namespace leaf::report {
 namespace {
 
-/// "95.17 ± 0.11 (95.2)"; a dash where no run is done.
+/// "95.17 ± 0.11 (95.2)"; a dash where no run is done, "95.17, 1 of 3 runs" where some are.
 std::string cell_text(const Result& result, int decimals) {
   std::string text = "–";
   if (!result.values.empty()) {
@@ -18,6 +18,9 @@ std::string cell_text(const Result& result, int decimals) {
     text = fixed(all.mean, decimals);
     if (result.values.size() > 1) {
       text += " ± " + fixed(all.std, decimals);
+    }
+    if (result.values.size() < result.runs) {
+      text += str(", ", result.values.size(), " of ", result.runs, " runs");
     }
   }
   return result.published.empty() ? text : str(text, " (", result.published, ")");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@ namespace leaf::report {
 struct Result {
   std::vector<double> values;  ///< of the runs that are done
   std::string published;       ///< as it is printed there; "" where nothing was
+  std::size_t runs = 0;        ///< all that there are to be
 };
 
 struct ResultRow {

@@ -104,6 +104,7 @@ TEST_F(ExperimentTest, WhatIsWrongIsSaidWithItsLine) {
   has(refusal("output:", "ouput:"), "unknown key 'ouput' in the experiment (did you mean 'output'");
   has(refusal("metrics: [dice, iou]", "metrics: dise"), "did you mean 'dice'");
   has(refusal("seeds: [1, 2]", "seeds: [1, x]"), "seeds expects whole numbers");
+  has(refusal("seeds: [1, 2]", "seeds: [1, 1]"), "seed 1 is there twice");
   has(refusal("{One: [88.5, 79.59]}", "{One: [88.5]}"), "a number per metric");
   has(refusal("{One: [88.5, 79.59]}", "{Three: [88.5, 79.59]}"), "the name of a column");
   has(refusal("  - name: default", "  - set: {seed: 1}"), "a row needs a name");

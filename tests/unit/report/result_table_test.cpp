@@ -20,12 +20,12 @@ TEST(ResultTable, HasMeansDeviationsAndPublishedNumbers) {
   const test::TemporaryFolder folder;
   const ResultTable table{.title = "A & B",
                           .columns = {"One Dice (%)", "Two"},
-                          .rows = {{"x|y", {{{90, 92}, "91.5 ± 0.1"}, {{80.125}, ""}}},
+                          .rows = {{"x|y", {{{90, 92}, "91.5 ± 0.1"}, {{80.125}, "", 3}}},
                                    {"<z>", {{{}, "70"}, {{}, ""}}}}};
   write_result_table(folder.path(), table);
   const std::string text = read_file(folder / "table.md");
   expect_has(text, "# A & B\n\n| setting | One Dice (%) | Two |\n| --- | --- | --- |\n");
-  expect_has(text, "| x\\|y | 91.00 ± 1.41 (91.5 ± 0.1) | 80.12 |\n");
+  expect_has(text, "| x\\|y | 91.00 ± 1.41 (91.5 ± 0.1) | 80.12, 1 of 3 runs |\n");
   expect_has(text, "| <z> | – (70) | – |\n");
   const std::string csv = read_file(folder / "table.csv");
   expect_has(csv, "setting,column,runs,mean,deviation,published\n");
