@@ -38,6 +38,7 @@ install_packages() {
   cmp -s "$requirements" "$venv/installed.txt" && return
   say "installing the packages into $venv"
   mkdir -p "$work"
+  [ -n "${LEAF_PARITY_PYTHON:-}" ] || require_packages python3-venv
   "${LEAF_PARITY_PYTHON:-python3}" -m venv "$venv" || die "no Python that makes virtual environments; set LEAF_PARITY_PYTHON"
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
   cp "$requirements" "$venv/installed.txt"

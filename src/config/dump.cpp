@@ -91,7 +91,7 @@ std::string section_of(const std::string& key) {
 
 constexpr std::string_view kIntroduction = R"(# Configuration
 
-<!-- Written by configuration_markdown() from the keys declared in src/config/schema.cpp; a test compares
+<!-- Written by configuration_markdown() from the keys declared in src/config/schema*.cpp; a test compares
      this file with it. After a change there: LEAF_UPDATE_DOCS=1 build/cpu/tests/unit_config -->
 
 A configuration is a YAML file. Every key has a default, the paper's value where the paper has one for all data

@@ -16,7 +16,7 @@ struct Value {
 };
 
 /// One key of the configuration, bound to the member of a Config that it stands for. Everything
-/// that is known about a key is declared once, in src/config/schema.cpp; YAML files, --set,
+/// that is known about a key is declared once, in src/config/schema*.cpp; YAML files, --set,
 /// --print-config, the reference in docs/configuration.md and the error messages all come from
 /// there.
 struct Field {

@@ -72,8 +72,8 @@ Fields train_fields(TrainSection& t) {
        harmless(boolean(
            "train.cuda_graph", t.cuda_graph,
            "On a GPU, record a step's forward and backward pass once and replay it: a faster step "
-           "where launching kernels takes longer than they do. Task segmentation, without gradient "
-           "accumulation.")),
+           "where launching kernels takes longer than they do. Task segmentation, one process, "
+           "without gradient accumulation or train.gradient_checkpointing.")),
        harmless(boolean(
            "train.gradient_checkpointing", t.gradient_checkpointing,
            "Compute the inside of residual and attention blocks again in the backward pass "
