@@ -25,29 +25,32 @@ struct FrameHeader {
 };
 
 constexpr std::string_view kFrameStart = "\xFF\xD8";
-constexpr int kTemporary = 0x01;
 constexpr int kProgressive = 0xC2;
 
-bool is_frame_header(int marker) {
+bool is_jpeg_ls(const DcmXfer& syntax) {
+  return syntax.getXfer() == EXS_JPEGLSLossless || syntax.getXfer() == EXS_JPEGLSLossy;
+}
+
+bool is_frame_header(int marker, bool jpeg_ls) {
   constexpr std::array kTables = {0xC4, 0xC8, 0xCC};
-  return (marker >= 0xC0 && marker <= 0xCF &&
-          std::find(kTables.begin(), kTables.end(), marker) == kTables.end()) ||
-         marker == 0xF7;
+  return jpeg_ls ? marker == 0xF7
+                 : marker >= 0xC0 && marker <= 0xCF &&
+                       std::find(kTables.begin(), kTables.end(), marker) == kTables.end();
 }
 
 /// Markers without a length and content: restarts, start and end of an image.
 bool is_bare(int marker) { return marker >= 0xD0 && marker <= 0xD9; }
 
-/// Throws DataError at the marker at which DCMTK's own search never goes on.
-FrameHeader frame_header(std::string_view stream) {
+/// Throws DataError at a marker that no file has: DCMTK's own search does not go on at one of them.
+FrameHeader frame_header(std::string_view stream, bool jpeg_ls) {
   const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(stream[at]); };
   const auto word = [&](std::size_t at) { return std::int64_t{byte(at)} << 8 | byte(at + 1); };
-  for (std::size_t at = 0; at + 4 <= stream.size() && byte(at) == 0xFF;) {
+  for (std::size_t at = 0; at + 4 <= stream.size() && byte(at) == 0xFF && byte(at + 1) != 0;) {
     const int marker = byte(at + 1);
-    if (marker == kTemporary) {
+    if (marker < 0xC0) {
       refuse_damaged("its JPEG pixels have a marker that no file may have");
     }
-    if (is_frame_header(marker)) {
+    if (is_frame_header(marker, jpeg_ls)) {
       return at + 9 <= stream.size() ? FrameHeader{marker, word(at + 7), word(at + 5)}
                                      : FrameHeader{};
     }
@@ -65,36 +68,59 @@ std::string_view bytes_of(DcmObject& fragment) {
   return {reinterpret_cast<const char*>(bytes), item->getLength()};
 }
 
+std::int64_t frames_of(DcmDataset& data_set) {
+  return std::max<std::int64_t>(1, whole_number(data_set, DCM_NumberOfFrames).value_or(1));
+}
+
+/// DCMTK looks for each fragment from the first one on, and where frames are in several of them for
+/// their ends too.
+void check_fragments(DcmPixelSequence& sequence, std::int64_t frames) {
+  constexpr std::int64_t kMost = 20'000;
+  constexpr std::int64_t kMostOfSeveral = 2'000;
+  const auto fragments = static_cast<std::int64_t>(sequence.card()) - 1;  // a table of offsets
+  if (fragments > (fragments > frames ? kMostOfSeveral : kMost)) {
+    refuse_damaged(
+        str("its compressed pixels are ", fragments, " pieces, too many for ", frames, " frames"));
+  }
+}
+
 /// Goes over the fragments of compressed pixels in their order.
 class CodedFrames {
  public:
-  CodedFrames(DcmDataset& data_set, const DcmXfer& syntax)
+  CodedFrames(DcmDataset& data_set, const DcmXfer& syntax, bool first_frame_only)
       : columns_(whole_number(data_set, DCM_Columns).value_or(0)),
         rows_(whole_number(data_set, DCM_Rows).value_or(0)),
-        may_be_progressive_(syntax.getXfer() == EXS_JPEGProcess10_12) {}
+        most_scans_(kMostScans + 3 * frames_of(data_set)),
+        jpeg_ls_(is_jpeg_ls(syntax)),
+        first_frame_only_(first_frame_only) {}
 
-  /// True where the fragment begins a frame, which then has the size that the header states.
-  bool check(std::string_view fragment) {
-    const FrameHeader header = frame_header(fragment);
+  /// A fragment that begins a frame states its size.
+  void check(std::string_view fragment) {
     const bool begins = fragment.starts_with(kFrameStart);
-    if (begins) {
-      check(header);
-      scans_ = 0;
-    } else if (is_first_) {
+    if (!begins && begun_ == 0) {
       refuse_damaged("its compressed pixels do not begin with a frame");
     }
-    is_first_ = false;
+    if (last_ == '\xFF' && fragment.starts_with(kFrameStart.substr(1))) {
+      refuse_damaged("the beginning of a frame is in two pieces");
+    }
+    const FrameHeader header =
+        begins || !jpeg_ls_ ? frame_header(fragment, jpeg_ls_) : FrameHeader{};
+    if (begins && (begun_++ == 0 || !first_frame_only_)) {
+      check(header);
+    }
     count_scans(fragment);
-    return begins;
+    last_ = fragment.empty() ? last_ : fragment.back();
   }
 
  private:
+  static constexpr std::int64_t kMostScans = 500;
+
   void check(const FrameHeader& header) const {
     if (header.marker == 0) {
       refuse_damaged("a frame has no header at its beginning");
     }
-    if (header.marker == kProgressive && !may_be_progressive_) {
-      refuse_damaged("its pixels are progressive JPEG, which it does not state");
+    if (header.marker == kProgressive) {
+      refuse_damaged("its pixels are progressive JPEG, which DICOM has no more");
     }
     if (header.width != columns_ || header.height != rows_) {
       refuse_damaged(str("its header states ", columns_, "x", rows_, " pixels, its frame ",
@@ -102,23 +128,27 @@ class CodedFrames {
     }
   }
 
-  /// Each goes over the whole picture, as in JPEG files (readers/jpeg.cpp).
+  /// Each goes over a whole picture; JPEG files may have so many, too (readers/jpeg.cpp).
   void count_scans(std::string_view fragment) {
-    constexpr int kMostScans = 500;
     constexpr std::string_view kScan = "\xFF\xDA";
+    scans_ += last_ == kScan[0] && fragment.starts_with(kScan.substr(1)) ? 1 : 0;
     for (std::size_t at = fragment.find(kScan); at != fragment.npos;
          at = fragment.find(kScan, at + kScan.size())) {
-      if (++scans_ > kMostScans) {
-        refuse_damaged(str("a frame has more than ", kMostScans, " scans"));
-      }
+      ++scans_;
+    }
+    if (scans_ > most_scans_) {
+      refuse_damaged(str("its frames have ", scans_, " scans and more"));
     }
   }
 
   std::int64_t columns_;
   std::int64_t rows_;
-  bool may_be_progressive_;
-  bool is_first_ = true;
-  int scans_ = 0;
+  std::int64_t most_scans_;
+  bool jpeg_ls_;
+  bool first_frame_only_;
+  std::int64_t begun_ = 0;
+  std::int64_t scans_ = 0;
+  char last_ = 0;  ///< of the fragments before
 };
 
 }  // namespace
@@ -132,18 +162,17 @@ DcmPixelSequence* compressed_pixels(DcmPixelData& pixels, const DcmXfer& syntax)
 void check_coded_sizes(DcmPixelData& pixels, const DcmXfer& syntax, DcmDataset& data_set,
                        bool first_frame_only) {
   DcmPixelSequence* sequence = compressed_pixels(pixels, syntax);
-  if (syntax.getXfer() == EXS_RLELossless || sequence == nullptr) {
+  if (sequence == nullptr) {
     return;
   }
-  CodedFrames frames(data_set, syntax);
-  bool begun = false;
+  check_fragments(*sequence, frames_of(data_set));
+  if (syntax.getXfer() == EXS_RLELossless) {
+    return;
+  }
+  CodedFrames frames(data_set, syntax, first_frame_only);
   DcmObject* fragment = sequence->nextInContainer(nullptr);  // the table of offsets
   while (fragment != nullptr && (fragment = sequence->nextInContainer(fragment)) != nullptr) {
-    const std::string_view bytes = bytes_of(*fragment);
-    if (first_frame_only && begun && bytes.starts_with(kFrameStart)) {
-      return;
-    }
-    begun = frames.check(bytes) || begun;
+    frames.check(bytes_of(*fragment));
   }
 }
 
@@ -153,7 +182,8 @@ void check_decoded_size(DcmDataset& data_set) {
     bytes *= static_cast<double>(whole_number(data_set, tag).value_or(1));
   }
   if (bytes > std::numeric_limits<std::int32_t>::max()) {
-    throw DataError("its pixels take more than 2 GB when they are decompressed to 16 bits a sample");
+    throw DataError(
+        "its pixels take more than 2 GB when they are decompressed to 16 bits a sample");
   }
 }
 

@@ -10,8 +10,8 @@ namespace leaf::data::dicom {
 DcmPixelSequence* compressed_pixels(DcmPixelData& pixels, const DcmXfer& syntax);
 
 /// Throws DataError where a frame that is to be decoded has another size than the file's header
-/// states (DCMTK puts it into the buffer as it comes), no frame header or one that its transfer
-/// syntax does not know, or more scans than a picture wants.
+/// states (DCMTK puts it into the buffer as it comes) or no frame header, is progressive, or where
+/// there are so many pieces or scans that decoding them would take hours.
 void check_coded_sizes(DcmPixelData& pixels, const DcmXfer& syntax, DcmDataset& data_set,
                        bool first_frame_only);
 

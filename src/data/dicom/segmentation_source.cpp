@@ -61,7 +61,8 @@ void check_size_of(DcmDataset& data_set, const std::filesystem::path& file, std:
   }
 }
 
-/// "1\0\0" and "1.0\0.0\0.0" are the same. Those of a series were found to be so.
+/// Whether two lists of numbers are equal in all but their digits: "1\0\0" and "1.0\0.0\0.0". The
+/// tolerance is that of put_in_order().
 bool are_same_numbers(std::string_view a, std::string_view b) {
   constexpr double kTolerance = 1e-3;
   while (!a.empty() && !b.empty()) {

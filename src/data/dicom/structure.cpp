@@ -55,8 +55,13 @@ class PrivateCreators {
  public:
   void note(std::uint32_t tag, std::string_view value) {
     const std::uint32_t number = tag & 0xFFFFU;
-    if (is_private(tag) && number >= 0x10 && number <= 0xFF) {
-      creators_[tag] = without_padding(value.substr(0, value.find('\\')));
+    if (!is_private(tag) || number < 0x10 || number > 0xFF) {
+      return;
+    }
+    constexpr std::size_t kMost = 1000;  // DCMTK looks through all of them at each private element
+    if (!creators_.emplace(tag, without_padding(value)).second || creators_.size() > kMost) {
+      refuse_damaged(
+          str("element ", tag_text(tag), " is there twice, or one of a thousand of its kind"));
     }
   }
   /// As DCMTK's dictionary has it.
@@ -111,7 +116,8 @@ class Cursor {
     Element element;
     element.tag = number(2, end, big) << 16U;
     element.tag |= number(2, end, big);
-    const bool bare = encoding.implicit || element.tag >> 16U == kItem >> 16U;
+    const bool bare = encoding.implicit || element.tag == kItem || element.tag == kItemEnd ||
+                      element.tag == kSequenceEnd;
     if (bare) {
       element.length = number(4, end, big);
       return element;
@@ -167,6 +173,9 @@ class StructureCheck {
       const Element element = cursor_.head(end, encoding);
       if (delimited && element.tag == kItemEnd) {
         return;
+      }
+      if (element.tag >> 16U == kItem >> 16U) {  // DCMTK ends the item there
+        refuse_damaged(str("element ", tag_text(element.tag), " stands among those of an item"));
       }
       count(element.tag < before);
       before = element.tag;

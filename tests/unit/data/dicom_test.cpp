@@ -311,6 +311,13 @@ TEST(Dicom, HostileStructureIsRefused) {
             little(item.size(), 4) + item;
   }
   expect_refused(dicom_start("1.2.840.10008.1.2") + named, "nested deeper than 64");
+  const std::string creator = little(0x00100029, 4) + little(2, 4) + "A ";
+  expect_refused(dicom_start("1.2.840.10008.1.2") + creator + creator, "is there twice");
+  // DCMTK reads such an element's representation, and an item's end wherever it stands.
+  expect_refused(dicom_start() + little(0x0001FFFE, 4) + "SQ" + little(0, 2) + little(0, 4),
+                 "stands among those of an item");
+  expect_refused(dicom_start() + little(0xE00DFFFE, 4) + little(0, 4),
+                 "stands among those of an item");
   expect_refused(dicom_start("1.2.3.4.5"), "transfer syntax '1.2.3.4.5' is unknown");
   expect_refused(dicom_start().substr(0, 132), "states no transfer syntax");
   expect_refused(dicom_start("1.2.840.10008.1.2.1.99") + "no deflate stream", "damaged");
@@ -344,7 +351,8 @@ TEST(Dicom, HostileFramesAreRefused) {
   const auto refused = [](const std::string& stream, const std::string& why) {
     const std::string header =
         dicom_file(grey_dicom(16, 16, {}, 8).remove(kPixels), "1.2.840.10008.1.2.4.50");
-    const std::string fragment = little(0xE000FFFE, 4) + little(stream.size(), 4) + stream;
+    const std::size_t size = std::min(stream.size(), stream.find(little(0xE000FFFE, 4)));
+    const std::string fragment = little(0xE000FFFE, 4) + little(size, 4) + stream;
     expect_refused(header + little(0x00107FE0, 4) + "OB" + little(0, 2) + little(0xFFFFFFFF, 4) +
                        little(0xE000FFFE, 4) + little(0, 4) + fragment + little(0xE0DDFFFE, 4) +
                        little(0, 4),
@@ -357,16 +365,28 @@ TEST(Dicom, HostileFramesAreRefused) {
   // DCMTK looks for a frame header for ever, with or without the start of an image before it.
   refused("\xFF\xD8\xFF\x01" + std::string(6, '\0'), "a marker that no file may have");
   refused("\xFF\x01" + std::string(6, '\0'), "a marker that no file may have");
+  refused("\xFF\xD8\xFF\x03\xFF\x01" + std::string(6, '\0'), "a marker that no file may have");
+  refused("\xFF\xD8" + frame("\xFF\xF7", 16) + "\xFF\x01" + std::string(6, '\0'),
+          "a marker that no file may have");  // JPEG-LS's frame header is none of JPEG's
   refused("no frame", "do not begin with a frame");
   refused("\xFF\xD8\xFF\xD9", "no header at its beginning");
   refused("\xFF\xD8" + frame("\xFF\xC0", 99), "16x16 pixels, its frame 99x99");
   refused("\xFF\xD8\xFF\xD0" + frame("\xFF\xC0", 99), "its frame 99x99");
   refused("\xFF\xD8\xFF\xD0" + frame("\xFF\xC2", 16) + '\0', "progressive JPEG");
   std::string scans = "\xFF\xD8" + frame("\xFF\xC0", 16);
-  for (int i = 0; i < 501; ++i) {
+  for (int i = 0; i < 504; ++i) {
     scans += std::string("\xFF\xDA\0\x08\1\1\0\0\x3F\0", 10);
   }
-  refused(scans + '\0', "more than 500 scans");
+  refused(scans + '\0', "504 scans");
+  const std::string good = "\xFF\xD8" + frame("\xFF\xC0", 16) + '\0';
+  const std::string next = little(0xE000FFFE, 4);
+  refused(good.substr(0, good.size() - 1) + '\xFF' + next + little(2, 4) + "\xD8 ",
+          "in two pieces");
+  std::string pieces = good;
+  for (int i = 0; i < 2000; ++i) {
+    pieces += next + little(0, 4);
+  }
+  refused(pieces, "2001 pieces, too many for 1 frames");
 }
 
 TEST(Dicom, FilesWithoutEndingAreImages) {
