@@ -37,6 +37,7 @@ install_wheels() {
   say "downloading LibTorch ($4)"
   [ "$1" = cuda ] || rm -rf "$target"
   mkdir -p "$target"
+  rm -rf "$target"/download.*  # of a call that was interrupted
   for glibc in _2_28 _2_27 _2_25 _2_18 _2_17 2014; do
     platforms+=(--platform "manylinux${glibc}_$2")
   done
@@ -64,9 +65,9 @@ configure() {
   if [ -z "${CCACHE_DIR:-}" ] && [ ! -d "${HOME:-/}/.cache/ccache" ] && [ ! -d "${HOME:-/}/.ccache" ]; then
     export CCACHE_DIR=$PWD/build/ccache
   fi
-  local options=("$@")
-  [ -z "${LEAF_LIBTORCH:-}" ] || options+=("-DLEAF_LIBTORCH=$LEAF_LIBTORCH")
-  cmake --preset "$preset" "${options[@]}" >build/configure.log 2>&1 ||
+  # Stated each time: what another call said stays in the folder's cache.
+  cmake --preset "$preset" "-DLEAF_LIBTORCH=${LEAF_LIBTORCH:-$PWD/third_party/libtorch/torch}" -DLEAF_WERROR=OFF \
+    "$@" >build/configure.log 2>&1 ||
     { cat build/configure.log >&2; die "could not configure build/$preset; see above"; }
 }
 

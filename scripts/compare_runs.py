@@ -52,7 +52,7 @@ def main():
     start, end, other_end = weights(options.start), weights(options.one / "last"), weights(options.other / "last")
     update = distance(end, other_end) / distance(end, start)
     print(f"{len(one)} steps, losses within {loss:.1e}, updates within {update:.1e} in norm")
-    sys.exit(loss > options.tolerance or update > options.tolerance)
+    sys.exit(not (loss <= options.tolerance and update <= options.tolerance))  # nor where one is nan
 
 
 if __name__ == "__main__":

@@ -52,7 +52,8 @@ copy_licences() {
     package=$(dpkg-query -S "*/$(basename "$library")" 2>/dev/null | sed -n '1s/:.*//p' || true)
     [ -z "$package" ] || cp -L "/usr/share/doc/$package/copyright" "$stage/share/licenses/$package"
   done
-  find third_party/libtorch -maxdepth 3 -path '*dist-info*' \( -name 'LICENSE*' -o -name 'NOTICE*' \) -type f |
+  find "$(dirname "${LEAF_LIBTORCH:-third_party/libtorch/torch}")" -maxdepth 3 -path '*dist-info*' \
+    \( -name 'LICENSE*' -o -name 'NOTICE*' \) -type f |
     while read -r file; do
       cp "$file" "$stage/share/licenses/libtorch-$(basename "$(dirname "$file")" | cut -d- -f1)-$(basename "$file")"
     done
@@ -62,7 +63,6 @@ make_stage() {
   local stage=$1
   rm -rf "$stage"
   cmake --install build/cpu --prefix "$PWD/$stage" --strip >build/package/install.log
-  sed -i 's#^prefix=.*#prefix=${pcfiledir}/../..#' "$stage"/lib/pkgconfig/leaf.pc
   copy_libraries "$stage"
   copy_licences "$stage"
   copy_dicom_dictionary "$stage"

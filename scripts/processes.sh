@@ -16,9 +16,14 @@ if [ "${1:-}" = --install ]; then
   [ -x build/torchrun/bin/torchrun ] || { python3 -m venv build/torchrun && build/torchrun/bin/pip -q install torch==2.11.0 numpy; }
   shift
 fi
+ways=(nproc torchrun mpirun slurm hosts)
+for way in "$@"; do
+  [[ " ${ways[*]} " = *" $way "* ]] || die "no way is called '$way'; there are ${ways[*]}"
+done
 torchrun=$(command -v "${LEAF_TORCHRUN:-torchrun}" || ls build/torchrun/bin/torchrun 2>/dev/null || true)
 work=$(mktemp -d "${TMPDIR:-/tmp}/processes.XXXXXX")
 end() {
+  [ -z "${job:-}" ] || kill "$job" 2>/dev/null || true
   [ -z "${slurm_pids:-}" ] || kill $slurm_pids 2>/dev/null || true
   ip netns del leaf-a 2>/dev/null || true
   ip netns del leaf-b 2>/dev/null || true
@@ -127,34 +132,45 @@ second_process() {
 }
 lines() { [ ! -f "$1" ] && echo 0 || wc -l <"$1"; }
 
+compare() {  # compare WHAT ONE OTHER TOLERANCE
+  local result
+  result=$(/usr/bin/python3 scripts/compare_runs.py "$work/start" "$2" "$3" --tolerance "$4") || die "$1 differs: $result"
+  say "$1: $result"
+}
+
 check_updates() {  # check_updates WAY
   "by_$1" "${options[@]}" --quiet --set "output.dir=$work/$1" >"$work/$1.log" 2>&1 || { cat "$work/$1.log" >&2; die "$1 failed"; }
-  say "$1: $(/usr/bin/python3 scripts/compare_runs.py "$work/start" "$work/one" "$work/$1" --tolerance 1e-6)"
+  compare "$1" "$work/one" "$work/$1" 1e-6
 }
 
 check_loss_of_a_process() {  # check_loss_of_a_process WAY
-  local run=$work/$1-killed start code=0
+  local run=$work/$1-killed start code=0 second
   "by_$1" "${options[@]}" "${long[@]}" --set "output.dir=$run" >"$work/$1.log" 2>&1 &
-  local job=$!
+  job=$!
   until [ "$(lines "$run/metrics.jsonl")" -ge 5 ]; do sleep 0.05; kill -0 $job || die "$1 ended by itself"; done
   start=$SECONDS
-  kill -9 $(second_process "$run")
+  second=$(second_process "$run")
+  [ -n "$second" ] || die "$1: no process of rank 1 is there"
+  kill -9 $second
   wait $job || code=$?
+  job=
   [ $code -ne 0 ] || die "$1: the job ended with exit code 0"
   say "$1, process 1 killed: exit code $code after $((SECONDS - start)) s: $(grep -aoE 'process 1 of 2 (was ended|is lost)[^;]*|task 1: .*|exited on signal 9.*|Signal 9.*' "$work/$1.log" | head -n 1)"
   alone "${long[@]}" --set "output.dir=$run" --resume --allow-changes
-  say "$1, gone on by one process: $(/usr/bin/python3 scripts/compare_runs.py "$work/start" "$work/one-long" "$run" --tolerance 1e-3)"
+  compare "$1, gone on by one process" "$work/one-long" "$run" 1e-3
 }
 
 "$bin/leaf_convert" random --config "$work/config.yaml" --to "$work/start" --quiet >/dev/null
 alone --set "output.dir=$work/one"
 alone "${long[@]}" --set "output.dir=$work/one-long"
-[ $# -gt 0 ] || set -- nproc torchrun mpirun slurm hosts
+named=$#
+[ $named -gt 0 ] || set -- "${ways[@]}"
 for way in "$@"; do
   if "can_$way"; then
     check_updates "$way"
     check_loss_of_a_process "$way"
   else
+    [ $named -eq 0 ] || die "$way is not possible here"
     say "$way: not possible here, left out"
   fi
 done

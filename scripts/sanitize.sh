@@ -57,7 +57,7 @@ check_threads() {
   preset=tsan
   # GCC's OpenMP waits in ways that the sanitizer does not see: see sanitize.supp.
   export OMP_NUM_THREADS=1
-  export TSAN_OPTIONS="suppressions=$PWD/scripts/sanitize.supp halt_on_error=0 exitcode=66 ${TSAN_OPTIONS:-}"
+  export TSAN_OPTIONS="suppressions='$PWD/scripts/sanitize.supp' halt_on_error=0 exitcode=66 ${TSAN_OPTIONS:-}"
   run_all "${1:-Segmenter.Threads*:Workers.*:Prefetcher.*:BatchQueue.*:SegmentQueue.*:CApi.TenThreads*}" \
     unit_core unit_pipeline c_interface
   [ -n "${1:-}" ] || check_folder

@@ -14,4 +14,4 @@ options=()
 build -DLEAF_BUILD_TESTS=ON "${options[@]}"
 
 say "built in $build_seconds s"
-exec ctest --test-dir build/cpu -j2 --output-on-failure "$@"
+exec ctest --test-dir build/cpu -j2 --output-on-failure --no-tests=error "$@"

@@ -29,7 +29,7 @@ test::Outcome infer(const TinyProject& project, const std::string& input, String
 
 /// Runs a bash script in which PROGRAM and its arguments stand for a program of ours.
 int bash(const TinyProject& project, std::string script) {
-  const std::string programs = std::string(LEAF_BIN_DIR) + "/leaf_";
+  const std::string programs = "\"" LEAF_BIN_DIR "\"/leaf_";
   for (auto at = script.find("leaf_"); at != std::string::npos;
        at = script.find("leaf_", at + programs.size())) {
     script.replace(at, 5, programs);

@@ -91,7 +91,7 @@ TEST(Train, Float16IsNotForTraining) {
 TEST(Train, NeitherClosedOutputNorAClosedTerminalStopsTheSaving) {
   const TrainProject project;
   const auto bash = [&](const std::string& run, const std::string& steps, std::string script) {
-    std::string command = std::string(LEAF_BIN_DIR) + "/leaf_train";
+    std::string command = str("'", LEAF_BIN_DIR, "/leaf_train'");
     for (const auto& word : project.arguments(run, {"--set", "train.max_train_steps=" + steps})) {
       command += " " + word;
     }

@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/temporary_folder.h"
@@ -52,6 +53,16 @@ class Program {
     }
   }
 
+  /// Ends it where nobody has waited for its end, as after a failed ASSERT.
+  ~Program() {
+    if (pid_ != 0) {
+      kill();
+      ::waitpid(pid_, nullptr, 0);
+    }
+  }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
   pid_t pid() const { return pid_; }
 
   /// Sends SIGINT, as Ctrl-C does.
@@ -77,7 +88,7 @@ class Program {
   /// Waits for its end; to be called once.
   Outcome wait() const {
     int status = 0;
-    ::waitpid(pid_, &status, 0);
+    ::waitpid(std::exchange(pid_, 0), &status, 0);
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), text("out"),
             text("err")};
   }
@@ -90,7 +101,7 @@ class Program {
   }
 
   TemporaryFolder folder_;
-  pid_t pid_ = 0;
+  mutable pid_t pid_ = 0;  ///< 0 once its end was waited for
 };
 
 /// While it lives, programs that are started cannot write a file beyond `bytes`, as on a full disk.
