@@ -1,5 +1,6 @@
 # Makes leaf::dcmtk: the libraries of DCMTK that read and write files. Its own CMake package makes targets of programs
 # and libraries that Debian ships in other packages, and stops where one of them is missing.
+include(${CMAKE_CURRENT_LIST_DIR}/LeafMissing.cmake)
 if(TARGET leaf::dcmtk)
   set(LeafDcmtk_FOUND TRUE)
   return()
@@ -14,7 +15,7 @@ foreach(name dcmjpls dcmjpeg dcmdata oflog ofstd)
   list(APPEND leaf_dcmtk_libraries ${LEAF_DCMTK_${name}})
 endforeach()
 if(NOT LEAF_DCMTK_INCLUDE OR leaf_dcmtk_libraries MATCHES "NOTFOUND")
-  message(FATAL_ERROR "DCMTK not found: run ./scripts/setup.sh, or install libdcmtk-dev")
+  leaf_missing(LeafDcmtk "DCMTK not found: run ./scripts/setup.sh, or install libdcmtk-dev")
 endif()
 add_library(leaf::dcmtk INTERFACE IMPORTED GLOBAL)
 set_target_properties(leaf::dcmtk PROPERTIES

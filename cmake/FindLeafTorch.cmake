@@ -1,6 +1,7 @@
 # Makes leaf::torch. When Torch_DIR is given, LibTorch's own package is used. Otherwise the libraries that
 # leaf uses are imported directly from LEAF_LIBTORCH: the wheel's package stops where no GPU toolkit is
 # installed, and asks for libraries that a program needs only where it runs. LEAF_CUDA adds two of them.
+include(${CMAKE_CURRENT_LIST_DIR}/LeafMissing.cmake)
 if(TARGET leaf::torch)
   set(LeafTorch_FOUND TRUE)
   return()
@@ -9,7 +10,7 @@ endif()
 if(Torch_DIR)
   find_package(Torch QUIET)
   if(NOT Torch_FOUND)
-    message(FATAL_ERROR "LibTorch's CMake package not found: pass -DTorch_DIR=.../share/cmake/Torch")
+    leaf_missing(LeafTorch "LibTorch's CMake package not found: pass -DTorch_DIR=.../share/cmake/Torch")
   endif()
   add_library(leaf::torch INTERFACE IMPORTED GLOBAL)
   set_target_properties(leaf::torch PROPERTIES
@@ -17,8 +18,8 @@ if(Torch_DIR)
     INTERFACE_INCLUDE_DIRECTORIES "${TORCH_INCLUDE_DIRS}")
 else()
   if(NOT EXISTS ${LEAF_LIBTORCH}/lib/libtorch_cpu.so)
-    message(FATAL_ERROR "LibTorch not found in '${LEAF_LIBTORCH}': run ./scripts/setup.sh, "
-                        "or pass -DLEAF_LIBTORCH=/path/to/libtorch")
+    leaf_missing(LeafTorch "LibTorch not found in '${LEAF_LIBTORCH}': run ./scripts/setup.sh, "
+                 "or pass -DLEAF_LIBTORCH=/path/to/libtorch")
   endif()
   # PyTorch's wheel uses the new C++ ABI; libtorch_cpu finds its CUDA runtime by its own RPATH.
   add_library(leaf_c10 SHARED IMPORTED GLOBAL)
@@ -31,7 +32,7 @@ else()
   set(leaf_torch_libraries leaf_torch_cpu leaf_c10 Threads::Threads)
   if(LEAF_CUDA)
     if(NOT EXISTS ${LEAF_LIBTORCH}/lib/libtorch_cuda.so)
-      message(FATAL_ERROR "LEAF_CUDA: '${LEAF_LIBTORCH}' is a LibTorch without CUDA")
+      leaf_missing(LeafTorch "LEAF_CUDA: '${LEAF_LIBTORCH}' is a LibTorch without CUDA")
     endif()
     # Nothing refers to libtorch_cuda: it registers its operators when it is loaded.
     list(PREPEND leaf_torch_libraries -Wl,--no-as-needed ${LEAF_LIBTORCH}/lib/libtorch_cuda.so

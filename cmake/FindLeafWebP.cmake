@@ -1,4 +1,5 @@
 # Makes leaf::webp: libwebp and libwebpdemux, whose own CMake package Debian does not ship.
+include(${CMAKE_CURRENT_LIST_DIR}/LeafMissing.cmake)
 if(TARGET leaf::webp)
   set(LeafWebP_FOUND TRUE)
   return()
@@ -9,7 +10,7 @@ find_library(LEAF_WEBP webp)
 find_library(LEAF_WEBP_DEMUX webpdemux)
 mark_as_advanced(LEAF_WEBP_INCLUDE LEAF_WEBP LEAF_WEBP_DEMUX)
 if(NOT LEAF_WEBP_INCLUDE OR NOT LEAF_WEBP OR NOT LEAF_WEBP_DEMUX)
-  message(FATAL_ERROR "libwebp not found: run ./scripts/setup.sh, or install libwebp-dev")
+  leaf_missing(LeafWebP "libwebp not found: run ./scripts/setup.sh, or install libwebp-dev")
 endif()
 add_library(leaf::webp INTERFACE IMPORTED GLOBAL)
 set_target_properties(leaf::webp PROPERTIES

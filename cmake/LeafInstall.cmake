@@ -14,6 +14,7 @@ configure_package_config_file(
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/leafConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/leafConfig.cmake ${PROJECT_BINARY_DIR}/leafConfigVersion.cmake
+              ${PROJECT_SOURCE_DIR}/cmake/LeafMissing.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindLeafTorch.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindLeafNifti.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindLeafDcmtk.cmake

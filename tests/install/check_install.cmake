@@ -32,11 +32,26 @@ if(NOT output MATCHES "\nforeground [0-9.]+\n$")
 endif()
 run(${CMAKE_COMMAND} -E compare_files ${work}/mask.png ${work}/masks/${name})
 
+run(${work}/build/training ${CMAKE_CURRENT_LIST_DIR}/tiny.yaml)
+if(NOT output MATCHES "^[0-9]+\n$")
+  message(FATAL_ERROR "the program on leaf::training printed: ${output}")
+endif()
+
 # A program in C.
 run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/../../examples/c -B ${work}/build-c -G ${GENERATOR}
     -DCMAKE_PREFIX_PATH=${work}/prefix -DCMAKE_EXE_LINKER_FLAGS=${LINK_FLAGS})
 run(${CMAKE_COMMAND} --build ${work}/build-c)
 run(${work}/build-c/segment ${work}/model ${image} ${work}/mask.pgm)
+find_program(pkg_config pkg-config)
+if(pkg_config)  # the prefix is the one of the installation
+  file(GLOB_RECURSE description ${work}/prefix/leaf.pc)
+  cmake_path(GET description PARENT_PATH folder)
+  run(${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${folder} ${pkg_config} --variable=includedir leaf)
+  string(STRIP "${output}" include)
+  if(NOT EXISTS ${include}/leaf.h)
+    message(FATAL_ERROR "pkg-config looks for leaf.h in ${include}")
+  endif()
+endif()
 
 run(${CMAKE_COMMAND} -P ${CMAKE_CURRENT_LIST_DIR}/../check_programs.cmake ${work}/prefix/bin)
 # The installed programs start from where they are.
