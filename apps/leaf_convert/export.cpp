@@ -29,7 +29,8 @@ struct ExportArguments {
 
 void warn_of_scale(const models::AutoencoderConfig& autoencoder) {
   const double scale = autoencoder.scaling_factor;
-  if (autoencoder.type == models::AutoencoderType::kKl && scale != kReferenceScale) {
+  if (autoencoder.type == models::AutoencoderType::kKl &&
+      static_cast<float>(scale) != static_cast<float>(kReferenceScale)) {
     log::warn(str("this model's scaling factor of the latents is ", scale, ", not the usual ",
                   kReferenceScale,
                   ": leaf and diffusers read it in vae/config.json, the published implementation "

@@ -96,7 +96,7 @@ constexpr std::string_view kIntroduction = R"(# Configuration
 
 A configuration is a YAML file. Every key has a default, the paper's value where the paper has one for all data
 sets, so a file holds only what differs. `leaf_train --config FILE --print-config` shows the complete result and where each value came
-from; the same is saved as `config.yaml` in the run folder.
+from; the values are saved as `config.yaml` in the run folder.
 
 - `--set KEY=VALUE` on the command line wins over the file: `--set train.learning_rate=1e-4`. Lists are
   written `1,2,2` or `[1,2,2]`.

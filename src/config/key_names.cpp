@@ -16,6 +16,8 @@ const std::vector<FieldName>& key_names() {
       {"AutoencoderConfig::latent_channels", "model.autoencoder.latent_channels"},
       {"AutoencoderConfig::widths", "model.autoencoder.widths"},
       {"AutoencoderConfig::scaling_factor", "model.autoencoder.scaling_factor"},
+      {"UNetConfig::num_heads", "model.unet.num_heads"},
+      {"DistillSection::halves_steps", "distill.halves_steps"},
       {"AlignmentSection::teacher", "alignment.teacher"},
       {"AlignmentSection::weights", "alignment.weights"},
       {"DataConfig::dataset", "data.dataset"},

@@ -163,7 +163,7 @@ Fields schedule_fields(diffusion::SchedulerConfig& s) {
              "The diffusers library's names; CompVis calls scaled_linear linear."),
       number("diffusion.beta_start", s.beta_start, above(0), "Variance of the first step."),
       number("diffusion.beta_end", s.beta_end, from_to_below(0, 1), "Variance of the last step."),
-      integer("diffusion.num_train_timesteps", s.num_train_timesteps, at_least(1),
+      integer("diffusion.num_train_timesteps", s.num_train_timesteps, between(1, 65536),
               "Number of noise levels."),
       choice("diffusion.prediction_type", s.prediction_type,
              "What the U-Net predicts: the noise, v, or the clean latent (x0)."),

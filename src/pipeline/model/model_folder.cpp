@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -87,6 +88,9 @@ auto make_described(const MakeModel& make, const fs::path& folder) {
     const std::string_view reason = failure.what_without_backtrace();
     throw WeightsError(str("cannot make the networks that '", folder.string(),
                            "' describes: ", reason.substr(0, reason.find('\n'))));
+  } catch (const std::bad_alloc&) {
+    throw WeightsError(str("cannot make the networks that '", folder.string(),
+                           "' describes: there is not enough memory"));
   }
 }
 

@@ -36,7 +36,8 @@ void load_part(torch::nn::Module& module, const fs::path& folder) {
 io::TensorMap stored_as(const io::TensorMap& tensors, WeightType type) {
   io::TensorMap stored;
   for (const auto& [name, tensor] : tensors) {
-    const at::Tensor& narrow = stored.emplace(name, tensor.to(scalar_type(type))).first->second;
+    const at::ScalarType wanted = tensor.dim() == 0 ? tensor.scalar_type() : scalar_type(type);
+    const at::Tensor& narrow = stored.emplace(name, tensor.to(wanted)).first->second;
     if (type == WeightType::kFloat16 &&
         at::isinf(narrow).logical_and(at::isfinite(tensor)).any().item<bool>()) {
       throw WeightsError(str("'", name, "' has numbers beyond float16; store the model in ",

@@ -36,11 +36,10 @@ void read_config(const GatheredPart& part, void (*read)(const json&, Config&), C
   }
 }
 
-/// SDSeg's own training: the noise is predicted, predicted latents are not clamped.
-diffusion::SchedulerConfig sdseg_scheduler() {
-  return {.beta_schedule = diffusion::BetaSchedule::kScaledLinear,
-          .prediction_type = diffusion::PredictionType::kEpsilon,
-          .clip_sample = false};
+void log_schedule(const std::string& whose, const diffusion::SchedulerConfig& scheduler) {
+  log::info(str("no file states the noise schedule; ", whose, " is taken: predicts ",
+                enum_text(scheduler.prediction_type), ", ", enum_text(scheduler.beta_schedule), " ",
+                scheduler.beta_start, " to ", scheduler.beta_end));
 }
 
 diffusion::SchedulerConfig scheduler_of(const GatheredWeights& gathered,
@@ -49,13 +48,12 @@ diffusion::SchedulerConfig scheduler_of(const GatheredWeights& gathered,
     return parse_json(gathered.scheduler, scheduler_from_json);
   }
   if (gathered.scaling_factor) {
+    log_schedule("SDSeg's", sdseg_scheduler());
     return sdseg_scheduler();
   }
   diffusion::SchedulerConfig paper;
   paper.clip_sample = autoencoder.type == models::AutoencoderType::kKl;
-  log::info(str("no file states the noise schedule; the paper's is taken: predicts ",
-                enum_text(paper.prediction_type), ", ", enum_text(paper.beta_schedule), " ",
-                paper.beta_start, " to ", paper.beta_end));
+  log_schedule("the paper's", paper);
   return paper;
 }
 
@@ -80,6 +78,26 @@ models::AutoencoderConfig autoencoder_of(const GatheredWeights& gathered) {
     }
   }
   return {};
+}
+
+diffusion::SchedulerConfig sdseg_scheduler() {
+  return {.beta_schedule = diffusion::BetaSchedule::kScaledLinear,
+          .prediction_type = diffusion::PredictionType::kEpsilon,
+          .clip_sample = false};
+}
+
+void require_stated_heads(const GatheredWeights& gathered, const models::UNetConfig& unet) {
+  if (!gathered.has(WeightPart::kUNet)) {
+    return;
+  }
+  const GatheredPart& part = gathered.parts.at(WeightPart::kUNet);
+  models::UNetConfig stated = unet;
+  read_config(part, read_unet_json, stated);
+  if (stated.num_heads != unet.num_heads) {
+    throw WeightsError(str("'", part.source(), "' states ", stated.num_heads,
+                           " attention heads; set UNetConfig::num_heads, which is ",
+                           unet.num_heads));
+  }
 }
 
 ModelDescription describe_gathered(const GatheredWeights& gathered) {

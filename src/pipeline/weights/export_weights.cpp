@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "leaf/core/files.h"
+#include "leaf/core/log.h"
 #include "leaf/io/known_weights.h"
 #include "leaf/io/safetensors.h"
 #include "leaf/io/weights.h"
@@ -11,6 +12,7 @@
 #include "models/unet.h"
 #include "pipeline/model/model_json.h"
 #include "pipeline/model/stored_weights.h"
+#include "pipeline/weights/gather_weights.h"
 
 namespace leaf {
 namespace fs = std::filesystem;
@@ -42,6 +44,15 @@ void export_sdseg(const TrainingModel& model, const fs::path& to, WeightType typ
   const ModelDescription& description = model.description;
   if (description.autoencoder.type != models::AutoencoderType::kKl || description.decoder) {
     throw WeightsError("SDSeg has models with the two halves of a kl autoencoder alone");
+  }
+  const diffusion::SchedulerConfig& scheduler = description.scheduler;
+  const diffusion::SchedulerConfig sdsegs = sdseg_scheduler();
+  if (scheduler.prediction_type != sdsegs.prediction_type ||
+      scheduler.beta_schedule != sdsegs.beta_schedule) {
+    log::warn(str("SDSeg's file does not say that this model predicts ",
+                  enum_text(scheduler.prediction_type), " with betas ",
+                  enum_text(scheduler.beta_schedule), ": whoever reads it takes ",
+                  enum_text(sdsegs.prediction_type), " and ", enum_text(sdsegs.beta_schedule)));
   }
   const io::TensorMap tensors =
       io::to_sdseg({.unet = io::state_dict(*model.unet),

@@ -57,4 +57,11 @@ models::AutoencoderConfig autoencoder_of(const GatheredWeights& gathered);
 /// The whole model, in the same way; what nothing tells is the paper's.
 ModelDescription describe_gathered(const GatheredWeights& gathered);
 
+/// SDSeg's own training: the noise is predicted, predicted latents are not clamped.
+diffusion::SchedulerConfig sdseg_scheduler();
+
+/// Throws WeightsError where the file beside a U-Net's weights states other attention heads than
+/// `unet` has, which no shape tells.
+void require_stated_heads(const GatheredWeights& gathered, const models::UNetConfig& unet);
+
 }  // namespace leaf

@@ -175,7 +175,8 @@ TEST_F(DamagedModel, EveryValueFollowsTheRulesOfAConfiguration) {
   const std::string scheduler = "scheduler/scheduler_config.json";
   expect(scheduler, "beta_start", "0", "beta_start expects a number > 0, not '0'");
   expect(scheduler, "beta_end", "0.0001", "beta_end (scheduler/scheduler_config.json) 0.0001 must");
-  expect(scheduler, "num_train_timesteps", "0", "num_train_timesteps expects a whole number >= 1");
+  expect(scheduler, "num_train_timesteps", "0",
+         "num_train_timesteps expects a whole number from 1 to 65536");
   expect(scheduler, "steps_offset", "500", "steps_offset (scheduler/scheduler_config.json) 500");
   expect(scheduler, "clip_sample", "1", "clip_sample expects true or false, not '1'");
   expect(scheduler, "clip_sample", "\"true\"", "clip_sample expects true or false");
