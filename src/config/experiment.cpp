@@ -3,6 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
 #include <set>
 
@@ -41,8 +42,9 @@ class Reader {
     if (!section.IsMap()) {
       fail(section, str(name, " expects keys and values"));
     }
+    std::set<std::string> seen;
     for (const auto& item : section) {
-      const std::string key = text(item.first, "a key");
+      const std::string key = new_key(item.first, "a key", seen);
       const auto known = std::find_if(keys.begin(), keys.end(),
                                       [&](const auto& entry) { return entry.first == key; });
       if (known == keys.end()) {
@@ -57,6 +59,16 @@ class Reader {
       }
       known->second(item.second);
     }
+  }
+
+  /// A key that is not there yet.
+  std::string new_key(const YAML::Node& node, const std::string& name,
+                      std::set<std::string>& seen) const {
+    std::string key = text(node, name);
+    if (!seen.insert(key).second) {
+      fail(node, str("key '", key, "' is there twice"));
+    }
+    return key;
   }
 
   std::string text(const YAML::Node& node, const std::string& name) const {
@@ -80,7 +92,10 @@ class Reader {
   template <typename Number>
   Number number(const YAML::Node& node, const std::string& name) const {
     Number value{};
-    if (!YAML::convert<Number>::decode(node, value) || text(node, name).starts_with('-')) {
+    const std::string digits = text(node, name);
+    const char* end = digits.data() + digits.size();
+    const auto [stop, failure] = std::from_chars(digits.data(), end, value);
+    if (failure != std::errc{} || stop != end || value < Number{}) {
       fail(node, str(name, " expects whole numbers >= 0"));
     }
     return value;
@@ -94,8 +109,9 @@ class Reader {
     Config config;
     const std::vector<Field> fields = schema(config);
     std::vector<std::string> all;
+    std::set<std::string> seen;
     for (const auto& item : node) {
-      const std::string key = text(item.first, name);
+      const std::string key = new_key(item.first, name, seen);
       std::vector<std::string> values = texts(item.second, name);
       if (const Field* field = find_field(fields, key); field != nullptr && field->is_path) {
         std::transform(values.begin(), values.end(), values.begin(),
@@ -107,7 +123,7 @@ class Reader {
   }
 
   fs::path path(const YAML::Node& node, const std::string& name) const {
-    return (file_.parent_path() / text(node, name)).lexically_normal();
+    return (file_.parent_path() / expand_variables(text(node, name)).text).lexically_normal();
   }
 
  private:
@@ -225,7 +241,8 @@ void check(const Reader& reader, const YAML::Node& root, const Experiment& exper
     reader.fail(root, "an experiment needs output, metrics, seeds, columns and rows");
   }
   if (experiment.noise_seeds < 1 || experiment.noise_seeds > 1000) {
-    reader.fail(root["noise_seeds"], "noise_seeds is a number from 1 to 1000");
+    reader.fail(root["noise_seeds"] ? root["noise_seeds"] : root,
+                "noise_seeds is a number from 1 to 1000");
   }
   if (experiment.statistic == Statistic::kNoiseDeviation && experiment.noise_seeds < 2) {
     reader.fail(root["statistic"], "statistic noise_deviation needs noise_seeds: 2 or more");

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <set>
 
 #include "config/schema.h"
@@ -41,12 +42,25 @@ std::string folder_name(const std::string& name) {
   return text;
 }
 
+/// What an experiment states in a way of its own.
+void refuse_own_keys(const std::vector<std::string>& overrides) {
+  for (const std::string& override_text : overrides) {
+    for (const char* key : {"seed", "output.dir"}) {
+      if (override_text.starts_with(str(key, "="))) {
+        throw ConfigError(str("'", override_text, "' does not go with an experiment, which has '",
+                              key == std::string("seed") ? "seeds" : "output", "' for it"));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<ExperimentCell> cells_of(const Experiment& experiment,
                                      const std::vector<std::string>& more_overrides) {
   constexpr std::size_t kDigits = 10;
   std::vector<ExperimentCell> cells;
+  std::map<fs::path, fs::path> roots;  // of the data, by the run's folder
   for (std::size_t column = 0; column < experiment.columns.size(); ++column) {
     for (std::size_t row = 0; row < experiment.rows.size(); ++row) {
       for (const std::uint64_t seed : experiment.seeds) {
@@ -59,11 +73,19 @@ std::vector<ExperimentCell> cells_of(const Experiment& experiment,
         for (const auto* more : {&experiment.rows[row].overrides, &more_overrides}) {
           cell.overrides.insert(cell.overrides.end(), more->begin(), more->end());
         }
+        refuse_own_keys(cell.overrides);
         cell.overrides.push_back(str("seed=", seed));
-        const std::string hash = sha256(identity(load_config(cell.config, cell.overrides)));
+        const Config config = load_config(cell.config, cell.overrides);
+        const std::string hash = sha256(identity(config));
         cell.folder =
             experiment.output / "runs" /
             str(folder_name(experiment.columns[column].name), "-", hash.substr(0, kDigits));
+        if (roots.emplace(cell.folder, config.data.root).first->second != config.data.root) {
+          throw ConfigError(
+              str("two runs differ in data.root alone, '", roots[cell.folder].string(), "' and '",
+                  config.data.root.string(),
+                  "', by which runs are not told apart; give columns of other names"));
+        }
         cell.overrides.push_back(str("output.dir=", cell.folder.string()));
         cells.push_back(std::move(cell));
       }

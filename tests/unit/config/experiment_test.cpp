@@ -87,6 +87,19 @@ TEST_F(ExperimentTest, EqualRunsHaveOneFolder) {
   EXPECT_NE(cells_of(load(kTable), {"train.learning_rate=1e-3"})[0].folder, cells[0].folder);
 }
 
+TEST_F(ExperimentTest, WhatNoRunWouldShowIsRefused) {
+  const auto message = [&](const std::string& row) {
+    return test::message_of<ConfigError>([&] { cells_of(load(kTable), {row}); });
+  };
+  EXPECT_NE(message("seed=7").find("which has 'seeds' for it"), std::string::npos);
+  EXPECT_NE(message("output.dir=x").find("which has 'output' for it"), std::string::npos);
+  Experiment roots = load(kTable);
+  roots.rows[1] = roots.rows[0];
+  roots.rows[1].overrides.emplace_back("data.root=/elsewhere");
+  EXPECT_NE(test::message_of<ConfigError>([&] { cells_of(roots); }).find("in data.root alone"),
+            std::string::npos);
+}
+
 TEST_F(ExperimentTest, PathsAreRelativeToTheFile) {
   std::string text = kTable;
   text.replace(text.find("train.log_steps: 7"), 18,
@@ -113,6 +126,8 @@ TEST_F(ExperimentTest, WhatIsWrongIsSaidWithItsLine) {
   has(refusal("title: A table", "statistic: median"), "'median' is not one of mean");
   has(refusal("title: A table", "title: ["), "not valid YAML");
   has(refusal("title: A table", "split: tst"), "table.yaml:2: split 'tst'");
+  has(refusal("title: A table", "title: A\ntitle: B"), "table.yaml:3: key 'title' is there twice");
+  has(refusal("seeds: [1, 2]", "seeds: [0x10]"), "seeds expects whole numbers");
   has(refusal("metrics: [dice, iou]", "metrics: dise"), "table.yaml:4: ");
   has(refusal("{One: [88.5, 79.59]}", "{One: [88.5]}"), "table.yaml:13: ");
 }
