@@ -21,7 +21,11 @@ std::optional<fs::path> split_of_run(const Config& config, const fs::path& model
     return std::nullopt;
   }
   const Config of_run = config::load_config(*run / kRunConfig, {});
-  if (fs::weakly_canonical(of_run.data.root) != fs::weakly_canonical(config.data.root)) {
+  const bool has_moved =
+      fs::weakly_canonical(of_run.data.root) != fs::weakly_canonical(config.data.root);
+  if (has_moved && !data::holds_most_of(config.data.root, *run / kRunSplit)) {
+    log::info(str("'", config.data.root.string(), "' has other images than '",
+                  of_run.data.root.string(), "', which the run was of: they are divided anew"));
     return std::nullopt;
   }
   if (of_run.data.split != config.data.split || of_run.seed != config.seed) {

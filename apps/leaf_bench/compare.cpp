@@ -6,6 +6,7 @@
 #include <iostream>
 #include <memory>
 #include <numeric>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "leaf/core/strings.h"
 #include "leaf/metrics/summary.h"
 #include "leaf/pipeline/evaluation.h"
+#include "leaf/pipeline/folders.h"
 #include "leaf/report/model_comparison.h"
 #include "leaf/report/report.h"
 #include "leaf_bench/operators.h"
@@ -104,6 +106,26 @@ class Comparison {
     }
     take_slice_axis(config_.data, preprocessing_);
     pairs_ = pairs_of_part(divide(config_, folders_.front()), options.split);
+    std::for_each(folders_.begin() + 1, folders_.end(),
+                  [this](const fs::path& folder) { warn_of_learned(folder); });
+  }
+
+  /// Of images that another model than the first has learned from.
+  void warn_of_learned(const fs::path& folder) const {
+    if (options_.split == enum_text(data::Split::kTrain) || !run_folder_of(folder)) {
+      return;
+    }
+    std::set<fs::path> learned;
+    for (const data::Pair& pair : divide(config_, folder).train) {
+      learned.insert(pair.image);
+    }
+    const auto count = std::count_if(pairs_.begin(), pairs_.end(), [&](const data::Pair& pair) {
+      return learned.contains(pair.image);
+    });
+    if (count > 0) {
+      log::warn(leaf::str("'", folder.string(), "' has learned from ", count, " of these ",
+                          pairs_.size(), " images: its scores look better than they are"));
+    }
   }
 
   void run() {

@@ -35,8 +35,8 @@ data::MaskClasses classes_of(const EvalOptions& o) {
   try {
     data::MaskClasses classes = data::parse_classes(o.classes);
     if (classes.by_value() && o.ignore_value != data::kNoIgnoreValue) {
-      throw ConfigError(str("does not go with --ignore-value; put ignore=", o.ignore_value,
-                            " there"));
+      throw ConfigError(
+          str("does not go with --ignore-value; put ignore=", o.ignore_value, " there"));
     }
     classes.coding = o.nested_classes ? data::ClassCoding::kChannels : data::ClassCoding::kColours;
     return classes;

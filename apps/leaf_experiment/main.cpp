@@ -64,8 +64,7 @@ leaf::report::Result make_result(const Experiment& experiment, const ExperimentR
       continue;
     }
     ++result.runs;
-    const auto score =
-        runs.state(cell) == RunState::kDone ? runs.score(cell, key) : std::nullopt;
+    const auto score = runs.state(cell) == RunState::kDone ? runs.score(cell, key) : std::nullopt;
     if (score) {
       result.values.push_back(factor_of(metric_of(key)) * *score);
     }

@@ -197,6 +197,9 @@ void require_gpu_each(const leaf::apps::TrainOptions& arguments) {
 
 int run(leaf::apps::TrainOptions& arguments, bool precision_given, char** argv) {
   const leaf::ProcessPlace place = leaf::process_place();
+  if (place.count > 1) {  // a launcher's signal may come before the training begins
+    leaf::apps::handle_interrupts();
+  }
   const bool launches = arguments.processes > 1 && place.count == 1;
   if (launches) {
     require_gpu_each(arguments);

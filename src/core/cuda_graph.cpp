@@ -35,15 +35,17 @@ std::vector<std::vector<std::int64_t>> shapes_of(const Tensors& tensors) {
 /// What the function queues on this stream; other threads may go on with the GPU meanwhile.
 Tensors captured(at::cuda::CUDAGraph& graph, const std::function<Tensors(const Tensors&)>& function,
                  const Tensors& inputs) {
-  graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+  const at::cuda::MempoolId_t pool = at::cuda::graph_pool_handle();
+  graph.capture_begin(pool, cudaStreamCaptureModeThreadLocal);
   try {
     Tensors outputs = function(inputs);
     graph.capture_end();
     return outputs;
   } catch (...) {
     try {
-      graph.capture_end();  // else the stream and the allocator go on recording
+      graph.capture_end();             // else the stream and the allocator go on recording
     } catch (const std::exception&) {  // the first failure is the one to tell
+      c10::cuda::CUDACachingAllocator::endAllocateToPool(inputs.front().get_device(), pool);
     }
     throw;
   }

@@ -9,6 +9,7 @@
 #include "image_folder.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
+#include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "leaf/data/name_pairs.h"
 #include "leaf/data/volume.h"
@@ -96,9 +97,15 @@ bool is_case_folder(const fs::path& folder) {
 }
 
 FilesByName files_of(const fs::path& folder, const NnunetDataset& set) {
-  std::vector<fs::path> files = find_images(folder, {.recursive = false, .volumes = true}).images;
-  std::erase_if(
+  FoundImages found = find_images(folder, {.recursive = false, .volumes = true});
+  report_passed_over(found, folder);
+  std::vector<fs::path>& files = found.images;
+  const std::size_t others = std::erase_if(
       files, [&](const fs::path& file) { return !file.filename().string().ends_with(set.ending); });
+  if (others > 0) {
+    log::warn(str(others, " files in '", folder.string(), "' do not end in ", set.ending,
+                  " and are left out"));
+  }
   if (files.empty()) {
     throw DataError(str("no files *", set.ending, " in '", folder.string(), "', as the ", kFile,
                         " beside it states them (file_ending)"));

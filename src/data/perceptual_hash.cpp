@@ -54,6 +54,12 @@ double level_distance(const PictureHash& a, const PictureHash& b) {
   return sum / static_cast<double>(a.thumbnail.size());
 }
 
+/// Blank slices of volumes are all alike.
+bool is_flat(const PictureHash& hash) {
+  const auto [low, high] = std::minmax_element(hash.thumbnail.begin(), hash.thumbnail.end());
+  return *high - *low <= kNearLevels;
+}
+
 }  // namespace
 
 PictureHash perceptual_hash(const at::Tensor& rgb) {
@@ -66,7 +72,8 @@ PictureHash perceptual_hash(const at::Tensor& rgb) {
 }
 
 bool is_near_identical(const PictureHash& a, const PictureHash& b) {
-  return std::popcount(a.bits ^ b.bits) <= kNearBits && level_distance(a, b) <= kNearLevels;
+  return std::popcount(a.bits ^ b.bits) <= kNearBits && !is_flat(a) &&
+         level_distance(a, b) <= kNearLevels;
 }
 
 }  // namespace leaf::data

@@ -211,6 +211,16 @@ SplitPairs split_pairs_of_run(const DataConfig& config, const fs::path& split_cs
   return cut_volumes(std::move(result), config);
 }
 
+bool holds_most_of(const fs::path& root, const fs::path& split_csv) {
+  const auto rows = read_csv(split_csv);
+  std::size_t found = 0;
+  std::error_code none;
+  for (std::size_t i = 1; i < rows.size(); ++i) {  // the first column is the image
+    found += !rows[i].empty() && fs::exists(root / rows[i].front(), none) ? 1 : 0;
+  }
+  return rows.size() > 1 && 2 * found > rows.size() - 1;
+}
+
 void write_split_csv(const fs::path& path, const SplitPairs& pairs, const fs::path& root) {
   std::string content = csv_row({"image", "mask", "split"});
   for (const Split split : {Split::kTrain, Split::kValidation, Split::kTest}) {

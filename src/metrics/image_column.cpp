@@ -54,13 +54,17 @@ ImageColumn ImageColumn::read(const std::string& spec) {
   }
   const std::size_t names = column_of_names(rows.front());
   const std::size_t wanted = column_of(rows, column.name_, path);
+  const bool has_signs = std::any_of(rows.begin(), rows.end(), [&](const auto& row) {
+    return row.size() > wanted && row[wanted] == "+";
+  });
   for (std::size_t i = 1; i < rows.size(); ++i) {
     if (rows[i].size() <= std::max(names, wanted)) {
       throw DataError(str("'", path, "' row ", i + 1, ": expected ", rows.front().size(),
                           " cells, found ", rows[i].size()));
     }
     const std::string& cell = rows[i][wanted];
-    const std::string value = is_missing(cell) ? "" : cell;
+    const bool is_sign = has_signs && cell == "-";  // the other value of "+"
+    const std::string value = is_missing(cell) && !is_sign ? "" : cell;
     const std::string image = without_extension(rows[i][names]);
     const auto [earlier, is_new] = column.values_.emplace(image, value);
     if (!is_new && earlier->second != value) {

@@ -32,9 +32,9 @@ Coverage coverage(Pixels& mask, const Pixels& other, double overlap) {
   constexpr double kRounding = 1 - 1e-12;  // 0.55 * 100 is a little above 55
   Coverage result;
   for (std::size_t label = 1; label < sizes.size(); ++label) {  // 0 is the background
-    const bool covered = shared[label] > 0 && static_cast<double>(shared[label]) >=
-                                                  overlap * kRounding *
-                                                      static_cast<double>(sizes[label]);
+    const bool covered =
+        shared[label] > 0 && static_cast<double>(shared[label]) >=
+                                 overlap * kRounding * static_cast<double>(sizes[label]);
     ++(covered ? result.covered : result.missed);
   }
   return result;

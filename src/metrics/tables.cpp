@@ -20,7 +20,7 @@ std::string trimmed(const std::string& text) {
 }  // namespace
 
 bool is_missing(const std::string& text) {
-  static constexpr std::array kWords{"", "nan", "na", "n/a", "null", "none"};
+  static constexpr std::array kWords{"", "nan", "na", "n/a", "null", "none", "-"};
   const std::string word = to_lower(trimmed(text));
   return std::any_of(kWords.begin(), kWords.end(), [&](const char* w) { return word == w; });
 }
@@ -40,9 +40,6 @@ std::optional<double> cell_number(const std::string& text) {
     return kUndefined;
   }
   const std::string word = to_lower(trimmed(text));
-  if (word == "-") {  // among words it may be one, "+" or "-"
-    return kUndefined;
-  }
   if (word == "true" || word == "false") {
     return word == "true" ? 1.0 : 0.0;
   }

@@ -47,11 +47,10 @@ class NormaliseFunction : public torch::autograd::Function<NormaliseFunction> {
 Backend backend_taking(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight,
                        const at::Tensor& bias) {
   const Backend backend = backend_of({x, weight, bias});
-  const bool fits = x.dim() == 4 && x.numel() > 0 &&
-                    x.is_contiguous(at::MemoryFormat::ChannelsLast) && groups > 0 &&
-                    x.size(1) % groups == 0 && weight.numel() == x.size(1) &&
-                    bias.numel() == x.size(1) && weight.device() == x.device() &&
-                    bias.device() == x.device();
+  const bool fits =
+      x.dim() == 4 && x.numel() > 0 && x.is_contiguous(at::MemoryFormat::ChannelsLast) &&
+      groups > 0 && x.size(1) % groups == 0 && weight.numel() == x.size(1) &&
+      bias.numel() == x.size(1) && weight.device() == x.device() && bias.device() == x.device();
   return fits && (backend != Backend::kCuda || cuda::takes(x)) ? backend : Backend::kLibTorch;
 }
 

@@ -72,6 +72,9 @@ bool kernels_take(const at::Tensor& x, const cpu::PackedFilters& filters, const 
 }
 
 bool wants_gradient(const at::Tensor& x, const at::Tensor& bias, const ConvContext& context) {
+  if (!at::GradMode::is_enabled()) {
+    return false;
+  }
   std::vector<at::Tensor> all{x, bias, context.residual};
   if (context.norm) {
     all.insert(all.end(), {context.norm->weight, context.norm->bias});
@@ -79,9 +82,8 @@ bool wants_gradient(const at::Tensor& x, const at::Tensor& bias, const ConvConte
       all.insert(all.end(), {context.norm->modulation->scale, context.norm->modulation->shift});
     }
   }
-  return at::GradMode::is_enabled() && std::any_of(all.begin(), all.end(), [](const at::Tensor& t) {
-           return t.defined() && t.requires_grad();
-         });
+  return std::any_of(all.begin(), all.end(),
+                     [](const at::Tensor& t) { return t.defined() && t.requires_grad(); });
 }
 
 const char* name_of(cpu::ConvForm form) {

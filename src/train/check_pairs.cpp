@@ -124,7 +124,9 @@ PairFindings check_pairs(const data::Dataset& train, const data::Dataset& valida
     findings.pixels += pair.pixels;
   }
   report.add(validation, data::Split::kValidation);
-  report.add(data::Dataset(pairs_of_test_alone(split), train.config()), data::Split::kTest);
+  data::DataConfig unkept = train.config();
+  unkept.cache_mb = 0;
+  report.add(data::Dataset(pairs_of_test_alone(split), unkept), data::Split::kTest);
   refuse(report.problems, report.pairs);
   train.masks().require_target();
   if (findings.foreground == 0) {

@@ -76,9 +76,9 @@ std::map<std::string, at::Tensor> joint_losses(const LightParts& light, const Sa
 }
 
 /// In the order of Features.
-constexpr std::array kTargets{
-    &DistillTargets::predicted_latents, &DistillTargets::decoded_predictions,
-    &DistillTargets::image_latents, &DistillTargets::mask_latents, &DistillTargets::decoded_masks};
+constexpr std::array kTargets{&DistillTargets::predicted_latents,
+                              &DistillTargets::decoded_predictions, &DistillTargets::image_latents,
+                              &DistillTargets::mask_latents, &DistillTargets::decoded_masks};
 
 }  // namespace
 

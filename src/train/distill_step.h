@@ -73,8 +73,8 @@ DistillTargets distill_targets(const TrainingModel& teacher, const Sampling& sam
 /// losses::soft_dice.
 /// kHalves: loss_image_encoder and loss_mask_encoder, the mean squared errors of the latents of
 /// image and mask; loss_decoder, of the masks: the mean over the latents of true and of predicted
-/// masks; with a U-Net that learns loss_unet, L1 of the latent that it predicts, from a blend of the
-/// teacher's image latent and the light encoder's, whose gradient it does not pass on. kJoint:
+/// masks; with a U-Net that learns loss_unet, L1 of the latent that it predicts, from a blend of
+/// the teacher's image latent and the light encoder's, whose gradient it does not pass on. kJoint:
 /// loss_latent, L1 of the latent that the light image encoder and U-Net predict, and loss_mask, of
 /// what the light decoder makes of it. Gradients pass through a frozen U-Net.
 TaskLoss distill_losses(const LightParts& light, const Sampling& sampling,

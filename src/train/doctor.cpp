@@ -136,6 +136,9 @@ std::vector<Finding> weights(const Config& config) {
   if (config.task == Task::kDistill) {
     return light_weights(model);
   }
+  if (model.init == ModelInit::kRandom && config.task == Task::kAutoencoder) {
+    return {{"weights", "none are read (model.init: random)", ""}};
+  }
   if (model.init == ModelInit::kRandom) {
     return {{"weights", "none are read (model.init: random)",
              "a model on a random autoencoder learns little: for dry runs"}};

@@ -90,6 +90,12 @@ void start_halves(const Config& config, const TrainingModel& teacher, const Trai
   } else {
     nn::initialise(*light.autoencoder, config.seed);
     nn::copy_parameters(*light.autoencoder, *light.latent_encoder);
+    if (config.distill.halves_steps == 0) {
+      log::warn(
+          "DistillSection::halves_steps is 0: the masks' encoder stays random, so that the light "
+          "model "
+          "cannot be trained on masks");
+    }
   }
 }
 

@@ -89,8 +89,8 @@ struct ProcessGroup::State {
     std::copy_if(parameters.begin(), parameters.end(), std::back_inserter(learning),
                  [](const at::Tensor& parameter) { return parameter.requires_grad(); });
     const auto is_same = [](const at::Tensor& a, const at::Tensor& b) { return a.is_same(b); };
-    if (!reducer || !std::equal(learning.begin(), learning.end(), reduced.begin(), reduced.end(),
-                                is_same)) {
+    if (!reducer ||
+        !std::equal(learning.begin(), learning.end(), reduced.begin(), reduced.end(), is_same)) {
       reducer.reset();  // before the next one listens to the same gradients
       reducer = make_reducer(learning, group);
       reduced = std::move(learning);

@@ -164,6 +164,11 @@ void Trainer::run_steps(TrainingResult& result, const TrainerCallbacks& callback
     throw DataError(str(failure.what(), save_after_failure(result.steps)));
   } catch (const FileError& failure) {
     throw FileError(str(failure.what(), save_after_failure(result.steps)));
+  } catch (...) {
+    if (state_->validation_due) {  // a validation failed; the steps before it are whole
+      save_after_failure(result.steps);
+    }
+    throw;
   }
 }
 

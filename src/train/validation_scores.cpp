@@ -33,11 +33,11 @@ metrics::MetricGroups groups_to_score(const ValidationSection& section) {
 Scores validation_scores(const std::vector<metrics::ImageScore>& images,
                          const ValidationSection& section) {
   const metrics::Summary summary = metrics::summarise(images);
-  Scores scores{{kScore, deciding_score(images, section)},
-                {"dice_with_target",
-                 summary.with_target > 0 ? summary.with_target_mean("dice") : 0},
-                {"both_empty", static_cast<double>(summary.both_empty)},
-                {"images", static_cast<double>(summary.count)}};
+  Scores scores{
+      {kScore, deciding_score(images, section)},
+      {"dice_with_target", summary.with_target > 0 ? summary.with_target_mean("dice") : 0},
+      {"both_empty", static_cast<double>(summary.both_empty)},
+      {"images", static_cast<double>(summary.count)}};
   for (const Metric& metric : metrics::all_metrics()) {
     if (metric.headline || metric.key == section.best_metric) {
       scores[metric.key] = summary.of(metric.key).mean;

@@ -211,6 +211,17 @@ TEST(Eval, TheRunsOwnDivisionIsKeptAndSaid) {
   const auto other = score({"--set", "seed=99"});
   EXPECT_EQ(other.exit_code, 0) << other.err;
   EXPECT_TRUE(contains(other.err, "its own division counts")) << other.err;
+  fs::rename(project / "data", project / "moved");
+  const auto moved = score({"--set", "seed=99", "data.root=" + project.path("moved")});
+  EXPECT_EQ(moved.exit_code, 0) << moved.err;
+  EXPECT_TRUE(contains(moved.err, "its own division counts")) << moved.err;
+  for (const char* folder : {"images", "masks"}) {
+    for (const fs::path& file : list_folder(project / "moved" / folder)) {
+      fs::rename(file, file.parent_path() / ("other" + file.filename().string()));
+    }
+  }
+  const auto others = score({"--set", "data.root=" + project.path("moved")});
+  EXPECT_TRUE(contains(others.err, "they are divided anew")) << others.err;
 }
 
 TEST(Eval, WhatIsNotFiniteIsNamed) {

@@ -10,6 +10,7 @@
 #include "infer_project.h"
 #include "leaf/core/files.h"
 #include "leaf/data/image_io.h"
+#include "support/volumes.h"
 
 namespace leaf {
 namespace {
@@ -79,6 +80,17 @@ TEST(InferWatch, SegmentsWhatIsThereAndWhatArrives) {
   EXPECT_EQ(summary["totals"]["done"], 5);
   EXPECT_EQ(summary["images"].size(), 5U);
   EXPECT_FALSE(fs::exists(project / "out/notes.png"));
+}
+
+TEST(InferWatch, AVolumeBesideAPictureOfItsNameHasAMaskOfItsOwn) {
+  const OneImage project;
+  const Watching watching(project);
+  ASSERT_TRUE(test::wait_for(project / "out/first.png"));
+  test::write_axial(project / "aside/first.nii.gz", at::zeros({1, 32, 32}, at::kFloat));
+  fs::rename(project / "aside/first.nii.gz", project / "in/first.nii.gz");
+  EXPECT_TRUE(test::wait_for(project / "out/first.nii.gz"));
+  const auto outcome = watching.end();
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
 }
 
 TEST(InferWatch, ARenamedFolderIsFollowed) {

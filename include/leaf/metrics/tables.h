@@ -7,11 +7,12 @@
 
 namespace leaf::metrics {
 
-/// The number that a cell of a table holds: "true" is 1, "false" 0; kUndefined for "-", infinity and
+/// The number that a cell of a table holds: "true" is 1, "false" 0; kUndefined for infinity and
 /// where is_missing(); nothing for any other text.
 std::optional<double> cell_number(const std::string& text);
 
-/// Whether a cell says that there is no value: "", "nan", "na", "n/a", "null", "none", in any case.
+/// Whether a cell says that there is no value: "", "nan", "na", "n/a", "null", "none", "-", in any
+/// case.
 bool is_missing(const std::string& text);
 
 /// Which column of a table with a row per image names them: "name", "image" or "file", else the

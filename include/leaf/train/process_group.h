@@ -84,11 +84,11 @@ class ProcessGroup {
   /// each.
   at::Tensor mean(const at::Tensor& mine);
 
-  /// From now on the gradients of these parameters can be averaged over the processes: of those
-  /// among them that require one when a pass begins, in all processes the same.
+  /// From now on the gradients of these parameters can be averaged over the processes.
   void share_gradients(const std::vector<at::Tensor>& parameters);
   /// The next backward pass ends with gradients (what had been added up before included) that are
-  /// the mean over the processes; parts of them travel while others are computed.
+  /// the mean over the processes; parts of them travel while others are computed. The pass must
+  /// reach every shared parameter that requires a gradient now, the same ones in all processes.
   void average_next_gradients();
 
   /// Runs what calls none of the functions here, but waits for other processes: a backward pass

@@ -41,8 +41,8 @@ Stored stored_type(const at::Tensor& voxels) {
   }
 }
 
-/// Whether one may stand for the other. Slices of a tilted gantry lie askew, which a rotation cannot
-/// say.
+/// Whether one may stand for the other. Slices of a tilted gantry lie askew, which a rotation
+/// cannot say.
 bool is_close(const nifti_dmat44& rotation, const nifti_dmat44& matrix) {
   constexpr double kOfAVoxel = 1e-4;
   for (std::size_t column = 0; column < 3; ++column) {
@@ -57,6 +57,24 @@ bool is_close(const nifti_dmat44& rotation, const nifti_dmat44& matrix) {
     }
   }
   return true;
+}
+
+/// The voxels' sides, and the qform where there is one.
+void state_rotation(const nifti_dmat44& matrix, nifti_1_header& header) {
+  double b = 0, c = 0, d = 0, x = 0, y = 0, z = 0, dx = 0, dy = 0, dz = 0, side = 1;
+  nifti_dmat44_to_quatern(matrix, &b, &c, &d, &x, &y, &z, &dx, &dy, &dz, &side);
+  header.quatern_b = static_cast<float>(b);
+  header.quatern_c = static_cast<float>(c);
+  header.quatern_d = static_cast<float>(d);
+  header.qoffset_x = static_cast<float>(x);
+  header.qoffset_y = static_cast<float>(y);
+  header.qoffset_z = static_cast<float>(z);
+  header.pixdim[0] = static_cast<float>(side);
+  header.pixdim[1] = static_cast<float>(dx);
+  header.pixdim[2] = static_cast<float>(dy);
+  header.pixdim[3] = static_cast<float>(dz);
+  const auto rotation = nifti_quatern_to_dmat44(b, c, d, x, y, z, dx, dy, dz, side);
+  header.qform_code = is_close(rotation, matrix) ? NIFTI_XFORM_SCANNER_ANAT : NIFTI_XFORM_UNKNOWN;
 }
 
 /// The header of a file that states none, in mm.
@@ -80,21 +98,8 @@ nifti_1_header header_of(const VolumeGeometry& geometry) {
     header.srow_y[i] = static_cast<float>(matrix.m[1][i]);
     header.srow_z[i] = static_cast<float>(matrix.m[2][i]);
   }
-  double b = 0, c = 0, d = 0, x = 0, y = 0, z = 0, dx = 0, dy = 0, dz = 0, side = 1;
-  nifti_dmat44_to_quatern(matrix, &b, &c, &d, &x, &y, &z, &dx, &dy, &dz, &side);
-  header.quatern_b = static_cast<float>(b);
-  header.quatern_c = static_cast<float>(c);
-  header.quatern_d = static_cast<float>(d);
-  header.qoffset_x = static_cast<float>(x);
-  header.qoffset_y = static_cast<float>(y);
-  header.qoffset_z = static_cast<float>(z);
-  header.pixdim[0] = static_cast<float>(side);
-  header.pixdim[1] = static_cast<float>(dx);
-  header.pixdim[2] = static_cast<float>(dy);
-  header.pixdim[3] = static_cast<float>(dz);
   header.sform_code = NIFTI_XFORM_SCANNER_ANAT;
-  const auto rotation = nifti_quatern_to_dmat44(b, c, d, x, y, z, dx, dy, dz, side);
-  header.qform_code = is_close(rotation, matrix) ? NIFTI_XFORM_SCANNER_ANAT : NIFTI_XFORM_UNKNOWN;
+  state_rotation(matrix, header);
   header.xyzt_units = NIFTI_UNITS_MM;
   std::memcpy(header.magic, "n+1", 4);
   return header;

@@ -74,8 +74,7 @@ HWY_INLINE void add_columns(const RowProduct& rows, std::int64_t c, std::int64_t
   Vector total[kCount][kVectors];
   for (int r = 0; r < kCount; ++r) {
     for (int i = 0; i < kVectors; ++i) {
-      total[r][i] =
-          add ? hn::LoadU(kFloat, sums + r * stride + i * kLanes) : hn::Zero(kFloat);
+      total[r][i] = add ? hn::LoadU(kFloat, sums + r * stride + i * kLanes) : hn::Zero(kFloat);
     }
   }
   const float* HWY_RESTRICT x = rows.x + c;

@@ -7,8 +7,9 @@
 // GroupNorm of channels-last maps on a GPU; the composed form in ops/group_norm.cpp is its oracle.
 namespace leaf::ops::cuda {
 
-/// Whether the kernels take this map: dense channels-last float32, float16 or bfloat16 [N,C,H,W] on
-/// a GPU whose rows are whole 16-byte vectors. Never in a build without CUDA.
+/// Whether the kernels take a map that is dense, channels-last and on a GPU, as the caller has
+/// seen: float32, float16 or bfloat16 [N,C,H,W] whose rows are whole 16-byte vectors, and not more
+/// images than a grid has blocks. Never in a build without CUDA.
 bool takes(const at::Tensor& x);
 
 /// silu((x - mean) * rstd * gain + offset), or that without SiLU; gain, offset float32 [N,C] on x's

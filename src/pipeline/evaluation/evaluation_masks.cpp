@@ -131,13 +131,14 @@ void require_size(const fs::path& path, const at::Tensor& pixels, const fs::path
 at::Tensor load_probability(const fs::path& path) {
   const data::MaskValues found = load_displayed(path, {}).values;
   const at::Tensor probability = found.values.to(at::kFloat).div(found.white);
+  constexpr double kRounding = 1e-5;  // of resized maps
   const double low = probability.min().item<double>();
   const double high = probability.max().item<double>();
-  if (!(low >= 0 && high <= 1)) {
+  if (!(low >= -kRounding && high <= 1 + kRounding)) {
     throw DataError(str("'", path.string(), "' has values from ", low, " to ", high,
                         "; probabilities lie between 0 and 1"));
   }
-  return probability;
+  return probability.clamp(0, 1);
 }
 
 ScoredPixels load(const MaskPair& pair, const data::MaskOptions& options, std::size_t index,

@@ -290,8 +290,7 @@ TEST(Volumes, SlicesAskewAreNoRotation) {
   const auto qform_of = [&](double shear) {
     VolumeGeometry geometry = test::axial_geometry({4, 3, 2});
     geometry.affine[1][2] = shear;  // mm to the back from slice to slice
-    write_volume(folder / "v.nii", test::PlainVolume(geometry),
-                 at::zeros({2, 3, 4}, at::kByte));
+    write_volume(folder / "v.nii", test::PlainVolume(geometry), at::zeros({2, 3, 4}, at::kByte));
     EXPECT_EQ(open_volume(folder / "v.nii")->geometry().affine, geometry.affine);
     constexpr std::size_t kQform = 252;  // in NIfTI-1
     return static_cast<int>(read_file(folder / "v.nii").at(kQform));

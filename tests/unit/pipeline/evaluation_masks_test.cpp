@@ -28,6 +28,8 @@ TEST(EvaluationMasks, WhatIsNoProbabilityIsRefused) {
   test::write_axial(folder / "map.nii", at::full({2, 4, 4}, 0.5, at::kFloat));
   const MaskPair good{"a", folder / "mask.nii", folder / "mask.nii", folder / "map.nii"};
   EXPECT_TRUE(load_masks(good, {}).probability->eq(0.5).all().item<bool>());
+  test::write_axial(folder / "map.nii", at::full({2, 4, 4}, 1.0000001, at::kFloat));
+  EXPECT_TRUE(load_masks(good, {}).probability->eq(1).all().item<bool>());
 }
 
 TEST(EvaluationMasks, VolumesAmongImagesHaveTheirColumns) {

@@ -11,7 +11,7 @@ DividedImage image(const std::string& name, Split part, std::uint64_t bits = 0, 
   DividedImage made{{.image = name + ".png", .mask = {}, .name = name}, part, {}};
   made.hash.bits = bits;
   for (std::size_t i = 0; i < made.hash.thumbnail.size(); i += 2) {
-    made.hash.thumbnail[i] = static_cast<std::uint8_t>(grey);
+    made.hash.thumbnail[i] = static_cast<std::uint8_t>(grey + (i % 4 == 0 ? 30 : 0));  // not flat
   }
   return made;
 }
