@@ -36,6 +36,17 @@ TEST(Infer, HelpAndVersion) {
                                    "=0.5",          "--labels",      "--run-ahead"});
 }
 
+TEST(Infer, FoldersBelowAreLeftOutWhereThatIsAskedFor) {
+  const TinyProject project;
+  project.with_model();
+  data::write_png(project / "in/a.png", phantom(1, 40, 56));
+  data::write_png(project / "in/sub/b.png", phantom(2, 40, 56));
+  const auto outcome = infer(project, {"in"}, "out", {"--no-recursive"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(fs::exists(project / "out/a.png"));
+  EXPECT_FALSE(fs::exists(project / "out/sub"));
+}
+
 TEST(Infer, WritesOneMaskPerImageAndNamesTheBroken) {
   const TinyProject project;
   project.with_model();

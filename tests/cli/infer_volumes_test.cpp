@@ -110,6 +110,20 @@ TEST(InferVolumes, ADamagedVolumeIsItsOwnFailure) {
   EXPECT_FALSE(fs::exists(project / "out/a.nii"));
 }
 
+TEST(InferVolumes, AVolumeAboveTheLimitIsRefused) {
+  const TinyProject project;
+  project.with_model();
+  test::write_axial(project / "in/a.nii", voxels());
+  const std::int64_t count = voxels().numel();
+  const auto limited = [&](std::int64_t most) {
+    return infer(project, {"in"}, "out", {"--max-voxels", std::to_string(most)});
+  };
+  const auto refused = limited(count - 1);
+  EXPECT_EQ(refused.exit_code, 1);
+  expect_parts(refused.err, {"in/a.nii'", "--max-voxels", "1 failed"});
+  EXPECT_EQ(limited(count).exit_code, 0);
+}
+
 TEST(InferVolumes, PredictionsHaveTheNamesOfTheCases) {
   const TinyProject project;
   project.with_model();

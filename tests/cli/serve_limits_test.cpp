@@ -49,6 +49,10 @@ TEST(ServeLimits, RefusesWhatItDoesNotServe) {
   refused(serving.segment(served_image(), "?name=a&name=b"), 400, "twice");
   refused(serving.segment(served_image(), "?orientation=auto"), 400, "stored, displayed");
   refused(serving.segment(served_image(), "", "text/plain"), 415, "text/plain");
+  const auto packed = serving.client().Post("/segment", {{"Content-Encoding", "gzip"}},
+                                            served_image(), "image/png");
+  ASSERT_TRUE(packed);
+  refused(*packed, 415, "send the image as it is");
   refused(serving.segment("", ""), 400, "no image");
   refused(serving.segment("--x--", "", "multipart/form-data; boundary=x"), 400, "no part 'image'");
   refused(serving.segment("no picture", "?name=notes.png"), 422, "cannot read image 'notes.png'");
