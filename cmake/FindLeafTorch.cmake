@@ -21,6 +21,9 @@ else()
     leaf_missing(LeafTorch "LibTorch not found in '${LEAF_LIBTORCH}': run ./scripts/setup.sh, "
                  "or pass -DLEAF_LIBTORCH=/path/to/libtorch")
   endif()
+  if(LEAF_CUDA AND NOT EXISTS ${LEAF_LIBTORCH}/lib/libtorch_cuda.so)
+    leaf_missing(LeafTorch "LEAF_CUDA: '${LEAF_LIBTORCH}' is a LibTorch without CUDA")
+  endif()
   # PyTorch's wheel uses the new C++ ABI; libtorch_cpu finds its CUDA runtime by its own RPATH.
   add_library(leaf_c10 SHARED IMPORTED GLOBAL)
   set_target_properties(leaf_c10 PROPERTIES IMPORTED_LOCATION ${LEAF_LIBTORCH}/lib/libc10.so)
@@ -31,9 +34,6 @@ else()
   find_package(Threads REQUIRED)
   set(leaf_torch_libraries leaf_torch_cpu leaf_c10 Threads::Threads)
   if(LEAF_CUDA)
-    if(NOT EXISTS ${LEAF_LIBTORCH}/lib/libtorch_cuda.so)
-      leaf_missing(LeafTorch "LEAF_CUDA: '${LEAF_LIBTORCH}' is a LibTorch without CUDA")
-    endif()
     # Nothing refers to libtorch_cuda: it registers its operators when it is loaded.
     list(PREPEND leaf_torch_libraries -Wl,--no-as-needed ${LEAF_LIBTORCH}/lib/libtorch_cuda.so
          ${LEAF_LIBTORCH}/lib/libc10_cuda.so -Wl,--as-needed)

@@ -48,11 +48,12 @@ def main():
     options = parser.parse_args()
     one, other = losses(options.one), losses(options.other)
     assert one and one.keys() == other.keys(), (sorted(one), sorted(other))
-    loss = max(abs(one[step] - other[step]) / abs(one[step]) for step in one)
+    differences = [abs(one[step] - other[step]) / abs(one[step]) for step in one]
+    loss = max(differences)
     start, end, other_end = weights(options.start), weights(options.one / "last"), weights(options.other / "last")
     update = distance(end, other_end) / distance(end, start)
     print(f"{len(one)} steps, losses within {loss:.1e}, updates within {update:.1e} in norm")
-    sys.exit(not (loss <= options.tolerance and update <= options.tolerance))  # nor where one is nan
+    sys.exit(not all(each <= options.tolerance for each in [*differences, update]))  # nan is not
 
 
 if __name__ == "__main__":

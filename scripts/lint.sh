@@ -25,22 +25,23 @@ while [ $# -gt 0 ]; do
 done
 
 elsewhere=(src/core/cuda_graph.cpp src/core/gpu_cards.cpp src/ops/cuda/group_norm_cuda.cpp
-  src/train/process_backend_nccl.cpp tests/fuzz/libfuzzer_main.cpp)
-shopt -s extglob
+  src/train/process_backend_nccl.cpp tests/fuzz/libfuzzer_main.cpp tests/fuzz/silent_log.cpp
+  tests/install/consumer/main.cpp tests/install/consumer/training.cpp)
 
 check_format() {
   require_packages clang-format-14
   git rev-parse --quiet --verify HEAD >/dev/null || die "git lists no files here; see git status"
   local found wrong
-  found=$(git ls-files -z '*.h' '*.cpp' | xargs -0 clang-format-14 --dry-run -Werror 2>&1) || {
+  found=$(git ls-files -z '*.h' '*.cpp' | while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
+    xargs -0 clang-format-14 --dry-run -Werror 2>&1) || {
     wrong=$(sed -n 's/:[0-9:]* error: code should be clang-formatted.*//p' <<<"$found" | sort -u)
     [ -n "$wrong" ] || die $'clang-format failed:\n'"$found"
     die $'wrongly formatted; run clang-format-14 -i on these:\n'"$wrong"
   }
 }
 
-# A changed header is checked through the sources that name it. Sources with a compiler or commands of their own, of a
-# GPU's build and of libFuzzer, are left out.
+# A changed header is checked through the sources that name it, by its path or beside it. Sources with a compiler or
+# commands of their own, of a GPU's build, of libFuzzer and of the installed package, are left out.
 files_to_check() {
   case $mode in
     all) git ls-files '*.cpp' | grep -vxF -f <(printf '%s\n' "${elsewhere[@]}") ;;
@@ -50,7 +51,7 @@ files_to_check() {
         die "there is no '$base' to compare with; name a commit with --base, or use --all"
       git diff --name-only --diff-filter=d "$(git merge-base "$base" HEAD)" -- '*.cpp' '*.h' |
         while read -r file; do
-          [[ $file == *.h ]] && git grep -lF "${file#@(include|src|apps|tests)/}\"" -- '*.cpp' || echo "$file"
+          [[ $file == *.h ]] && git grep -lE "[\"/]${file##*/}\"" -- '*.cpp' || echo "$file"
         done | { grep '\.cpp$' || true; } | sort -u | { grep -vxF -f <(printf '%s\n' "${elsewhere[@]}") || true; } ;;
   esac
 }

@@ -52,8 +52,9 @@ copy_licences() {
     package=$(dpkg-query -S "*/$(basename "$library")" 2>/dev/null | sed -n '1s/:.*//p' || true)
     [ -z "$package" ] || cp -L "/usr/share/doc/$package/copyright" "$stage/share/licenses/$package"
   done
-  find "$(dirname "${LEAF_LIBTORCH:-third_party/libtorch/torch}")" -maxdepth 3 -path '*dist-info*' \
-    \( -name 'LICENSE*' -o -name 'NOTICE*' \) -type f |
+  { find "$(dirname "${LEAF_LIBTORCH:-third_party/libtorch/torch}")" -maxdepth 3 \
+    \( -path '*/torch-*.dist-info/*' -o -path '*/nvidia*.dist-info/*' \) \
+    \( -name 'LICENSE*' -o -name 'NOTICE*' \) -type f 2>/dev/null || true; } |
     while read -r file; do
       cp "$file" "$stage/share/licenses/libtorch-$(basename "$(dirname "$file")" | cut -d- -f1)-$(basename "$file")"
     done

@@ -23,7 +23,7 @@ done
 torchrun=$(command -v "${LEAF_TORCHRUN:-torchrun}" || ls build/torchrun/bin/torchrun 2>/dev/null || true)
 work=$(mktemp -d "${TMPDIR:-/tmp}/processes.XXXXXX")
 end() {
-  [ -z "${job:-}" ] || kill "$job" 2>/dev/null || true
+  [ -z "${job:-}" ] || { pkill -P "$job"; kill "$job"; } 2>/dev/null || true
   [ -z "${slurm_pids:-}" ] || kill $slurm_pids 2>/dev/null || true
   ip netns del leaf-a 2>/dev/null || true
   ip netns del leaf-b 2>/dev/null || true

@@ -28,7 +28,12 @@ std::optional<fs::path> split_of_run(const Config& config, const fs::path& model
                   of_run.data.root.string(), "', which the run was of: they are divided anew"));
     return std::nullopt;
   }
-  if (of_run.data.split != config.data.split || of_run.seed != config.seed) {
+  if (has_moved) {
+    log::warn(str("the images of '", config.data.root.string(), "' are taken for those of '",
+                  of_run.data.root.string(),
+                  "', which the run was of: its division counts. For another: data.split.strategy "
+                  "manifest"));
+  } else if (of_run.data.split != config.data.split || of_run.seed != config.seed) {
     log::warn(
         "data.split or seed are not the run's; its own division counts, so that nothing is "
         "scored that was learned from. For another: data.split.strategy manifest");

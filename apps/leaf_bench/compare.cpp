@@ -112,15 +112,14 @@ class Comparison {
 
   /// Of images that another model than the first has learned from.
   void warn_of_learned(const fs::path& folder) const {
-    if (options_.split == enum_text(data::Split::kTrain) || !run_folder_of(folder)) {
+    const auto run = run_folder_of(folder);
+    if (options_.split == enum_text(data::Split::kTrain) || !run ||
+        !data::holds_most_of(config_.data.root, *run / kRunSplit)) {
       return;
     }
-    std::set<fs::path> learned;
-    for (const data::Pair& pair : divide(config_, folder).train) {
-      learned.insert(pair.image);
-    }
+    const auto learned = data::learned_images(config_.data.root, *run / kRunSplit);
     const auto count = std::count_if(pairs_.begin(), pairs_.end(), [&](const data::Pair& pair) {
-      return learned.contains(pair.image);
+      return learned.contains(pair.image.lexically_normal());
     });
     if (count > 0) {
       log::warn(leaf::str("'", folder.string(), "' has learned from ", count, " of these ",

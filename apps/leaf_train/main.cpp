@@ -197,7 +197,8 @@ void require_gpu_each(const leaf::apps::TrainOptions& arguments) {
 
 int run(leaf::apps::TrainOptions& arguments, bool precision_given, char** argv) {
   const leaf::ProcessPlace place = leaf::process_place();
-  if (place.count > 1) {  // a launcher's signal may come before the training begins
+  const bool trains = !arguments.dry_run && !arguments.doctor && !arguments.print_config;
+  if (place.count > 1 && trains) {  // a launcher's signal may come before the training begins
     leaf::apps::handle_interrupts();
   }
   const bool launches = arguments.processes > 1 && place.count == 1;

@@ -9,6 +9,7 @@
 #include "core/csv.h"
 #include "data/registry.h"
 #include "groups.h"
+#include "leaf/core/enum_names.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
 #include "leaf/core/random.h"
@@ -213,12 +214,22 @@ SplitPairs split_pairs_of_run(const DataConfig& config, const fs::path& split_cs
 
 bool holds_most_of(const fs::path& root, const fs::path& split_csv) {
   const auto rows = read_csv(split_csv);
-  std::size_t found = 0;
   std::error_code none;
-  for (std::size_t i = 1; i < rows.size(); ++i) {  // the first column is the image
-    found += !rows[i].empty() && fs::exists(root / rows[i].front(), none) ? 1 : 0;
+  const auto is_there = [&](const std::vector<std::string>& row) {  // image, mask, split
+    return row.size() > 1 && fs::exists(root / row[0], none) && fs::exists(root / row[1], none);
+  };
+  const auto found = std::count_if(rows.begin(), rows.end(), is_there);
+  return 2 * static_cast<std::size_t>(found) >= rows.size();
+}
+
+std::set<fs::path> learned_images(const fs::path& root, const fs::path& split_csv) {
+  std::set<fs::path> images;
+  for (const std::vector<std::string>& row : read_csv(split_csv)) {
+    if (row.size() > 2 && row[2] == enum_text(Split::kTrain)) {
+      images.insert((root / row[0]).lexically_normal());
+    }
   }
-  return rows.size() > 1 && 2 * found > rows.size() - 1;
+  return images;
 }
 
 void write_split_csv(const fs::path& path, const SplitPairs& pairs, const fs::path& root) {

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "leaf/core/enum_names.h"
@@ -113,8 +114,9 @@ TrainingModel build_model(const Config& config) {
   const fs::path pretrained = pretrained_folder(section);
   add_source(sources, io::WeightPart::kUNet, section.unet_weights, pretrained);
   add_source(sources, io::WeightPart::kLatentEncoder, section.latent_encoder_weights, pretrained);
-  return load_networks(describe(config), gather_weights(sources), config.seed,
-                       section.unet_widening);
+  GatheredWeights gathered = gather_weights(sources);
+  require_stated_heads(gathered, config.model.unet);
+  return load_networks(describe(config), std::move(gathered), config.seed, section.unet_widening);
 }
 
 void load_autoencoder(models::Autoencoder& autoencoder, const ModelSection& section) {

@@ -166,7 +166,10 @@ void Trainer::run_steps(TrainingResult& result, const TrainerCallbacks& callback
     throw FileError(str(failure.what(), save_after_failure(result.steps)));
   } catch (...) {
     if (state_->validation_due) {  // a validation failed; the steps before it are whole
-      save_after_failure(result.steps);
+      const std::string saved = save_after_failure(result.steps);
+      if (!saved.empty()) {
+        log::info("a validation has failed" + saved);
+      }
     }
     throw;
   }

@@ -214,7 +214,7 @@ TEST(Eval, TheRunsOwnDivisionIsKeptAndSaid) {
   fs::rename(project / "data", project / "moved");
   const auto moved = score({"--set", "seed=99", "data.root=" + project.path("moved")});
   EXPECT_EQ(moved.exit_code, 0) << moved.err;
-  EXPECT_TRUE(contains(moved.err, "its own division counts")) << moved.err;
+  EXPECT_TRUE(contains(moved.err, "are taken for those of")) << moved.err;
   for (const char* folder : {"images", "masks"}) {
     for (const fs::path& file : list_folder(project / "moved" / folder)) {
       fs::rename(file, file.parent_path() / ("other" + file.filename().string()));

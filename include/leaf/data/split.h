@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <vector>
 
 #include "leaf/data/data_config.h"
@@ -50,9 +51,13 @@ SplitPairs split_pairs(const DataConfig& config, std::uint64_t seed);
 /// or new are left out with a warning. Errors as with kManifest.
 SplitPairs split_pairs_of_run(const DataConfig& config, const std::filesystem::path& split_csv);
 
-/// Whether most of the images that a run's split.csv names are below `root`: its data set has
-/// moved. Throws DataError where the file cannot be read.
+/// Whether half or more of the images and masks that a run's split.csv names are below `root`: its
+/// data set has moved. Throws DataError where the file cannot be read.
 bool holds_most_of(const std::filesystem::path& root, const std::filesystem::path& split_csv);
+
+/// The images below `root` of the train part in a run's split.csv. Throws DataError likewise.
+std::set<std::filesystem::path> learned_images(const std::filesystem::path& root,
+                                               const std::filesystem::path& split_csv);
 
 /// Writes the manifest (columns image,mask,split; paths relative to `root`; a row for a whole
 /// volume), atomically.

@@ -72,26 +72,42 @@ std::int64_t frames_of(DcmDataset& data_set) {
   return std::max<std::int64_t>(1, whole_number(data_set, DCM_NumberOfFrames).value_or(1));
 }
 
-/// DCMTK looks for each fragment from the first one on, and where frames are in several of them for
-/// their ends too.
-void check_fragments(DcmPixelSequence& sequence, std::int64_t frames) {
-  constexpr std::int64_t kMost = 20'000;
+/// Without the table of offsets before them.
+std::int64_t fragments_of(DcmPixelSequence& sequence) {
+  return static_cast<std::int64_t>(sequence.card()) - 1;
+}
+
+/// DCMTK looks for each fragment from the nearest end on, and in JPEG-LS with several of them to a
+/// frame for all frames' ends too.
+void check_fragments(DcmPixelSequence& sequence, std::int64_t frames, bool jpeg_ls) {
+  constexpr std::int64_t kMost = 100'000;
   constexpr std::int64_t kMostOfSeveral = 2'000;
-  const auto fragments = static_cast<std::int64_t>(sequence.card()) - 1;  // a table of offsets
-  if (fragments > (fragments > frames ? kMostOfSeveral : kMost)) {
+  const std::int64_t fragments = fragments_of(sequence);
+  const std::int64_t most = jpeg_ls && fragments > frames ? kMostOfSeveral : kMost;
+  if (fragments > most) {
     refuse_damaged(
-        str("its compressed pixels are ", fragments, " pieces, too many for ", frames, " frames"));
+        str("its compressed pixels are ", fragments, " pieces, and the limit is ", most));
   }
+}
+
+/// Each scan goes over a whole picture. JPEG files may have as many as one frame here
+/// (readers/jpeg.cpp).
+std::int64_t most_scans(std::int64_t frames, std::int64_t pixels) {
+  constexpr std::int64_t kOfOne = 500;
+  constexpr std::int64_t kMostPixels = 50'000'000'000;  // a minute or so
+  return std::min(kOfOne + 3 * frames,
+                  std::max(kOfOne, kMostPixels / std::max<std::int64_t>(1, pixels)));
 }
 
 /// Goes over the fragments of compressed pixels in their order.
 class CodedFrames {
  public:
-  CodedFrames(DcmDataset& data_set, const DcmXfer& syntax, bool first_frame_only)
+  /// Of so many frames at most.
+  CodedFrames(DcmDataset& data_set, bool jpeg_ls, bool first_frame_only, std::int64_t frames)
       : columns_(whole_number(data_set, DCM_Columns).value_or(0)),
         rows_(whole_number(data_set, DCM_Rows).value_or(0)),
-        most_scans_(kMostScans + 3 * frames_of(data_set)),
-        jpeg_ls_(is_jpeg_ls(syntax)),
+        most_scans_(most_scans(frames, columns_ * rows_)),
+        jpeg_ls_(jpeg_ls),
         first_frame_only_(first_frame_only) {}
 
   /// A fragment that begins a frame states its size.
@@ -113,8 +129,6 @@ class CodedFrames {
   }
 
  private:
-  static constexpr std::int64_t kMostScans = 500;
-
   void check(const FrameHeader& header) const {
     if (header.marker == 0) {
       refuse_damaged("a frame has no header at its beginning");
@@ -128,7 +142,6 @@ class CodedFrames {
     }
   }
 
-  /// Each goes over a whole picture; JPEG files may have so many, too (readers/jpeg.cpp).
   void count_scans(std::string_view fragment) {
     constexpr std::string_view kScan = "\xFF\xDA";
     scans_ += last_ == kScan[0] && fragment.starts_with(kScan.substr(1)) ? 1 : 0;
@@ -137,7 +150,7 @@ class CodedFrames {
       ++scans_;
     }
     if (scans_ > most_scans_) {
-      refuse_damaged(str("its frames have ", scans_, " scans and more"));
+      refuse_damaged(str("its frames have more than ", most_scans_, " scans"));
     }
   }
 
@@ -165,11 +178,13 @@ void check_coded_sizes(DcmPixelData& pixels, const DcmXfer& syntax, DcmDataset& 
   if (sequence == nullptr) {
     return;
   }
-  check_fragments(*sequence, frames_of(data_set));
+  const bool jpeg_ls = is_jpeg_ls(syntax);
+  check_fragments(*sequence, frames_of(data_set), jpeg_ls);
   if (syntax.getXfer() == EXS_RLELossless) {
     return;
   }
-  CodedFrames frames(data_set, syntax, first_frame_only);
+  CodedFrames frames(data_set, jpeg_ls, first_frame_only,
+                     std::min(frames_of(data_set), fragments_of(*sequence)));
   DcmObject* fragment = sequence->nextInContainer(nullptr);  // the table of offsets
   while (fragment != nullptr && (fragment = sequence->nextInContainer(fragment)) != nullptr) {
     frames.check(bytes_of(*fragment));

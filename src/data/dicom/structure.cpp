@@ -174,7 +174,8 @@ class StructureCheck {
       if (delimited && element.tag == kItemEnd) {
         return;
       }
-      if (element.tag >> 16U == kItem >> 16U) {  // DCMTK ends the item there
+      const bool ends_twice = element.tag == kItemEnd && element.length == 0 && cursor_.at() == end;
+      if (element.tag >> 16U == kItem >> 16U && !ends_twice) {  // DCMTK ends the item there
         refuse_damaged(str("element ", tag_text(element.tag), " stands among those of an item"));
       }
       count(element.tag < before);

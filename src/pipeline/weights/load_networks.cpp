@@ -99,7 +99,6 @@ TrainingModel load_networks(const ModelDescription& description, GatheredWeights
                             std::optional<std::uint64_t> random_seed,
                             models::InputWidening widening) {
   check_scale(gathered, description.autoencoder.scaling_factor);
-  require_stated_heads(gathered, description.unet);
   const bool has_unet = gathered.has(WeightPart::kUNet);
   const bool widened = has_unet && widen(gathered.parts.at(WeightPart::kUNet).tensors,
                                          description.unet.in_channels, widening);
