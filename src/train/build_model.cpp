@@ -137,8 +137,14 @@ std::shared_ptr<models::Teacher> build_teacher(const Config& config) {
         "AlignmentSection::weights: needed for the teacher (or AlignmentSection::teacher: none)");
   } else {
     require_exists("AlignmentSection::weights", section.weights);
-    load_network(*teacher, gather_weights({{section.weights, io::WeightPart::kTeacher}}),
-                 io::WeightPart::kTeacher);
+    GatheredWeights gathered = gather_weights({{section.weights, io::WeightPart::kTeacher}});
+    const std::string stated =
+        gathered.has(io::WeightPart::kTeacher) ? stated_teacher(gathered) : "";
+    if (!stated.empty() && stated != section.teacher) {
+      throw WeightsError(str("'", section.weights.string(), "' says that it is ", stated,
+                             ", not AlignmentSection::teacher ", section.teacher));
+    }
+    load_network(*teacher, std::move(gathered), io::WeightPart::kTeacher);
   }
   nn::freeze(*teacher);
   return teacher;

@@ -3,6 +3,7 @@
 #include "leaf/core/log.h"
 #include "leaf/core/strings.h"
 #include "pipeline/model/model_json.h"
+#include "pipeline/model/stored_weights.h"
 #include "pipeline/weights/describe_weights.h"
 #include "pipeline/weights/gather_weights.h"
 
@@ -84,6 +85,16 @@ diffusion::SchedulerConfig sdseg_scheduler() {
   return {.beta_schedule = diffusion::BetaSchedule::kScaledLinear,
           .prediction_type = diffusion::PredictionType::kEpsilon,
           .clip_sample = false};
+}
+
+std::string stated_teacher(const GatheredWeights& gathered) {
+  const GatheredPart& part = gathered.parts.at(WeightPart::kTeacher);
+  if (part.config.empty()) {
+    return "";
+  }
+  return parse_json(part.config, [](const json& content) {
+    return content.value("_class_name", "") == kTeacherClass ? content.value("name", "") : "";
+  });
 }
 
 void require_stated_heads(const GatheredWeights& gathered, const models::UNetConfig& unet) {

@@ -60,6 +60,10 @@ ModelDescription describe_gathered(const GatheredWeights& gathered);
 /// SDSeg's own training: the noise is predicted, predicted latents are not clamped.
 diffusion::SchedulerConfig sdseg_scheduler();
 
+/// The teacher that a folder of leaf's own says it is ("dinov2_vitb14_reg"): two of one shape see
+/// pictures differently. "" where the gathered teacher lies in none.
+std::string stated_teacher(const GatheredWeights& gathered);
+
 /// Throws WeightsError where the file beside a U-Net's weights states other attention heads than
 /// `unet` has, which no shape tells.
 void require_stated_heads(const GatheredWeights& gathered, const models::UNetConfig& unet);

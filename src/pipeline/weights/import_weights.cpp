@@ -125,8 +125,11 @@ void import_teacher(GatheredWeights gathered, const fs::path& target,
   const GatheredPart& part = gathered.parts.at(WeightPart::kTeacher);
   const auto shape = describe_vision_transformer(part.tensors, part.source());
   auto names = fitting_teachers(shape, stated_activation(part));
+  const std::string stated = stated_teacher(gathered);
   if (options.teacher) {
     names = {chosen_teacher(*options.teacher, names)};
+  } else if (std::find(names.begin(), names.end(), stated) != names.end()) {
+    names = {stated};
   }
   models::VisionTransformer teacher(
       names.empty() ? shape : models::vision_transformer_config(names.front()));

@@ -373,6 +373,8 @@ TEST_F(ImportWeights, TheUserMayNameTheTeacher) {
   EXPECT_FALSE(fs::exists(target_));
   import_weights({path}, target_, {.teacher = name});
   expect_contains(read_file(target_ / "config.json"), str("\"name\": \"", name, "\""));
+  import_weights({target_.string()}, folder_ / "again");  // the folder says which it is
+  expect_contains(read_file(folder_ / "again/config.json"), str("\"name\": \"", name, "\""));
 }
 
 TEST_F(ImportWeights, OptionsWithoutUseAreErrors) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "leaf/core/error.h"
+#include "leaf/core/files.h"
 #include "leaf/core/strings.h"
 #include "leaf/io/known_weights.h"
 #include "leaf/io/safetensors.h"
@@ -278,6 +279,24 @@ TEST(BuildTeacher, IsFrozen) {
   for (const at::Tensor& parameter : teacher->parameters()) {
     EXPECT_FALSE(parameter.requires_grad());
   }
+}
+
+TEST(BuildTeacher, AnothersFolderOfTheSameShapeIsRefused) {
+  const test::TemporaryFolder folder;
+  const models::VisionTransformer tiny(models::vision_transformer_config("vit_tiny_patch16_224"));
+  io::write_safetensors(folder / "model.safetensors", io::state_dict(tiny));
+  write_file(folder / "config.json",
+             R"({"name": "another_tiny", "_class_name": "VisionTransformer"})");
+  Config config;
+  config.alignment.teacher = "vit_tiny_patch16_224";
+  config.alignment.weights = folder.path();
+  const auto message = test::message_of<WeightsError>([&] { build_teacher(config); });
+  EXPECT_NE(message.find("says that it is another_tiny, not AlignmentSection::teacher"),
+            std::string::npos)
+      << message;
+  write_file(folder / "config.json",
+             R"({"name": "vit_tiny_patch16_224", "_class_name": "VisionTransformer"})");
+  EXPECT_NE(build_teacher(config), nullptr);
 }
 
 TEST(BuildTeacher, MissingWeightsNameTheKey) {
