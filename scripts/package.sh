@@ -58,6 +58,9 @@ copy_licences() {
     while read -r file; do
       cp "$file" "$stage/share/licenses/libtorch-$(basename "$(dirname "$file")" | cut -d- -f1)-$(basename "$file")"
     done
+  # An unpacked LibTorch of one's own may come without.
+  [ -n "${LEAF_LIBTORCH:-}" ] || compgen -G "$stage/share/licenses/libtorch-*" >/dev/null ||
+    die "no terms of LibTorch in third_party/libtorch"
 }
 
 make_stage() {

@@ -7,8 +7,9 @@ namespace leaf::apps {
 
 namespace fs = std::filesystem;
 
-void note_earlier_results(const fs::path& folder, const std::vector<std::string>& not_written) {
-  if (!fs::exists(folder / "summary.json")) {
+void note_earlier_results(const fs::path& folder, const std::vector<std::string>& not_written,
+                          const char* summary) {
+  if (!fs::exists(folder / summary)) {
     return;
   }
   log::info(str("replacing earlier results in '", folder.string(), "'"));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/earlier_results.h"
 #include "common/exit_code.h"
 #include "leaf/core/error.h"
 #include "leaf/core/files.h"
@@ -23,6 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kScores = "scores.csv";
 constexpr const char* kNativeScores = "scores-native.csv";
+constexpr const char* kComparison = "comparison.json";
 constexpr const char* kPage = "comparison.html";
 
 fs::path output_of(const EvalOptions& o) {
@@ -104,17 +106,6 @@ void take_same_pixels(std::vector<ScoredRun>& runs) {
   log::info(str(what, " are scores on other pixels; comparing ", kNativeScores, " instead"));
 }
 
-void note_earlier_comparison(const fs::path& folder, bool report) {
-  if (!fs::exists(folder / "comparison.json")) {
-    return;
-  }
-  log::info(str("replacing an earlier comparison in '", folder.string(), "'"));
-  if (!report && fs::exists(folder / kPage)) {
-    log::warn(str("'", (folder / kPage).string(),
-                  "' is of an earlier call and does not fit what is written now"));
-  }
-}
-
 void warn_of_differences(const std::vector<ScoredRun>& runs) {
   for (const char* fact : {"spacing", "tolerance", "object_overlap", "classes", "ignore_value"}) {
     for (const ScoredRun& run : runs) {
@@ -158,9 +149,10 @@ int compare_runs(const EvalOptions& o) {
   const metrics::Comparison comparison = metrics::compare(
       runs, {.columns = o.columns, .seed = o.scoring.bootstrap_seed, .groups = o.scoring.groups});
   const fs::path output = output_of(o);
-  note_earlier_comparison(output, o.report);
+  note_earlier_results(
+      output, o.report ? std::vector<std::string>() : std::vector<std::string>{kPage}, kComparison);
   metrics::write_comparison_csv(output / "comparison.csv", comparison);
-  write_file(output / "comparison.json", metrics::comparison_json(comparison));
+  write_file(output / kComparison, metrics::comparison_json(comparison));
   if (o.report) {
     report::write_comparison_report(output / kPage, comparison, runs);
   }

@@ -2,6 +2,7 @@
 #include <cctype>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "config/schema.h"
 #include "core/sha256.h"
@@ -45,10 +46,10 @@ std::string folder_name(const std::string& name) {
 /// What an experiment states in a way of its own.
 void refuse_own_keys(const std::vector<std::string>& overrides) {
   for (const std::string& override_text : overrides) {
-    for (const char* key : {"seed", "output.dir"}) {
-      if (override_text.starts_with(str(key, "="))) {
+    for (const auto& [key, own] : {std::pair("seed=", "seeds"), {"output.dir=", "output"}}) {
+      if (override_text.starts_with(key)) {
         throw ConfigError(str("'", override_text, "' does not go with an experiment, which has '",
-                              key == std::string("seed") ? "seeds" : "output", "' for it"));
+                              own, "' for it"));
       }
     }
   }

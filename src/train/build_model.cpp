@@ -138,8 +138,7 @@ std::shared_ptr<models::Teacher> build_teacher(const Config& config) {
   } else {
     require_exists("AlignmentSection::weights", section.weights);
     GatheredWeights gathered = gather_weights({{section.weights, io::WeightPart::kTeacher}});
-    const std::string stated =
-        gathered.has(io::WeightPart::kTeacher) ? stated_teacher(gathered) : "";
+    const std::string stated = stated_teacher(gathered);
     if (!stated.empty() && stated != section.teacher) {
       throw WeightsError(str("'", section.weights.string(), "' says that it is ", stated,
                              ", not AlignmentSection::teacher ", section.teacher));

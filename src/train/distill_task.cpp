@@ -49,7 +49,7 @@ class DistillTask : public TrainingTask {
 
   TaskLoss loss(const data::Batch& batch) override {
     const AutocastGuard autocast(device_, config_.train.mixed_precision);
-    const DistillInput input = make_input(batch.images, batch.masks);
+    const DistillInput input = make_input(batch.images, batch.masks, stage());
     const DistillTargets targets = targets_of(batch);
     stage_times().done("frozen networks");
     return distill_losses(parts_, sampling(), input, targets, stage(), config_.distill);
@@ -235,11 +235,9 @@ class DistillTask : public TrainingTask {
   /// records have one form.
   Features teach(const at::Tensor& images, const at::Tensor& masks) const {
     const bool to_file = config_.train.feature_cache == FeatureCache::kDisk && features_.keeps();
-    const bool for_halves = stage() == DistillStage::kHalves || (to_file && has_halves());
-    const DistillTargets targets =
-        distill_targets(teacher_, sampling(), make_input(images, masks),
-                        for_halves ? DistillStage::kHalves : DistillStage::kJoint);
-    return to_features(targets);
+    const DistillStage wanted = to_file && has_halves() ? DistillStage::kHalves : stage();
+    return to_features(
+        distill_targets(teacher_, sampling(), make_input(images, masks, wanted), wanted));
   }
 
   DistillTargets targets_of(const data::Batch& batch) {
@@ -262,11 +260,13 @@ class DistillTask : public TrainingTask {
                has_halves() ? "" : ", as one");
   }
 
-  DistillInput make_input(const at::Tensor& images, const at::Tensor& masks) const {
+  DistillInput make_input(const at::Tensor& images, const at::Tensor& masks,
+                          DistillStage stage) const {
     const models::AutoencoderConfig& shape = light_.description.autoencoder;
     const std::int64_t side = images.size(2) / models::downsampling(shape);
     return {.images = placed(images),
-            .mask_images = placed(codec_.to_image(masks)),
+            .mask_images =
+                stage == DistillStage::kHalves ? placed(codec_.to_image(masks)) : at::Tensor(),
             .noise = placed(
                 sample_noise(config_.seed, images, masks, {shape.latent_channels, side, side}))};
   }

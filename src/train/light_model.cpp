@@ -93,8 +93,7 @@ void start_halves(const Config& config, const TrainingModel& teacher, const Trai
     if (config.distill.halves_steps == 0) {
       log::warn(
           "DistillSection::halves_steps is 0: the masks' encoder stays random, so that the light "
-          "model "
-          "cannot be trained on masks");
+          "model cannot be trained on masks");
     }
   }
 }

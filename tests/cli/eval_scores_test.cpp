@@ -139,7 +139,8 @@ TEST(EvalScores, ComparesEarlierRuns) {
   EXPECT_TRUE(fs::exists(project / "predicted-eval-compared/comparison.html"));
   const auto again = run_cpu(
       "leaf_eval", {"--compare", project.path("predicted-eval"), project.path("better-eval")});
-  expect_parts(again.err, {"replacing an earlier comparison", "comparison.html' is of an earlier"});
+  expect_parts(again.err,
+               {"replacing earlier results", "'comparison.html' in", "of an earlier call"});
   expect_usage_error(run_cpu("leaf_eval", {"--compare", project.path("predicted-eval"),
                                            project.path("better-eval"), "--convention", "nnunet"}),
                      "leaf_eval", {"--compare excludes --convention"});

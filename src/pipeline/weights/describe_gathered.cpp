@@ -88,11 +88,11 @@ diffusion::SchedulerConfig sdseg_scheduler() {
 }
 
 std::string stated_teacher(const GatheredWeights& gathered) {
-  const GatheredPart& part = gathered.parts.at(WeightPart::kTeacher);
-  if (part.config.empty()) {
+  if (!gathered.has(WeightPart::kTeacher) ||
+      gathered.parts.at(WeightPart::kTeacher).config.empty()) {
     return "";
   }
-  return parse_json(part.config, [](const json& content) {
+  return parse_json(gathered.parts.at(WeightPart::kTeacher).config, [](const json& content) {
     return content.value("_class_name", "") == kTeacherClass ? content.value("name", "") : "";
   });
 }
